@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// @ts-check
+import { existsSync } from 'node:fs';
+
+const preparation = new URL('../scripts/prepare.js', import.meta.url);
+// Only a checkout has it; an installed package comes built.
+if (existsSync(preparation)) {
+  const { prepare } = await import(preparation.href);
+  await prepare({ dev: false });
+}
+await import(new URL('../dist/cli/main.js', import.meta.url).href);

@@ -1,0 +1,4 @@
+// @ts-check
+import { prepare } from './prepare.js';
+
+await prepare({ dev: false });

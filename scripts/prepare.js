@@ -1,0 +1,36 @@
+// @ts-check
+import { fileURLToPath } from 'node:url';
+import { build, isBuilt } from './prepare/build.js';
+import { PrepareFailure } from './prepare/failure.js';
+import { install, isInstalled } from './prepare/install.js';
+import { alone } from './prepare/lock.js';
+import { nodeVersionProblem } from './prepare/node-version.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Brings a folder as it comes from `git clone` to where it can run: installs what is missing and builds what is
+ * stale. Quiet and quick when nothing is to do; otherwise says what it does on standard error. Ends the process
+ * with status 1 and a sentence on what to do when it cannot.
+ * @param {{ dev: boolean }} options dev: the development dependencies are needed even if nothing is to be built
+ */
+export async function prepare({ dev }) {
+  try {
+    const problem = nodeVersionProblem(process.versions.node);
+    if (problem) throw new PrepareFailure(problem);
+    if (isReady({ dev })) return;
+    await alone(ROOT, async () => {
+      if (!isInstalled(ROOT, { dev: dev || !isBuilt(ROOT) })) await install(ROOT);
+      if (!isBuilt(ROOT)) await build(ROOT);
+    });
+  } catch (error) {
+    if (!(error instanceof PrepareFailure)) throw error;
+    process.stderr.write(`${error.toolOutput}\n${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+/** @param {{ dev: boolean }} options */
+function isReady({ dev }) {
+  return isBuilt(ROOT) && isInstalled(ROOT, { dev });
+}

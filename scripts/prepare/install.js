@@ -1,0 +1,153 @@
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PrepareFailure } from './failure.js';
+import { runTool } from './run-tool.js';
+
+const NATIVE_MODULE = 'better-sqlite3-multiple-ciphers';
+
+/**
+ * Whether node_modules is what package-lock.json asks for and its native module loads in this Node. The answer
+ * is remembered in a stamp, so that it costs one hash when nothing changed.
+ * @param {string} root
+ * @param {{ dev: boolean }} options dev: the development dependencies are needed too
+ */
+export function isInstalled(root, { dev }) {
+  const stamp = stampOf(root);
+  const written = readText(stampFile(root));
+  if (written === `${stamp} all` || (!dev && written === `${stamp} production`)) return true;
+  if (!holdsLockedPackages(root, { dev }) || !nativeModuleLoads(root)) return false;
+  writeStamp(root, { dev });
+  return true;
+}
+
+/**
+ * Installs exactly what package-lock.json says. Install scripts run only for the packages on the short list
+ * `allowScripts` in package.json, whatever npm's version and the user's settings.
+ * @param {string} root
+ * @throws {PrepareFailure}
+ */
+export async function install(root) {
+  process.stderr.write(
+    'Installing dependencies (first time: about 3 minutes, a native module is compiled) …\n',
+  );
+  await npm(
+    root,
+    ['ci', '--include=dev', '--ignore-scripts'],
+    'Check the network connection and the registry that npm uses, then run the same command again.',
+  );
+  const compileHint =
+    'Compiling a native module needs Python 3, make and a C++ compiler (Debian, Ubuntu: apt-get install python3 build-essential). Install them, then run the same command again.';
+  const allowed = allowedToRunScripts(root);
+  // Without a name npm would rebuild every package.
+  if (allowed.length > 0) await npm(root, ['rebuild', ...allowed, '--ignore-scripts=false'], compileHint);
+  if (!nativeModuleLoads(root)) {
+    throw new PrepareFailure(`${NATIVE_MODULE} was installed and does not load. ${compileHint}`);
+  }
+  writeStamp(root, { dev: true });
+}
+
+/**
+ * @param {string} root
+ * @param {string[]} args
+ * @param {string} hint
+ */
+async function npm(root, args, hint) {
+  const running = process.env.npm_execpath ?? '';
+  // Under "npm start" it is npm itself; other package managers set the same variable to theirs.
+  const { succeeded, output } = running.endsWith('npm-cli.js')
+    ? await runTool(process.execPath, [running, ...args], { cwd: root })
+    : await runTool('npm', args, { cwd: root, shell: process.platform === 'win32' });
+  if (!succeeded) throw new PrepareFailure(`"npm ${args.join(' ')}" failed. ${hint}`, output);
+}
+
+/**
+ * npm lists what it installed in node_modules/.package-lock.json; packages for other platforms are missing there.
+ * @param {string} root
+ * @param {{ dev: boolean }} options
+ */
+function holdsLockedPackages(root, { dev }) {
+  const installed = packagesOf(hiddenLockFile(root));
+  return Object.entries(packagesOf(join(root, 'package-lock.json')) ?? {}).every(([place, locked]) => {
+    const found = installed?.[place];
+    if (place === '') return installed !== undefined;
+    if (!found) return locked.optional || locked.devOptional || (locked.dev && !dev);
+    // npm's list has no hash for a package that was installed before the lock file had one.
+    const isSameContent = !found.integrity || !locked.integrity || found.integrity === locked.integrity;
+    return found.version === locked.version && isSameContent;
+  });
+}
+
+/** @typedef {{ version?: string, integrity?: string, optional?: boolean, dev?: boolean, devOptional?: boolean }} LockedPackage */
+
+/**
+ * @param {string} file
+ * @returns {Record<string, LockedPackage> | undefined}
+ */
+function packagesOf(file) {
+  const text = readText(file);
+  return text === '' ? undefined : JSON.parse(text).packages;
+}
+
+/** @param {string} root */
+function nativeModuleLoads(root) {
+  const code = `new (require('${NATIVE_MODULE}'))(':memory:').close()`;
+  return spawnSync(process.execPath, ['-e', code], { cwd: root, stdio: 'ignore' }).status === 0;
+}
+
+/** @param {string} root */
+function allowedToRunScripts(root) {
+  /** @type {Record<string, boolean>} */
+  const allowScripts = JSON.parse(readText(join(root, 'package.json'))).allowScripts;
+  return Object.keys(allowScripts).filter((name) => allowScripts[name]);
+}
+
+/**
+ * The lock file, the Node its native module is compiled for, and npm's own note of its last work here, which
+ * every install, removal or pruning touches.
+ * @param {string} root
+ */
+function stampOf(root) {
+  const lock = createHash('sha256')
+    .update(readText(join(root, 'package-lock.json')))
+    .digest('hex');
+  const lastChange = statSync(hiddenLockFile(root), { throwIfNoEntry: false })?.mtimeMs;
+  return `${lock} ${process.platform} ${process.arch} ${process.versions.modules} ${lastChange}`;
+}
+
+/** @param {string} root */
+function hiddenLockFile(root) {
+  return join(root, 'node_modules', '.package-lock.json');
+}
+
+/**
+ * @param {string} root
+ * @param {{ dev: boolean }} options
+ */
+function writeStamp(root, { dev }) {
+  try {
+    writeFileSync(stampFile(root), `${stampOf(root)} ${dev ? 'all' : 'production'}`);
+  } catch {
+    // A folder that cannot be written to (a read-only image) costs the longer check at each start, no more.
+  }
+}
+
+/** @param {string} root */
+function stampFile(root) {
+  return join(root, 'node_modules', '.wotp-installed');
+}
+
+/**
+ * @param {string} file
+ * @returns {string} '' where there is no such file
+ */
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { prepare } from './prepare.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** @typedef {{ passed: number, failed: number }} Count */
+
+const CHECKS = [
+  { name: 'lint', args: ['node_modules/@biomejs/biome/bin/biome', 'check', '.'] },
+  { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit'] },
+  { name: 'dead code', args: ['node_modules/knip/bin/knip.js'] },
+];
+
+await prepare({ dev: true });
+const filters = process.argv.slice(2).filter((argument) => argument !== '--');
+if (filters.length > 0) say(`Only vitest ${filters.join(' ')}: no lint, types, dead code or coverage.`);
+const counts = filters.length > 0 ? [runTests(filters)] : [...CHECKS.map(runCheck), runTests(['--coverage'])];
+const passed = counts.reduce((sum, count) => sum + count.passed, 0);
+const failed = counts.reduce((sum, count) => sum + count.failed, 0);
+say(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
+
+/**
+ * @param {{ name: string, args: string[] }} check
+ * @returns {Count}
+ */
+function runCheck({ name, args }) {
+  say(`\n== ${name}`);
+  const succeeded = runNode(args);
+  say(`${name}: ${succeeded ? 'passed' : 'failed'}`);
+  return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1 };
+}
+
+/**
+ * @param {string[]} args
+ * @returns {Count}
+ */
+function runTests(args) {
+  say('\n== tests');
+  const folder = mkdtempSync(join(tmpdir(), 'wotp-test-'));
+  const report = join(folder, 'report.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const succeeded = runNode(['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args]);
+  const count = countOf(report);
+  rmSync(folder, { recursive: true, force: true });
+  // Coverage below its threshold, an error outside a test or no test at all shows in the exit code alone.
+  if (!succeeded && count.failed === 0) count.failed = 1;
+  say(`tests: ${succeeded ? 'passed' : 'failed'}`);
+  return count;
+}
+
+/**
+ * @param {string} report
+ * @returns {Count}
+ */
+function countOf(report) {
+  try {
+    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+    // A file that cannot even be loaded fails without a failed test in it.
+    const brokenFiles = testResults.filter(
+      (/** @type {{ status: string, assertionResults: { status: string }[] }} */ file) =>
+        file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
+    );
+    return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length };
+  } catch (error) {
+    say(`The test runner left no report: ${error instanceof Error ? error.message : error}`);
+    return { passed: 0, failed: 1 };
+  }
+}
+
+/** @param {string[]} args */
+function runNode(args) {
+  const env = { ...process.env, NODE_ENV: 'test' };
+  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit', env }).status === 0;
+}
+
+/** @param {string} line */
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}
