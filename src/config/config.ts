@@ -1,0 +1,66 @@
+import { join, resolve } from 'node:path';
+import { crossCheck } from './cross-checks.ts';
+import type { Environment } from './environment.ts';
+import { GROUPS } from './groups.ts';
+import { ConfigError } from './problems.ts';
+import { isGiven, type Problems, readGroup } from './read-group.ts';
+import type { Values } from './variable.ts';
+
+export { type Environment, readEnvironment } from './environment.ts';
+export { looseSettings } from './loose-settings.ts';
+export { ConfigError } from './problems.ts';
+
+type Groups = typeof GROUPS;
+
+/** Every setting, checked and complete. Paths are absolute; units stand last in the names. */
+export interface Config {
+  readonly server: Values<Groups['server']> & { readonly isProduction: boolean };
+  readonly security: Values<Groups['security']>;
+  readonly database: { readonly dataDir: string; readonly path: string };
+  readonly otp: Values<Groups['otp']>;
+  readonly limits: Values<Groups['limits']>;
+  readonly bot: { readonly mockMode: boolean };
+  readonly simulator: Values<Groups['simulator']>;
+  readonly logging: Values<Groups['logging']>;
+}
+
+/**
+ * Reads every setting out of `env`. An empty text counts as unset, and names the server does not know are
+ * ignored. Relative paths are resolved against `cwd`, the working folder of the process unless given.
+ * @throws ConfigError that names every problem at once.
+ */
+export function loadConfig(env: Environment, { cwd = process.cwd() }: { cwd?: string } = {}): Config {
+  const problems: Problems = new Map();
+  const config = assemble(env, cwd, problems);
+  crossCheck(config, env, problems);
+  if (problems.size > 0) throw new ConfigError([...problems.values()]);
+  return config;
+}
+
+function assemble(env: Environment, cwd: string, problems: Problems): Config {
+  const server = readGroup(GROUPS.server, env, problems);
+  const security = readGroup(GROUPS.security, env, problems);
+  const database = readGroup(GROUPS.database, env, problems);
+  const otp = readGroup(GROUPS.otp, env, problems);
+  const limits = readGroup(GROUPS.limits, env, problems);
+  const bot = readGroup(GROUPS.bot, env, problems);
+  const simulator = readGroup(GROUPS.simulator, env, problems);
+  const logging = readGroup(GROUPS.logging, env, problems);
+
+  const isProduction = server.environment === 'production';
+  const dataDir = resolve(cwd, database.dataDir);
+  // Who lowers only the maximum means the default too.
+  const expiryMinutes = isGiven(GROUPS.otp.expiryMinutes, env)
+    ? otp.expiryMinutes
+    : Math.min(otp.expiryMinutes, otp.maxExpiryMinutes);
+  return {
+    server: { ...server, isProduction },
+    security,
+    database: { dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
+    otp: { ...otp, expiryMinutes },
+    limits,
+    bot: { mockMode: bot.mockMode ?? !isProduction },
+    simulator,
+    logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },
+  };
+}

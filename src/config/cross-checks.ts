@@ -1,0 +1,40 @@
+import type { Config } from './config.ts';
+import type { Environment } from './environment.ts';
+import { GROUPS } from './groups.ts';
+import { problemLine } from './problems.ts';
+import type { Problems } from './read-group.ts';
+import { isExamplePassword } from './security.ts';
+import type { Variable } from './variable.ts';
+
+/**
+ * Adds what is wrong only in the light of another setting. A variable that already has a problem gets no
+ * second one, and is compared with nothing.
+ */
+export function crossCheck(config: Config, env: Environment, problems: Problems): void {
+  const refuse = (variable: Variable<unknown>, allowed: string) => {
+    if (!problems.has(variable.name)) {
+      problems.set(variable.name, problemLine(variable, env[variable.name], allowed));
+    }
+  };
+  checkExpiry(config, problems, refuse);
+  if (config.server.isProduction) checkProduction(config, refuse);
+}
+
+type Refuse = (variable: Variable<unknown>, allowed: string) => void;
+
+function checkExpiry({ otp }: Config, problems: Problems, refuse: Refuse): void {
+  const { expiryMinutes, maxExpiryMinutes } = GROUPS.otp;
+  if (problems.has(maxExpiryMinutes.name) || otp.expiryMinutes <= otp.maxExpiryMinutes) return;
+  refuse(expiryMinutes, `no more than ${maxExpiryMinutes.name}, which is ${otp.maxExpiryMinutes}`);
+}
+
+function checkProduction({ security, bot }: Config, refuse: Refuse): void {
+  const { masterKey, masterPassword } = GROUPS.security;
+  if (security.masterKey === undefined) refuse(masterKey, `${masterKey.allowed}; production needs one`);
+  if (security.masterPassword === undefined) {
+    refuse(masterPassword, `${masterPassword.allowed}; production needs one`);
+  } else if (isExamplePassword(security.masterPassword)) {
+    refuse(masterPassword, 'a password of your own in production, not a well-known example');
+  }
+  if (bot.mockMode) refuse(GROUPS.bot.mockMode, 'false, or unset, in production');
+}

@@ -1,0 +1,47 @@
+import { integer } from './variable.ts';
+
+/** How much is let through before the answer is 429. */
+export const limitsVariables = {
+  windowMs: integer({
+    name: 'RATE_LIMIT_WINDOW_MS',
+    min: 1000,
+    max: 86_400_000,
+    fallback: 3_600_000,
+    help: 'The window that requests of one API key are counted in, in milliseconds.',
+  }),
+  maxRequests: integer({
+    name: 'RATE_LIMIT_MAX',
+    min: 1,
+    max: 1_000_000_000,
+    fallback: 10_000,
+    help: 'Requests an API key may make in one window; a limit of its own on the key replaces this.',
+  }),
+  phonePer10Minutes: integer({
+    name: 'PHONE_LIMIT_PER_10_MINUTES',
+    min: 1,
+    max: 1000,
+    fallback: 5,
+    help: 'Messages one phone number gets in 10 minutes; over 5 is looser than the safe bound.',
+  }),
+  phonePerDay: integer({
+    name: 'PHONE_LIMIT_PER_DAY',
+    min: 1,
+    max: 1000,
+    fallback: 10,
+    help: 'Messages one phone number gets in 24 hours; over 10 is looser than the safe bound.',
+  }),
+  addressPerMinute: integer({
+    name: 'ADDRESS_LIMIT_PER_MINUTE',
+    min: 1,
+    max: 1_000_000,
+    fallback: 300,
+    help: 'Requests a minute from one client address on routes that need no key.',
+  }),
+  signInFailures: integer({
+    name: 'SIGN_IN_FAILURES_MAX',
+    min: 1,
+    max: 100,
+    fallback: 10,
+    help: 'Wrong passwords or keys in 15 minutes from one client address before it has to wait.',
+  }),
+};

@@ -1,0 +1,27 @@
+import type { Config } from './config.ts';
+
+/** One sentence for each setting that is looser than the safe bound; to be printed at the start. */
+export function looseSettings({ otp, limits }: Config): string[] {
+  const sentences: string[] = [];
+  if (otp.resendSeconds < 30) {
+    sentences.push(
+      `OTP_RESEND_SECONDS is ${otp.resendSeconds}: a code can be sent again sooner than the safe 30 s.`,
+    );
+  }
+  if (otp.maxExpiryMinutes > 10) {
+    sentences.push(
+      `OTP_MAX_EXPIRY_MINUTES is ${otp.maxExpiryMinutes}: a code may live longer than the safe 10 minutes.`,
+    );
+  }
+  if (limits.phonePer10Minutes > 5) {
+    sentences.push(
+      `PHONE_LIMIT_PER_10_MINUTES is ${limits.phonePer10Minutes}: a phone can get more than the safe 5 messages.`,
+    );
+  }
+  if (limits.phonePerDay > 10) {
+    sentences.push(
+      `PHONE_LIMIT_PER_DAY is ${limits.phonePerDay}: a phone can get more than the safe 10 messages.`,
+    );
+  }
+  return sentences;
+}

@@ -1,0 +1,54 @@
+import { countries, country } from './country.ts';
+import { integer } from './variable.ts';
+
+/** Codes and the numbers they go to. */
+export const otpVariables = {
+  length: integer({
+    name: 'OTP_LENGTH',
+    min: 6,
+    max: 10,
+    fallback: 6,
+    help: 'How many characters a code has when the request does not say.',
+  }),
+  expiryMinutes: integer({
+    name: 'OTP_EXPIRY_MINUTES',
+    min: 1,
+    max: 60,
+    fallback: 5,
+    help: 'How long a code lives when the request does not say; not above OTP_MAX_EXPIRY_MINUTES.',
+  }),
+  maxExpiryMinutes: integer({
+    name: 'OTP_MAX_EXPIRY_MINUTES',
+    min: 1,
+    max: 60,
+    fallback: 10,
+    help: 'The longest life a request may ask for; over 10 is looser than the safe bound.',
+  }),
+  maxAttempts: integer({
+    name: 'OTP_MAX_ATTEMPTS',
+    min: 1,
+    max: 5,
+    fallback: 5,
+    help: 'How many guesses one verification allows.',
+  }),
+  resendSeconds: integer({
+    name: 'OTP_RESEND_SECONDS',
+    min: 0,
+    max: 3600,
+    fallback: 30,
+    help: 'The wait before the first resend; later waits are 2 and 4 times this; under 30 is looser than the safe bound.',
+  }),
+  defaultRegion: country({
+    name: 'DEFAULT_REGION',
+    help: 'The country of numbers written without a country code; without it such numbers are refused.',
+  }),
+  countriesAllowed: countries({
+    name: 'COUNTRIES_ALLOWED',
+    defaultText: 'every country',
+    help: 'The only countries that codes are sent to.',
+  }),
+  countriesDenied: countries({
+    name: 'COUNTRIES_DENIED',
+    help: 'Countries that no code is sent to; stronger than COUNTRIES_ALLOWED.',
+  }),
+};

@@ -1,0 +1,79 @@
+import { GROUPS } from './groups.ts';
+import type { Variable } from './variable.ts';
+
+const TITLES: Record<keyof typeof GROUPS, string> = {
+  server: 'Server',
+  security: 'Security',
+  database: 'Database',
+  otp: 'Codes',
+  limits: 'Limits',
+  bot: 'WhatsApp',
+  simulator: 'Virtual phone',
+  logging: 'Logs',
+};
+
+interface Section {
+  title: string;
+  variables: Variable<unknown>[];
+}
+
+/** The text of `.env.example`: every variable with its help and, unless it is a secret, its default. */
+export function envExample(): string {
+  const sections = sectionsInOrder().map(({ title, variables }) =>
+    [`# ---- ${title} ----`, ...variables.map(exampleOf)].join('\n\n'),
+  );
+  return `# Copy this file to .env, take the # away before a name and change its value.
+# Put a value with a # or with spaces at its ends in quotes. All about settings: docs/CONFIGURATION.md
+# Generated from src/config by "npm run docs".
+
+${sections.join('\n\n')}
+`;
+}
+
+/** The text of `docs/CONFIGURATION.md`: how settings are read, and a table for each group. */
+export function configurationPage(): string {
+  const tables = sectionsInOrder().map(({ title, variables }) => {
+    const rows = variables.map(rowOf).join('\n');
+    return `## ${title}\n\n| variable | default | allowed | what it does | secret |\n|---|---|---|---|---|\n${rows}\n`;
+  });
+  return `# Configuration
+
+Settings are environment variables. They can also stand in a file \`.env\` in the folder the server is started
+in, as \`NAME=value\` lines; a value with a \`#\` in it, or with spaces at its ends, needs quotes. Where both
+name a variable the environment wins, even with an empty value. An empty value is the same as none, and names
+that are not listed here are ignored.
+
+A wrong value stops the start. All problems are printed at once, one line each: the variable, what was given
+(secrets as \`***\`), what is allowed.
+
+With \`NODE_ENV=production\` the server does not start without \`DB_MASTER_KEY\` and \`MASTER_PASSWORD\`, with a
+well-known example as the password, or with \`BOT_MOCK_MODE=true\`. Settings that are looser than the safe bound
+are allowed and named at every start.
+
+Keep \`.env\` readable by its owner alone (\`chmod 600 .env\`) once a secret stands in it.
+
+This page and \`.env.example\` are generated from \`src/config/\` by \`npm run docs\`.
+
+${tables.join('\n')}`;
+}
+
+function sectionsInOrder(): Section[] {
+  return Object.entries(TITLES).map(([group, title]) => ({
+    title,
+    variables: Object.values(GROUPS[group as keyof typeof GROUPS]),
+  }));
+}
+
+function exampleOf({ name, help, allowed, defaultText, fallback, secret }: Variable<unknown>): string {
+  const isFixed = fallback !== undefined && !Array.isArray(fallback);
+  const note = defaultText !== '' && !isFixed ? `\n# Default: ${defaultText.replaceAll('`', '')}.` : '';
+  const comment = `# ${help.replaceAll('`', '')}\n# Allowed: ${allowed}.${note}`;
+  return `${comment}\n#${name}=${isFixed && !secret ? String(fallback) : ''}`;
+}
+
+function rowOf({ name, help, allowed, defaultText, fallback, secret }: Variable<unknown>): string {
+  const isFixed = fallback !== undefined && !Array.isArray(fallback);
+  const shownDefault = isFixed ? `\`${defaultText}\`` : defaultText || '–';
+  const cells = [`\`${name}\``, shownDefault, allowed, help, secret ? 'yes' : 'no'];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
