@@ -1,0 +1,107 @@
+import { ERROR_CODES, type ErrorCode } from './codes.ts';
+
+/** One place in a request that is wrong. `path` is written like `recipients.0.phone`. */
+export interface FieldProblem {
+  path: string;
+  message: string;
+}
+
+/** What an error may carry to the client beside its sentence. */
+export interface ErrorDetails {
+  errors?: FieldProblem[];
+  attemptsRemaining?: number;
+  requiredPermission?: string;
+  /** Whole seconds until the request may succeed; sent as `Retry-After`. */
+  retryAfterSeconds?: number;
+  /** HTTP methods the address knows; sent as `Allow`. */
+  allow?: string[];
+  cause?: unknown;
+}
+
+/**
+ * The only error that reaches a client: a stable code, a sentence that is safe to show, and the HTTP status of
+ * the code. `cause` goes to the log and never leaves the server.
+ */
+export class WotpError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly details: Omit<ErrorDetails, 'cause'>;
+
+  constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.status = ERROR_CODES[code].status;
+    this.details = details;
+  }
+}
+
+export class ValidationError extends WotpError {
+  constructor(message: string, errors?: FieldProblem[]) {
+    super('VALIDATION_ERROR', message, errors ? { errors } : {});
+  }
+}
+
+export class AuthenticationError extends WotpError {
+  constructor(message: string) {
+    super('UNAUTHORIZED', message);
+  }
+}
+
+export class PermissionError extends WotpError {
+  constructor(requiredPermission: string) {
+    super('FORBIDDEN', `This key lacks the permission ${requiredPermission}.`, { requiredPermission });
+  }
+}
+
+export class NotFoundError extends WotpError {
+  constructor(
+    message: string,
+    code: Extract<ErrorCode, 'RESOURCE_NOT_FOUND' | 'OTP_NOT_FOUND'> = 'RESOURCE_NOT_FOUND',
+  ) {
+    super(code, message);
+  }
+}
+
+export class ConflictError extends WotpError {
+  constructor(
+    message: string,
+    code: Extract<ErrorCode, 'CONFLICT' | 'IDEMPOTENCY_IN_PROGRESS'> = 'CONFLICT',
+  ) {
+    super(code, message);
+  }
+}
+
+export class RateLimitError extends WotpError {
+  constructor(
+    message: string,
+    retryAfterSeconds: number,
+    code: Extract<ErrorCode, 'RATE_LIMIT_EXCEEDED' | 'OTP_ATTEMPTS_EXCEEDED'> = 'RATE_LIMIT_EXCEEDED',
+  ) {
+    super(code, message, { retryAfterSeconds });
+  }
+}
+
+/** The database cannot take the write now; nothing was changed. */
+export class DatabaseError extends WotpError {
+  constructor(
+    message: string,
+    cause?: unknown,
+    code: Extract<ErrorCode, 'SERVICE_UNAVAILABLE' | 'QUEUE_FULL'> = 'SERVICE_UNAVAILABLE',
+  ) {
+    super(code, message, { retryAfterSeconds: code === 'QUEUE_FULL' ? 1 : 5, cause });
+  }
+}
+
+/** A channel cannot take the message at all; thrown before anything is stored. */
+export class ChannelError extends WotpError {
+  constructor(
+    message: string,
+    code: Extract<
+      ErrorCode,
+      'CHANNEL_UNAVAILABLE' | 'WHATSAPP_OFFLINE' | 'PHONE_NOT_ON_WHATSAPP'
+    > = 'CHANNEL_UNAVAILABLE',
+  ) {
+    super(code, message);
+  }
+}

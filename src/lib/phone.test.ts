@@ -1,0 +1,375 @@
+import fc from 'fast-check';
+import { getCountries, getExampleNumber } from 'libphonenumber-js/max';
+import examples from 'libphonenumber-js/mobile/examples';
+import { describe, expect, it } from 'vitest';
+import { maskPhone, PhoneError, type PhoneRules, parsePhone } from './phone.ts';
+
+const ANYWHERE: PhoneRules = { countriesAllowed: [], countriesDenied: [] };
+const inRegion = (defaultRegion: string): PhoneRules => ({ ...ANYWHERE, defaultRegion });
+
+function refusal(input: string, rules: PhoneRules = ANYWHERE): PhoneError {
+  try {
+    parsePhone(input, rules);
+  } catch (error) {
+    if (error instanceof PhoneError) return error;
+    throw error;
+  }
+  throw new Error('the number was accepted');
+}
+
+describe('spellings', () => {
+  it.each([
+    '+6281234566034',
+    '6281234566034',
+    '006281234566034',
+    '081234566034',
+    '0812 3456 6034',
+    '0812-3456-6034',
+    '0812.3456.6034',
+    '0812/3456/6034',
+    '0812-34566034',
+    '(0812) 3456 6034',
+    '(0812) 3456-6034',
+    '(0812)34566034',
+    '0 812 3456 6034',
+    '(0)812-3456-6034 ',
+    '+62 812 3456 6034',
+    '+62-812-3456-6034',
+    '+62.812.3456.6034',
+    '+62 812-3456-6034',
+    '+62 (812) 3456-6034',
+    '+62(812)34566034',
+    '(+62) 812 3456 6034',
+    '(+62)81234566034',
+    '+62 (0) 812 3456 6034',
+    '+62 (0)812-3456-6034',
+    '+62 0812 3456 6034',
+    '+ 62 812 3456 6034',
+    ' +6281234566034',
+    '+6281234566034 ',
+    '62 812 3456 6034',
+    '62-812-3456-6034',
+    '(62) 812 3456 6034',
+    '00 62 812 3456 6034',
+    '0062-812-3456-6034',
+    '00 (62) 812 3456 6034',
+    '008 62 812 3456 6034',
+    'tel:+6281234566034',
+    'tel:+62-812-3456-6034',
+    'TEL:+62 812 3456 6034',
+    '+62\u00a0812\u00a03456\u00a06034',
+    '+62 812\u20103456\u20106034',
+    '+62 812\u20113456\u20116034',
+    '+62 812\u20133456\u20146034',
+    '+6 2 8 1 2 3 4 5 6 6 0 3 4',
+  ])('one line has one identity however it is written: %s', (spelling) => {
+    expect(parsePhone(spelling, inRegion('ID'))).toEqual({
+      e164: '+6281234566034',
+      identity: '6281234566034',
+      country: 'ID',
+    });
+  });
+
+  it.each([
+    ['Italy keeps the zero of its landlines', '+39 06 1234 5678', '+390612345678', 'IT'],
+    ['Russia drops its 8', '8 (916) 123-45-67', '+79161234567', 'RU'],
+    ['a North American 1 is the country code', '1-202-555-0123', '+12025550123', 'US'],
+    ['the United Kingdom writes (0)', '+44 (0)20 7031 3000', '+442070313000', 'GB'],
+    ['a region dials abroad by its own prefix', '011 44 20 7031 3000', '+442070313000', 'US'],
+    ['00 is + where the region reads nothing else', '0044 20 7031 3000', '+442070313000', 'US'],
+    ['Hong Kong dials 001', '001 65 8123 4567', '+6581234567', 'HK'],
+  ])('%s', (_rule, spelling, e164, region) => {
+    expect(parsePhone(spelling, inRegion(region)).e164).toBe(e164);
+  });
+
+  it('reads 00 as + without a default region', () => {
+    expect(parsePhone('0062 812 3456 6034', ANYWHERE).e164).toBe('+6281234566034');
+  });
+});
+
+describe('digits without plus', () => {
+  it("reads what v3's clients send as international, whatever the default region", () => {
+    for (const rules of [ANYWHERE, inRegion('ID'), inRegion('DE'), inRegion('US')]) {
+      expect(parsePhone('6281234566034', rules).e164).toBe('+6281234566034');
+      expect(parsePhone('5511987654321', rules).e164).toBe('+5511987654321');
+    }
+  });
+
+  it('prefers the international reading of 11 digits over the national one', () => {
+    expect(parsePhone('15012345678', inRegion('CN')).e164).toBe('+15012345678');
+  });
+
+  it('falls back to the default region when +digits is not valid', () => {
+    expect(parsePhone('13812345678', inRegion('CN')).e164).toBe('+8613812345678');
+    expect(parsePhone('11987654321', inRegion('BR')).e164).toBe('+5511987654321');
+  });
+
+  it('reads fewer than 11 digits only in the default region', () => {
+    expect(parsePhone('2025550123', inRegion('US')).e164).toBe('+12025550123');
+    expect(refusal('2025550123').kind).toBe('invalid');
+    expect(refusal('4520123456').kind).toBe('invalid');
+  });
+});
+
+describe('one line, one identity', () => {
+  it.each([
+    ['Brazil, São Paulo', ['+5511987654321', '+551187654321', '11 8765-4321', '0 15 11 98765-4321'], 'BR'],
+    ['Brazil, Porto Alegre', ['+5551976543210', '+555176543210', '555176543210', '(51) 7654-3210'], 'BR'],
+    ['Mexico', ['+525512345678', '+5215512345678', '5215512345678', '044 55 1234 5678'], 'MX'],
+    ['Mexico, from a landline', ['55 1234 5678', '045 55 1234 5678', '01 55 1234 5678'], 'MX'],
+    ['Argentina', ['+5491123456789', '+541123456789', '011 15-2345-6789', '+54 11 15 2345 6789'], 'AR'],
+    ['Argentina, in the provinces', ['+54 9 3435 551212', '+54 3435 15 551212', '03435 15-551212'], 'AR'],
+  ])('%s', (_line, spellings, region) => {
+    const identities = spellings.map((spelling) => parsePhone(spelling, inRegion(region)).identity);
+    expect(new Set(identities).size).toBe(1);
+  });
+
+  it('keeps the number as given, because the message goes there', () => {
+    expect(parsePhone('+551187654321', ANYWHERE)).toEqual({
+      e164: '+551187654321',
+      identity: '5511987654321',
+      country: 'BR',
+    });
+    expect(parsePhone('+52 1 55 1234 5678', ANYWHERE)).toEqual({
+      e164: '+5215512345678',
+      identity: '525512345678',
+      country: 'MX',
+    });
+    expect(parsePhone('+54 9 11 2345-6789', ANYWHERE)).toEqual({
+      e164: '+5491123456789',
+      identity: '541123456789',
+      country: 'AR',
+    });
+  });
+
+  it('does not fold a Brazilian landline into a mobile', () => {
+    expect(parsePhone('+551137654321', ANYWHERE).identity).toBe('551137654321');
+    expect(refusal('+55 10 8765 4321').kind).toBe('invalid');
+  });
+
+  it('does not accept a Mexican 1 before a number that does not exist', () => {
+    expect(refusal('+52 1 00 1234 5678').kind).toBe('invalid');
+  });
+
+  it('folds every Brazilian mobile and its old spelling into one', () => {
+    const mobile = fc.tuple(
+      fc.constantFrom('11', '21', '51', '61', '85'),
+      fc.integer({ min: 6e7, max: 1e8 - 1 }),
+    );
+    fc.assert(
+      fc.property(mobile, ([area, subscriber]) => {
+        let today: string;
+        try {
+          today = parsePhone(`+55${area}9${subscriber}`, ANYWHERE).identity;
+        } catch {
+          return;
+        }
+        expect(parsePhone(`+55${area}${subscriber}`, ANYWHERE).identity).toBe(today);
+      }),
+    );
+  });
+});
+
+describe('numbers that cannot exist', () => {
+  it.each([
+    ['nothing', ''],
+    ['separators only', ' ( ) - '],
+    ['a plus only', '+'],
+    ['zeros only', '00'],
+    ['too few digits', '+62812'],
+    ['too many digits', '+62812345660341234567'],
+    ['an unknown country code', '+999123456789'],
+    ['an impossible area code', '+1 000 555 0123'],
+    ['letters', '+62812abc6034'],
+    ['vanity letters', '+1 800 FLOWERS'],
+    ['an extension', '+1 202 555 0123 ext. 5'],
+    ['a short extension', '+1 202 555 0123 x5'],
+    ['a pause', '+12025550123,,5'],
+    ['a telephone URI with parameters', 'tel:0812-3456-6034;phone-context=+62'],
+    ['another URI', 'sip:+6281234566034'],
+    ['two pluses', '++6281234566034'],
+    ['a plus inside', '62+81234566034'],
+    ['full-width digits', '+６２８１２３４５６６０３４'],
+    ['a full-width plus', '＋6281234566034'],
+    ['Arabic digits', '+٦٢٨١٢٣٤٥٦٦٠٣٤'],
+    ['Devanagari digits', '+६२८१२३४५६६०३४'],
+    ['a right-to-left mark', '\u200f+6281234566034'],
+    ['an override', '+62\u202e81234566034'],
+    ['bidi embedding as copied from an address book', '\u202a+6281234566034\u202c'],
+    ['a zero-width space', '+62\u200b81234566034'],
+    ['a line feed', '+6281234566034\n'],
+    ['a tab', '+62\t81234566034'],
+    ['a NUL', '+62\u000081234566034'],
+    ['a lone surrogate', '+62\ud83581234566034'],
+    ['over 40 characters', `+62${' '.repeat(30)}81234566034`],
+    ['a national number without a region', '0812 3456 6034'],
+  ])('are invalid: %s', (_what, input) => {
+    expect(refusal(input).kind).toBe('invalid');
+  });
+
+  it('accepts 40 characters', () => {
+    const spaced = `+62${' '.repeat(26)}81234566034`;
+    expect(spaced).toHaveLength(40);
+    expect(parsePhone(spaced, ANYWHERE).e164).toBe('+6281234566034');
+  });
+
+  it('says that the country code is missing only where there is no default region', () => {
+    expect(refusal('0812 3456 6034').message).toContain('lacks its country code');
+    expect(refusal('0812', inRegion('ID')).message).not.toContain('lacks its country code');
+  });
+
+  it('refuses national numbers of a region that does not exist', () => {
+    expect(refusal('0812 3456 6034', inRegion('XX')).kind).toBe('invalid');
+  });
+});
+
+describe('kinds of number', () => {
+  it.each([
+    ['premium-rate', '+1 900 555 1234'],
+    ['premium-rate', '+33 8 12 34 56 78'],
+    ['premium-rate', '+979 123 456 789'],
+    ['shared-cost', '+49 180 2 12 34 56'],
+    ['shared-cost', '+808 1234 5678'],
+    ['toll-free', '+1 800 555 1234'],
+    ['toll-free', '+800 1234 5678'],
+    ['pager', '+44 7640 123456'],
+    ['company', '+44 300 123 4567'],
+    ['voicemail', '+49 177 99 123456 78'],
+    ['personal', '+49 700 1234 5678'],
+  ])('a %s number is not allowed: %s', (kind, input) => {
+    const error = refusal(input);
+    expect(error.kind).toBe('not_allowed');
+    expect(error.message).toContain(kind);
+  });
+
+  it.each([
+    ['a mobile', '+6281234566034', 'ID'],
+    ['a landline', '+493012345678', 'DE'],
+    ['a number that may be either', '+12025550123', 'US'],
+    ['a VoIP number', '+33987654321', 'FR'],
+    ['a satellite phone', '+881612345678', '001'],
+    ['a ship', '+870773111632', '001'],
+  ])('%s is allowed', (_what, e164, country) => {
+    expect(parsePhone(e164, ANYWHERE)).toMatchObject({ e164, country });
+  });
+
+  it('a number without a country that is no mobile is invalid', () => {
+    expect(refusal('+883510012345').kind).toBe('invalid');
+    expect(refusal('+878101234567890').kind).toBe('invalid');
+  });
+});
+
+describe('countries', () => {
+  const onlyIndonesia: PhoneRules = { countriesAllowed: ['ID'], countriesDenied: [] };
+
+  it('lets only allowed countries through when the list is not empty', () => {
+    expect(parsePhone('+6281234566034', onlyIndonesia).country).toBe('ID');
+    expect(refusal('+4915112345678', onlyIndonesia).kind).toBe('not_allowed');
+  });
+
+  it('denied always wins', () => {
+    const both: PhoneRules = { countriesAllowed: ['ID', 'DE'], countriesDenied: ['DE'] };
+    expect(parsePhone('+6281234566034', both).country).toBe('ID');
+    expect(refusal('+4915112345678', both).kind).toBe('not_allowed');
+  });
+
+  it.each([
+    ['+1 202 555 0123', 'US'],
+    ['+1 416 555 0123', 'CA'],
+    ['+1 876 555 0123', 'JM'],
+    ['+7 916 123-45-67', 'RU'],
+    ['+7 701 234 5678', 'KZ'],
+    ['+44 7400 123456', 'GB'],
+    ['+44 7797 712345', 'JE'],
+  ])('tells countries that share a code apart: %s is %s', (input, country) => {
+    expect(parsePhone(input, ANYWHERE).country).toBe(country);
+    expect(refusal(input, { countriesAllowed: [], countriesDenied: [country] }).kind).toBe('not_allowed');
+  });
+
+  it('refuses numbers without a country when an allow list is set', () => {
+    expect(refusal('+881612345678', onlyIndonesia).kind).toBe('not_allowed');
+    expect(refusal('+883510012345', onlyIndonesia).kind).toBe('not_allowed');
+  });
+
+  it('applies the lists to old spellings too', () => {
+    const withoutBrazil: PhoneRules = { countriesAllowed: [], countriesDenied: ['BR', 'MX'] };
+    expect(refusal('+551187654321', withoutBrazil).kind).toBe('not_allowed');
+    expect(refusal('+5215512345678', withoutBrazil).kind).toBe('not_allowed');
+  });
+});
+
+describe('for any input', () => {
+  const mobiles = getCountries().flatMap((country) => getExampleNumber(country, examples)?.number ?? []);
+  const separator = fc.constantFrom('', '', '', ' ', '-', '.', '/', ' (', ') ', '\u00a0', '\u2010', '\u2013');
+  const spelled = fc
+    .tuple(fc.constantFrom(...mobiles), fc.constantFrom('+', '00', 'tel:+'), fc.infiniteStream(separator))
+    .map(([e164, prefix, separators]) => ({
+      e164,
+      spelling: prefix + [...e164.slice(1)].map((digit) => digit + separators.next().value).join(''),
+    }))
+    .filter(({ spelling }) => spelling.length <= 40);
+
+  it('separators change nothing, in every country', () => {
+    fc.assert(
+      fc.property(spelled, ({ e164, spelling }) => {
+        expect(parsePhone(spelling, ANYWHERE)).toEqual(parsePhone(e164, ANYWHERE));
+        expect(parsePhone(e164, ANYWHERE).e164).toBe(e164);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('what was read once is read the same again', () => {
+    const someDigits = fc.stringMatching(/^\+?[0-9]{7,15}$/);
+    fc.assert(
+      fc.property(someDigits, fc.constantFrom('BR', 'MX', 'AR', 'ID', 'US', 'IT'), (input, region) => {
+        let phone: ReturnType<typeof parsePhone>;
+        try {
+          phone = parsePhone(input, inRegion(region));
+        } catch (error) {
+          expect(error).toBeInstanceOf(PhoneError);
+          return;
+        }
+        expect(phone.e164).toMatch(/^\+[1-9][0-9]{6,14}$/);
+        expect(phone.identity).toMatch(/^[1-9][0-9]{6,14}$/);
+        expect(parsePhone(phone.e164, ANYWHERE)).toEqual(phone);
+        expect(parsePhone(`+${phone.identity}`, ANYWHERE).identity).toBe(phone.identity);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('nothing but a PhoneError is thrown, and it never repeats the number', () => {
+    const nearlyPhone = fc.string({
+      unit: fc.constantFrom(...'+0123456789 ()-./;=xe\u200f\u0663'),
+      maxLength: 45,
+    });
+    fc.assert(
+      fc.property(fc.oneof(nearlyPhone, fc.string({ unit: 'binary' })), (input) => {
+        try {
+          parsePhone(input, inRegion('BR'));
+        } catch (error) {
+          expect(error).toBeInstanceOf(PhoneError);
+          expect((error as PhoneError).message).toMatch(/^[A-Z][^0-9]*(0-9|40)?[^0-9]*\.$/);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('a huge input costs no more than a short one', () => {
+    for (const part of ['0', ' ', '+', '(', '\u00a0', 'a']) {
+      const huge = part.repeat(5_000_000);
+      const begun = performance.now();
+      expect(refusal(huge).kind).toBe('invalid');
+      expect(performance.now() - begun).toBeLessThan(50);
+    }
+  });
+});
+
+describe('maskPhone', () => {
+  it('shows the last four digits only', () => {
+    expect(maskPhone('+6281234566034')).toBe('+*********6034');
+    expect(maskPhone('+12025550123')).toBe('+*******0123');
+  });
+});
