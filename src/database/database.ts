@@ -1,0 +1,48 @@
+import type { Compilable, Kysely } from 'kysely';
+import type { Schema } from './schema.ts';
+
+/** Where a query runs: the reader, or the transaction that a service was handed. */
+export type Executor = Kysely<Schema>;
+
+/** An open write transaction. A type of its own, so that a function that writes says so in its signature. */
+export type Transaction = Kysely<Schema> & { readonly __transaction?: true };
+
+/** Names a value that is given when a prepared query runs. */
+export type Parameters<P> = <K extends keyof P & string>(name: K) => P[K];
+
+/** A query compiled once; each run gives the values for its named parameters and resolves to the rows. */
+export type PreparedQuery<P, Row> = (executor: Executor, values: P) => Promise<Row[]>;
+
+/**
+ * One database, whichever engine is behind it.
+ */
+export interface Database {
+  /** Runs queries over what is committed. Never writes. */
+  readonly reader: Executor;
+
+  /**
+   * Runs `work` in one write transaction and resolves with its result once the commit is on disk. When `work`
+   * rejects, everything it wrote is undone, no neighbour in the same commit is touched, and the rejection is
+   * passed on. `work` must await nothing but the transaction it was handed.
+   * @throws DatabaseError (503) when the write cannot be taken: queue full, disk full, closing.
+   */
+  transaction<T>(work: (trx: Transaction) => Promise<T>): Promise<T>;
+
+  /**
+   * Makes every later transaction that asks for the same `key` wait until this one has ended. What is read after
+   * it is safe to decide on.
+   */
+  serialize(trx: Transaction, key: string): Promise<void>;
+
+  /** Compiles a query on its first run and keeps it; use for every query on the way of a request. */
+  prepare<P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>): PreparedQuery<P, Row>;
+
+  /** Writes waiting for their turn. */
+  readonly waitingWrites: number;
+
+  /** Resolves when a write has just reached the disk; rejects with the reason when writes fail. */
+  checkWritable(): Promise<void>;
+
+  /** Finishes what is queued, then closes. Safe to call twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,144 @@
+import { type ColumnDataType, type CreateTableBuilder, type Kysely, sql } from 'kysely';
+import { engineTypes } from '../engine-types.ts';
+
+/** Everything a code needs from being asked for to being checked. */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  const { binary, clustered } = engineTypes(db);
+  const text: ColumnDataType = 'text';
+  const time: ColumnDataType = 'bigint';
+
+  /** A table whose rows lie in the order of its text key: ids begin with their time, so new rows go to its end. */
+  const table = (name: string, key: string): CreateTableBuilder<string, string> =>
+    clustered(db.schema.createTable(name).addColumn(key, text, (c) => c.primaryKey().notNull()));
+
+  await table('projects', 'id')
+    .addColumn('name', text, (c) => c.notNull())
+    .addColumn('created_at', time, (c) => c.notNull())
+    .execute();
+
+  await table('api_keys', 'id')
+    .addColumn('project_id', text, (c) => c.notNull().references('projects.id'))
+    .addColumn('name', text, (c) => c.notNull())
+    .addColumn('hash', text, (c) => c.notNull().unique())
+    .addColumn('preview', text, (c) => c.notNull())
+    .addColumn('permissions', text, (c) => c.notNull())
+    .addColumn('rate_limit', time)
+    .addColumn('expires_at', time)
+    .addColumn('revoked_at', time)
+    .addColumn('created_at', time, (c) => c.notNull())
+    .addColumn('usage_count', time, (c) => c.notNull().defaultTo(0))
+    .addColumn('last_used_at', time)
+    .execute();
+
+  await table('settings', 'key')
+    .addColumn('value', text, (c) => c.notNull())
+    .execute();
+
+  await db.schema
+    .createTable('key_versions')
+    .addColumn('version', 'integer', (c) => c.primaryKey().notNull())
+    .addColumn('salt', text, (c) => c.notNull())
+    .addColumn('check_value', text, (c) => c.notNull())
+    .addColumn('created_at', time, (c) => c.notNull())
+    .execute();
+
+  await table('admin_sessions', 'hash')
+    .addColumn('created_at', time, (c) => c.notNull())
+    .addColumn('last_seen_at', time, (c) => c.notNull())
+    .execute();
+
+  await table('verifications', 'id')
+    .addColumn('project_id', text, (c) => c.notNull())
+    .addColumn('phone', text, (c) => c.notNull())
+    .addColumn('destination', text, (c) => c.notNull())
+    .addColumn('purpose', text, (c) => c.notNull())
+    .addColumn('channel', text, (c) => c.notNull())
+    .addColumn('status', text, (c) => c.notNull())
+    .addColumn('reason', text)
+    .addColumn('code_mac', binary, (c) => c.notNull())
+    .addColumn('key_version', 'integer', (c) => c.notNull())
+    .addColumn('code_length', 'integer', (c) => c.notNull())
+    .addColumn('attempts', 'integer', (c) => c.notNull())
+    .addColumn('sends', text, (c) => c.notNull())
+    .addColumn('failed_checks', text, (c) => c.notNull())
+    .addColumn('client_ip', text)
+    .addColumn('metadata', text)
+    .addColumn('created_at', time, (c) => c.notNull())
+    .addColumn('expires_at', time, (c) => c.notNull())
+    .addColumn('verified_at', time)
+    .addColumn('limits_lifted_at', time)
+    .execute();
+  await db.schema
+    .createIndex('verifications_by_destination')
+    .on('verifications')
+    .columns(['project_id', 'destination', 'id'])
+    .execute();
+  await db.schema
+    .createIndex('verifications_pending_by_expiry')
+    .on('verifications')
+    .column('expires_at')
+    .where(sql`status`, '=', sql.lit('pending'))
+    .execute();
+
+  await table('messages', 'id')
+    .addColumn('project_id', text, (c) => c.notNull())
+    .addColumn('verification_id', text, (c) => c.notNull())
+    .addColumn('phone', text, (c) => c.notNull())
+    .addColumn('channel', text, (c) => c.notNull())
+    .addColumn('status', text, (c) => c.notNull())
+    .addColumn('reason', text)
+    .addColumn('body', text, (c) => c.notNull())
+    .addColumn('sealed_code', binary)
+    .addColumn('key_version', 'integer', (c) => c.notNull())
+    .addColumn('timeline', text, (c) => c.notNull())
+    .addColumn('attempts', 'integer', (c) => c.notNull())
+    .addColumn('claim', 'integer', (c) => c.notNull())
+    .addColumn('due_at', time, (c) => c.notNull())
+    .addColumn('expires_at', time, (c) => c.notNull())
+    .addColumn('created_at', time, (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createIndex('messages_due')
+    .on('messages')
+    .columns(['status', 'due_at'])
+    .where(sql`status`, 'in', [sql.lit('queued'), sql.lit('sending')])
+    .execute();
+
+  await table('events', 'id')
+    .addColumn('project_id', text, (c) => c.notNull())
+    .addColumn('type', text, (c) => c.notNull())
+    .addColumn('at', time, (c) => c.notNull())
+    .addColumn('verification_id', text)
+    .addColumn('message_id', text)
+    .addColumn('data', text)
+    .execute();
+
+  await table('rate_limits', 'key')
+    .addColumn('window_started_at', time, (c) => c.notNull())
+    .addColumn('count', time, (c) => c.notNull())
+    .execute();
+
+  await table('idempotency_keys', 'scope')
+    .addColumn('fingerprint', binary, (c) => c.notNull())
+    .addColumn('status', 'integer', (c) => c.notNull())
+    .addColumn('answer', binary, (c) => c.notNull())
+    .addColumn('key_version', 'integer', (c) => c.notNull())
+    .addColumn('created_at', time, (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createIndex('idempotency_keys_by_age')
+    .on('idempotency_keys')
+    .column('created_at')
+    .execute();
+
+  await table('simulator_messages', 'message_id')
+    .addColumn('project_id', text, (c) => c.notNull())
+    .addColumn('phone', text, (c) => c.notNull())
+    .addColumn('at', time, (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createIndex('simulator_messages_by_phone')
+    .on('simulator_messages')
+    .columns(['phone', 'message_id'])
+    .execute();
+}

@@ -1,0 +1,123 @@
+import { DatabaseError } from '../../errors/errors.ts';
+import { asDatabaseError, sqliteCode, type WodbConnection } from './connection.ts';
+
+interface Job {
+  work: () => Promise<unknown>;
+  resolve: (value: unknown) => void;
+  reject: (reason: unknown) => void;
+  outcome?: { value: unknown } | { error: unknown };
+}
+
+export interface WriteQueueOptions {
+  /** Transactions that may wait; one more is refused with QUEUE_FULL. */
+  maxWaiting?: number;
+  /** Transactions that share one commit at most. */
+  maxGroup?: number;
+  /** Called when a sync to disk failed: what was written is unknown, so the process must end and recover. */
+  onFatal: (error: Error) => void;
+}
+
+/**
+ * Group commit: transactions that wait at the same time run one after another inside one SQLite transaction, each
+ * in its own savepoint, and share one sync to disk. A transaction's promise settles only after that sync.
+ */
+export class WriteQueue {
+  readonly #connection: WodbConnection;
+  readonly #maxWaiting: number;
+  readonly #maxGroup: number;
+  readonly #onFatal: (error: Error) => void;
+  #waiting: Job[] = [];
+  #running: Promise<void> | undefined;
+  #closed: DatabaseError | undefined;
+  /** Why the latest commit failed; undefined when it succeeded. */
+  failure: unknown;
+
+  constructor(connection: WodbConnection, options: WriteQueueOptions) {
+    this.#connection = connection;
+    this.#maxWaiting = options.maxWaiting ?? 10_000;
+    this.#maxGroup = options.maxGroup ?? 256;
+    this.#onFatal = options.onFatal;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** Queues a transaction; resolves with its result after the commit that carries it is on disk. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    if (this.#waiting.length >= this.#maxWaiting) {
+      return Promise.reject(
+        new DatabaseError('Too many writes are waiting; try again in a moment.', undefined, 'QUEUE_FULL'),
+      );
+    }
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      // The next turn of the event loop: whatever this one still reads from its sockets joins the group.
+      this.#running ??= new Promise((done) => setImmediate(() => void this.#drain().then(done)));
+    });
+  }
+
+  /** Takes no more work and resolves when what was queued is done. */
+  async close(): Promise<void> {
+    this.#closed ??= new DatabaseError('The server is stopping.');
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, this.#maxGroup);
+      await this.#commitGroup(group);
+      if (this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#running = undefined;
+  }
+
+  async #commitGroup(group: Job[]): Promise<void> {
+    try {
+      this.#exec('BEGIN IMMEDIATE');
+      for (const job of group) await this.#runInSavepoint(job);
+      this.#exec('COMMIT');
+      this.failure = undefined;
+    } catch (error) {
+      this.#abort(group, error);
+      return;
+    }
+    for (const job of group) {
+      if (job.outcome && 'value' in job.outcome) job.resolve(job.outcome.value);
+      else job.reject(job.outcome?.error);
+    }
+  }
+
+  async #runInSavepoint(job: Job): Promise<void> {
+    this.#exec('SAVEPOINT job');
+    try {
+      job.outcome = { value: await job.work() };
+    } catch (error) {
+      // SQLite ends the whole transaction by itself on a full disk or an I/O error.
+      if (!this.#connection.sqlite.inTransaction) throw error;
+      this.#exec('ROLLBACK TO job');
+      job.outcome = { error };
+    }
+    this.#exec('RELEASE job');
+  }
+
+  #abort(group: Job[], error: unknown): void {
+    this.failure = error;
+    if (this.#connection.sqlite.inTransaction) this.#connection.sqlite.exec('ROLLBACK');
+    const reason = asDatabaseError(error);
+    for (const job of group) job.reject(reason);
+    if (sqliteCode(error).endsWith('FSYNC')) {
+      this.#closed = new DatabaseError(
+        'The disk failed to keep what was written; the server is stopping.',
+        error,
+      );
+      for (const job of this.#waiting.splice(0)) job.reject(this.#closed);
+      this.#onFatal(this.#closed);
+    }
+  }
+
+  #exec(sql: string): void {
+    this.#connection.statement(sql).run();
+  }
+}
