@@ -1,0 +1,48 @@
+/** The events that tell of a verification. */
+export type VerificationEventType =
+  | 'otp.created'
+  | 'otp.verified'
+  | 'otp.failed'
+  | 'otp.expired'
+  | 'otp.canceled';
+
+/** The events that tell of a message; one for each state it can enter. */
+export type MessageEventType =
+  `message.${'queued' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'canceled'}`;
+
+interface VerificationEvent {
+  type: VerificationEventType;
+  projectId: string;
+  verificationId: string;
+  data?: { reason: string };
+}
+
+interface MessageEvent {
+  type: MessageEventType;
+  projectId: string;
+  verificationId: string;
+  messageId: string;
+  data?: { reason: string };
+}
+
+interface KeyEvent {
+  type: 'key.created' | 'key.revoked';
+  projectId: string;
+  data: { keyId: string; actor: string };
+}
+
+interface LimitEvent {
+  type: 'limits.cleared';
+  projectId: string;
+  /** `phone` is masked. */
+  data: { phone: string; actor: string };
+}
+
+interface AdminEvent {
+  type: 'admin.signed_in' | 'admin.sign_in_failed' | 'admin.signed_out';
+  projectId: string;
+  data: { address: string };
+}
+
+/** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
+export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | LimitEvent | AdminEvent;

@@ -1,0 +1,128 @@
+import type { Database } from '../database/database.ts';
+import type { Clock } from '../lib/clock.ts';
+
+/** What one count came to. */
+export interface Count {
+  allowed: boolean;
+  remaining: number;
+  /** When the window ends (Unix ms). */
+  resetAt: number;
+}
+
+interface Window {
+  startedAt: number;
+  windowMs: number;
+  count: number;
+  dirty: boolean;
+}
+
+/**
+ * Requests counted in fixed windows. Checking and counting is one step in memory, so parallel requests cannot slip
+ * through; the counts are written behind the requests (`flush`) and read back at start, so a restart forgets none
+ * that was written.
+ */
+export type RequestCounters = ReturnType<typeof requestCounters>;
+
+export function requestCounters(database: Database, clock: Clock) {
+  const windows = new Map<string, Window>();
+  const upsert = database.prepare<{ key: string; startedAt: number; count: number }, unknown>((db, value) =>
+    db
+      .insertInto('rate_limits')
+      .values({ key: value('key'), window_started_at: value('startedAt'), count: value('count') })
+      .onConflict((conflict) =>
+        conflict.column('key').doUpdateSet((eb) => ({
+          window_started_at: eb.ref('excluded.window_started_at'),
+          count: eb.ref('excluded.count'),
+        })),
+      ),
+  );
+  let dirty = false;
+
+  function current(key: string, windowMs: number): Window {
+    const now = clock.now();
+    const known = windows.get(key);
+    if (known && now < known.startedAt + windowMs) return Object.assign(known, { windowMs });
+    const fresh = { startedAt: now, windowMs, count: 0, dirty: false };
+    windows.set(key, fresh);
+    return fresh;
+  }
+
+  return {
+    /** Counts one request against `limit` a window, if it still fits. */
+    consume(key: string, limit: number, windowMs: number): Count {
+      const window = current(key, windowMs);
+      const allowed = window.count < limit;
+      if (allowed) {
+        window.count += 1;
+        window.dirty = true;
+        dirty = true;
+      }
+      return { allowed, remaining: Math.max(0, limit - window.count), resetAt: window.startedAt + windowMs };
+    },
+
+    /** What the next count would come to, without counting. */
+    peek(key: string, limit: number, windowMs: number): Count {
+      const window = current(key, windowMs);
+      return {
+        allowed: window.count < limit,
+        remaining: Math.max(0, limit - window.count),
+        resetAt: window.startedAt + windowMs,
+      };
+    },
+
+    /** Takes one count back. */
+    giveBack(key: string): void {
+      const window = windows.get(key);
+      if (!window || window.count === 0) return;
+      window.count -= 1;
+      window.dirty = true;
+      dirty = true;
+    },
+
+    /** Whether anything waits to be written. */
+    get hasUnwritten(): boolean {
+      return dirty;
+    },
+
+    /** Writes what changed, one row a counter however often it was counted, and forgets windows that are over. */
+    async flush(): Promise<void> {
+      const now = clock.now();
+      const changed = [...windows].filter(([, window]) => window.dirty);
+      dirty = false;
+      if (changed.length > 0) {
+        try {
+          await database.transaction(async (trx) => {
+            for (const [key, window] of changed) {
+              await upsert(trx, { key, startedAt: window.startedAt, count: window.count });
+              window.dirty = false;
+            }
+          });
+        } catch (error) {
+          for (const [, window] of changed) window.dirty = true;
+          dirty = true;
+          throw error;
+        }
+      }
+      for (const [key, window] of windows) {
+        if (!window.dirty && now >= window.startedAt + window.windowMs) windows.delete(key);
+      }
+    },
+
+    /** Reads the counts of an earlier run, and drops the rows that no window can still need. */
+    async load(longestWindowMs: number): Promise<void> {
+      const oldest = clock.now() - longestWindowMs;
+      await database.transaction(async (trx) => {
+        await trx.deleteFrom('rate_limits').where('window_started_at', '<', oldest).execute();
+      });
+      const rows = await database.reader.selectFrom('rate_limits').selectAll().execute();
+      for (const row of rows) {
+        windows.set(row.key, {
+          startedAt: row.window_started_at,
+          windowMs: longestWindowMs,
+          count: row.count,
+          dirty: false,
+        });
+      }
+    },
+  };
+}

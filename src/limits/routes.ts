@@ -1,0 +1,69 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Database } from '../database/database.ts';
+import { isoOrNull, problems, projectQuery, success, timestamp } from '../http/schemas.ts';
+import { typed } from '../http/server.ts';
+import type { OtpService } from '../otp/service.ts';
+
+const params = z.object({
+  phone: z.string().meta({ description: 'In any usual way of writing.', example: '+6283834946034' }),
+});
+
+/** What limits say of a phone, and lifting them. */
+export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; database: Database }): void {
+  const { otp, database } = deps;
+  const app = typed(server);
+  const tags = ['Limits'];
+
+  app.get(
+    '/api/v1/limits/:phone',
+    {
+      schema: {
+        tags,
+        summary: "A phone's limits",
+        params,
+        querystring: projectQuery,
+        response: {
+          200: success(
+            z.object({
+              phone: z.string(),
+              messagesLast10Minutes: z.int(),
+              messagesLastDay: z.int(),
+              failedChecksLastDay: z.int(),
+              guessesRemaining: z.int(),
+              nextSendAt: timestamp.nullable().meta({ description: 'Null when a send is allowed now.' }),
+            }),
+          ),
+          ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED'),
+        },
+      },
+    },
+    async (request) => {
+      const state = await otp.limitState(request.projectId, request.params.phone);
+      return { success: true as const, data: { ...state, nextSendAt: isoOrNull(state.nextSendAt) } };
+    },
+  );
+
+  app.delete(
+    '/api/v1/limits/:phone',
+    {
+      schema: {
+        tags,
+        summary: 'Lift what locks a phone',
+        description: 'Messages and wrong codes until now no longer count. Recorded in the events.',
+        params,
+        querystring: projectQuery,
+        response: {
+          200: success(z.object({ id: z.string().meta({ description: 'The phone, E.164.' }) })),
+          ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED'),
+        },
+      },
+    },
+    async (request) => {
+      const id = await database.transaction((trx) =>
+        otp.liftLimits(trx, request.projectId, request.params.phone, request.caller.name),
+      );
+      return { success: true as const, data: { id } };
+    },
+  );
+}

@@ -1,0 +1,191 @@
+import { type Channel, type ReceiptListener, SendError } from '../channels/channel.ts';
+import type { Transaction } from '../database/database.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { MessageService } from './service.ts';
+import type { ClaimedMessage } from './types.ts';
+
+/** How long one try may take before it counts as failed, in ms. */
+export const SEND_TIMEOUT_MS = 30_000;
+/** Without any word from others the outbox is looked at this often, in ms. */
+const POLL_MS = 1_000;
+/** Wake-ups that come close together share one look, in ms. */
+const GATHER_MS = 20;
+/** How long a message waits when its channel cannot send at all, in ms. */
+const CHANNEL_DOWN_DELAY_MS = 2_000;
+/** How long stop waits for tries under way before it gives their messages back, in ms. */
+const STOP_GRACE_MS = 5_000;
+
+export interface DispatcherOptions {
+  messages: MessageService;
+  channels: readonly Channel[];
+  clock: Clock;
+  log: Logger;
+  /** Runs in the transaction in which a message failed for good. */
+  onUndeliverable: (trx: Transaction, message: ClaimedMessage, reason: string) => Promise<void>;
+}
+
+interface Flight {
+  message: ClaimedMessage;
+  abort: AbortController;
+  done: Promise<void>;
+}
+
+/**
+ * Takes what is due from the outbox and hands it to the channels. Each channel has its own room, so a slow one
+ * delays no other. A wake-up only shortens the wait; the poll is what is relied on.
+ */
+export class Dispatcher implements ReceiptListener {
+  readonly #messages: MessageService;
+  readonly #channels: readonly Channel[];
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #onUndeliverable: DispatcherOptions['onUndeliverable'];
+  readonly #flights = new Map<Channel, Set<Flight>>();
+  #state: 'new' | 'running' | 'stopped' = 'new';
+  #timer: { timer: Timer; at: number } | undefined;
+  #pass: Promise<void> | undefined;
+  readonly #receipts = new Set<Promise<void>>();
+
+  constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
+    this.#messages = messages;
+    this.#channels = channels;
+    this.#clock = clock;
+    this.#log = log;
+    this.#onUndeliverable = onUndeliverable;
+    for (const channel of channels) this.#flights.set(channel, new Set());
+  }
+
+  /** Messages that are in the channels' hands. */
+  get inFlight(): number {
+    return [...this.#flights.values()].reduce((sum, flights) => sum + flights.size, 0);
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'new') return;
+    this.#state = 'running';
+    for (const channel of this.#channels) await channel.start(this);
+    this.#lookAgainIn(0);
+  }
+
+  /** Takes no more messages, waits a moment for those under way, gives the rest back. */
+  async stop(): Promise<void> {
+    const wasRunning = this.#state === 'running';
+    this.#state = 'stopped';
+    this.#timer?.timer.cancel();
+    await this.#pass;
+    if (!wasRunning) return;
+    const flights = [...this.#flights.values()].flatMap((set) => [...set]);
+    const grace = this.#clock.setTimeout(() => {
+      for (const flight of flights) flight.abort.abort(new SendError('unavailable', 'server stopping'));
+    }, STOP_GRACE_MS);
+    await Promise.all(flights.map((flight) => flight.done));
+    grace.cancel();
+    for (const channel of this.#channels) await channel.stop();
+    await Promise.all(this.#receipts);
+  }
+
+  /** Something was put into the outbox: look soon. */
+  wake(): void {
+    this.#lookAgainIn(GATHER_MS);
+  }
+
+  onReceipt(messageId: string, status: 'delivered' | 'read'): void {
+    const recording = this.#messages
+      .recordReceipt(messageId, status)
+      .catch((error: unknown) => this.#log.error({ err: error, messageId, status }, 'receipt not recorded'))
+      .finally(() => this.#receipts.delete(recording));
+    this.#receipts.add(recording);
+  }
+
+  #lookAgainIn(delayMs: number): void {
+    if (this.#state !== 'running') return;
+    const at = this.#clock.now() + delayMs;
+    if (this.#timer && this.#timer.at <= at) return;
+    this.#timer?.timer.cancel();
+    const timer = this.#clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#pass ??= this.#look().finally(() => {
+        this.#pass = undefined;
+      });
+    }, delayMs);
+    this.#timer = { timer, at };
+  }
+
+  async #look(): Promise<void> {
+    let more = false;
+    try {
+      await this.#messages.recoverClaims(this.#clock.now());
+      for (const channel of this.#channels) {
+        const room = channel.capabilities.concurrency - this.#flights.get(channel)!.size;
+        if (room <= 0) continue;
+        const claimed = await this.#messages.claimDue(channel.name, room);
+        for (const message of claimed) this.#launch(channel, message);
+        more ||= claimed.length === room;
+      }
+    } catch (error) {
+      this.#log.error({ err: error }, 'the outbox could not be read; it is tried again');
+    }
+    this.#lookAgainIn(more ? GATHER_MS : POLL_MS);
+  }
+
+  #launch(channel: Channel, message: ClaimedMessage): void {
+    const flights = this.#flights.get(channel)!;
+    const abort = new AbortController();
+    const flight: Flight = {
+      message,
+      abort,
+      done: this.#send(channel, message, abort)
+        .catch((error: unknown) => {
+          // The lease ends by itself and the message is tried again.
+          this.#log.error({ err: error, messageId: message.id }, 'the outcome of a try was not recorded');
+        })
+        .finally(() => {
+          flights.delete(flight);
+        }),
+    };
+    flights.add(flight);
+  }
+
+  async #send(channel: Channel, message: ClaimedMessage, abort: AbortController): Promise<void> {
+    const timeout = this.#clock.setTimeout(
+      () => abort.abort(new SendError('temporary', 'no answer within 30 seconds')),
+      SEND_TIMEOUT_MS,
+    );
+    try {
+      const { id, projectId, phone: to, text } = message;
+      await settleOrAbort(channel.send({ id, projectId, to, text }, abort.signal), abort.signal);
+    } catch (error) {
+      await this.#recordFailure(message, error);
+      return;
+    } finally {
+      timeout.cancel();
+    }
+    await this.#messages.markSent(message);
+  }
+
+  async #recordFailure(message: ClaimedMessage, error: unknown): Promise<void> {
+    const failure =
+      error instanceof SendError ? error : new SendError('temporary', 'unexpected error', error);
+    if (failure.failure === 'unavailable') {
+      await this.#messages.release(message, failure.reason, CHANNEL_DOWN_DELAY_MS);
+      return;
+    }
+    this.#log.warn(
+      { err: failure, messageId: message.id, attempts: message.attempts },
+      'a try to send failed',
+    );
+    await this.#messages.markTryFailed(message, failure.failure, failure.reason, (trx) =>
+      this.#onUndeliverable(trx, message, failure.reason),
+    );
+  }
+}
+
+/** Settles with `work`, or rejects with the signal's reason as soon as it is aborted. */
+function settleOrAbort(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

@@ -1,0 +1,214 @@
+import { type ExpressionBuilder, sql } from 'kysely';
+import type { Database, Executor, Transaction } from '../database/database.ts';
+import type { Schema } from '../database/schema.ts';
+import { statesBefore } from './state-machine.ts';
+import { MESSAGE_STATUSES, type MessageStatus } from './types.ts';
+
+export type MessageRow = Schema['messages'];
+
+/** A change of one message's state. */
+export interface StatusChange {
+  id: string;
+  status: MessageStatus;
+  reason: string | null;
+  at: number;
+}
+
+/** The messages as they are stored. Every write reports what it changed, in one statement. */
+export interface MessageRepository {
+  insert(
+    trx: Transaction,
+    row: Omit<MessageRow, 'timeline' | 'attempts' | 'claim' | 'reason'>,
+  ): Promise<void>;
+  /** Enters a state where the state machine allows it; undefined when nothing was changed. */
+  enter(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
+  /** As `enter`, but only a message that still waits in the queue. */
+  enterFromQueue(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
+  /** As `enter`, by the holder of a claim only. */
+  enterByClaim(trx: Transaction, change: StatusChange & { claim: number }): Promise<MessageRow | undefined>;
+  /** Puts a claimed message back into the queue until `dueAt`; `attempts` as they shall be counted. */
+  giveBack(
+    trx: Transaction,
+    change: { id: string; claim: number; reason: string; at: number; dueAt: number; attempts: number },
+  ): Promise<MessageRow | undefined>;
+  /** Claims the messages of a channel that are due, oldest first. */
+  claimDue(
+    trx: Transaction,
+    claim: { channel: string; now: number; leaseUntil: number; limit: number },
+  ): Promise<MessageRow[]>;
+  /** Messages being sent whose lease has ended by `now`. */
+  leasesEnded(executor: Executor, now: number): Promise<MessageRow[]>;
+  /** When the next queued message is due; undefined when none waits. */
+  nextDueAt(executor: Executor): Promise<number | undefined>;
+  /** Forgets the code of a message for ever. */
+  wipeCode(trx: Transaction, id: string): Promise<void>;
+  byIds(executor: Executor, ids: readonly string[]): Promise<MessageRow[]>;
+  byId(executor: Executor, id: string): Promise<MessageRow | undefined>;
+}
+
+/** Adds an entry to the JSON array in `timeline` without reading it first. */
+const appendToTimeline = (entry: string) =>
+  sql<string>`substr(timeline, 1, length(timeline) - 1) || ${entry}`;
+
+function timelineEntry({ at, status, reason }: Omit<StatusChange, 'id'>): string {
+  return `,${JSON.stringify([at, status, reason])}]`;
+}
+
+export function messageRepository(database: Database): MessageRepository {
+  type Enter = { id: string; reason: string | null; entry: string };
+  const enterQuery = (status: MessageStatus, before: readonly MessageStatus[], byClaim: boolean) =>
+    database.prepare<Enter & { claim: number }, MessageRow>((db, value) => {
+      const update = db
+        .updateTable('messages')
+        .set({ status, reason: value('reason'), timeline: appendToTimeline(value('entry')) })
+        .where('id', '=', value('id'))
+        .where('status', 'in', [...before]);
+      return (byClaim ? update.where('claim', '=', value('claim')) : update).returningAll();
+    });
+  const queriesByStatus = (byClaim: boolean, before?: readonly MessageStatus[]) =>
+    new Map(
+      MESSAGE_STATUSES.map((status) => [status, enterQuery(status, before ?? statesBefore(status), byClaim)]),
+    );
+  const enterQueries = queriesByStatus(false);
+  const enterFromQueueQueries = queriesByStatus(false, ['queued']);
+  const enterByClaimQueries = queriesByStatus(true);
+
+  const insert = database.prepare<MessageRow, unknown>((db, value) =>
+    db.insertInto('messages').values({
+      id: value('id'),
+      project_id: value('project_id'),
+      verification_id: value('verification_id'),
+      phone: value('phone'),
+      channel: value('channel'),
+      status: value('status'),
+      reason: null,
+      body: value('body'),
+      sealed_code: value('sealed_code'),
+      key_version: value('key_version'),
+      timeline: value('timeline'),
+      attempts: sql.lit(0),
+      claim: sql.lit(0),
+      due_at: value('due_at'),
+      expires_at: value('expires_at'),
+      created_at: value('created_at'),
+    }),
+  );
+
+  const giveBack = database.prepare<
+    { id: string; claim: number; reason: string; entry: string; dueAt: number; attempts: number },
+    MessageRow
+  >((db, value) =>
+    db
+      .updateTable('messages')
+      .set({
+        status: 'queued',
+        reason: value('reason'),
+        due_at: value('dueAt'),
+        attempts: value('attempts'),
+        timeline: appendToTimeline(value('entry')),
+      })
+      .where('id', '=', value('id'))
+      .where('status', '=', 'sending')
+      .where('claim', '=', value('claim'))
+      .returningAll(),
+  );
+
+  const claimDue = database.prepare<
+    { channel: string; now: number; leaseUntil: number; limit: number; entry: string },
+    MessageRow
+  >((db, value) =>
+    db
+      .updateTable('messages')
+      .set((eb: ExpressionBuilder<Schema, 'messages'>) => ({
+        status: 'sending',
+        claim: eb('claim', '+', sql.lit(1)),
+        attempts: eb('attempts', '+', sql.lit(1)),
+        due_at: value('leaseUntil'),
+        timeline: appendToTimeline(value('entry')),
+      }))
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('messages')
+          .select('id')
+          .where('status', '=', sql.lit('queued'))
+          .where('due_at', '<=', value('now'))
+          .where('channel', '=', value('channel'))
+          .where('expires_at', '>', value('now'))
+          .orderBy('due_at')
+          .limit(value('limit')),
+      )
+      .returningAll(),
+  );
+
+  const leasesEnded = database.prepare<{ now: number }, MessageRow>((db, value) =>
+    db
+      .selectFrom('messages')
+      .selectAll()
+      .where('status', '=', sql.lit('sending'))
+      .where('due_at', '<=', value('now'))
+      .orderBy('due_at')
+      .limit(sql.lit(500)),
+  );
+
+  const nextDue = database.prepare<object, { due_at: number }>((db) =>
+    db
+      .selectFrom('messages')
+      .select('due_at')
+      .where('status', '=', sql.lit('queued'))
+      .orderBy('due_at')
+      .limit(sql.lit(1)),
+  );
+
+  const wipeCode = database.prepare<{ id: string }, unknown>((db, value) =>
+    db.updateTable('messages').set({ sealed_code: null }).where('id', '=', value('id')),
+  );
+
+  const byId = database.prepare<{ id: string }, MessageRow>((db, value) =>
+    db.selectFrom('messages').selectAll().where('id', '=', value('id')),
+  );
+
+  return {
+    async insert(trx, row) {
+      const timeline = JSON.stringify([[row.created_at, row.status, null]]);
+      await insert(trx, { ...row, timeline, reason: null, attempts: 0, claim: 0 });
+    },
+    async enter(trx, change) {
+      const query = enterQueries.get(change.status)!;
+      const [row] = await query(trx, { ...change, entry: timelineEntry(change), claim: 0 });
+      return row;
+    },
+    async enterFromQueue(trx, change) {
+      const query = enterFromQueueQueries.get(change.status)!;
+      const [row] = await query(trx, { ...change, entry: timelineEntry(change), claim: 0 });
+      return row;
+    },
+    async enterByClaim(trx, change) {
+      const query = enterByClaimQueries.get(change.status)!;
+      const [row] = await query(trx, { ...change, entry: timelineEntry(change) });
+      return row;
+    },
+    async giveBack(trx, change) {
+      const entry = timelineEntry({ at: change.at, status: 'queued', reason: change.reason });
+      const [row] = await giveBack(trx, { ...change, entry });
+      return row;
+    },
+    claimDue: (trx, claim) =>
+      claimDue(trx, { ...claim, entry: timelineEntry({ at: claim.now, status: 'sending', reason: null }) }),
+    leasesEnded: (executor, now) => leasesEnded(executor, { now }),
+    async nextDueAt(executor) {
+      const [row] = await nextDue(executor, {});
+      return row?.due_at;
+    },
+    async wipeCode(trx, id) {
+      await wipeCode(trx, { id });
+    },
+    byIds: (executor, ids) =>
+      ids.length === 0
+        ? Promise.resolve([])
+        : executor.selectFrom('messages').selectAll().where('id', 'in', ids).execute(),
+    async byId(executor, id) {
+      const [row] = await byId(executor, { id });
+      return row;
+    },
+  };
+}

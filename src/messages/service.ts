@@ -1,0 +1,276 @@
+import type { ChannelName } from '../channels/channel.ts';
+import type { Database, Executor, Transaction } from '../database/database.ts';
+import type { Keyring } from '../database/keyring.ts';
+import type { EventRecorder } from '../events/record.ts';
+import type { MessageEventType } from '../events/types.ts';
+import type { Clock } from '../lib/clock.ts';
+import { seal, unseal } from '../lib/seal.ts';
+import { type MessageRow, messageRepository } from './repository.ts';
+import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
+import type { ClaimedMessage, MessageStatus, MessageView, NewMessage, TimelineEntry } from './types.ts';
+
+/** How long a claim holds before another try may begin; longer than a try may take. */
+export const LEASE_MS = 60_000;
+
+const CODE_PLACEHOLDER = '{{code}}';
+const BULLET = '•';
+const HIDDEN_CODE_LENGTH = 6;
+
+/** The durable outbox: every message from the moment it is accepted to its last receipt. */
+export type MessageService = ReturnType<typeof messageService>;
+
+export function messageService(deps: {
+  database: Database;
+  keyring: Keyring;
+  events: EventRecorder;
+  clock: Clock;
+}) {
+  const { database, keyring, events, clock } = deps;
+  const repository = messageRepository(database);
+
+  async function recordChange(
+    trx: Transaction,
+    row: MessageRow,
+    status: MessageStatus,
+    reason: string | null,
+  ) {
+    await events.record(trx, {
+      type: `message.${status}` satisfies MessageEventType,
+      projectId: row.project_id,
+      verificationId: row.verification_id,
+      messageId: row.id,
+      ...(reason === null ? {} : { data: { reason } }),
+    });
+  }
+
+  /** Enters a state if it may be entered; tells whether it was. */
+  async function enter(
+    trx: Transaction,
+    id: string,
+    status: MessageStatus,
+    reason: string | null,
+  ): Promise<boolean> {
+    const row = await repository.enter(trx, { id, status, reason, at: clock.now() });
+    if (row) await recordChange(trx, row, status, reason);
+    return row !== undefined;
+  }
+
+  function openCode(row: MessageRow): string | undefined {
+    if (!row.sealed_code) return undefined;
+    return unseal(keyring.key('message-code', row.key_version), row.sealed_code, row.id);
+  }
+
+  function textOf(row: MessageRow): string {
+    return row.body.replaceAll(CODE_PLACEHOLDER, openCode(row) ?? BULLET.repeat(HIDDEN_CODE_LENGTH));
+  }
+
+  function toClaimed(row: MessageRow): ClaimedMessage {
+    return {
+      id: row.id,
+      projectId: row.project_id,
+      verificationId: row.verification_id,
+      phone: row.phone,
+      text: textOf(row),
+      claim: row.claim,
+      attempts: row.attempts,
+      expiresAt: row.expires_at,
+    };
+  }
+
+  function toView(row: MessageRow): MessageView {
+    return {
+      id: row.id,
+      channel: row.channel as ChannelName,
+      status: row.status as MessageStatus,
+      text: textOf(row),
+      timeline: (JSON.parse(row.timeline) as [number, MessageStatus, string | null][]).map(
+        ([at, status, reason]): TimelineEntry => ({ at, status, reason }),
+      ),
+    };
+  }
+
+  return {
+    /** Puts a message into the outbox, in the transaction of what asked for it. */
+    async enqueue(trx: Transaction, message: NewMessage): Promise<void> {
+      const now = clock.now();
+      await repository.insert(trx, {
+        id: message.id,
+        project_id: message.projectId,
+        verification_id: message.verificationId,
+        phone: message.phone,
+        channel: message.channel,
+        status: 'queued',
+        body: message.body,
+        sealed_code: seal(keyring.key('message-code'), message.code, message.id),
+        key_version: keyring.version,
+        due_at: now,
+        expires_at: message.expiresAt,
+        created_at: now,
+      });
+      await events.record(trx, {
+        type: 'message.queued',
+        projectId: message.projectId,
+        verificationId: message.verificationId,
+        messageId: message.id,
+      });
+    },
+
+    /** Claims up to `limit` messages of a channel that are due and whose code still lives. */
+    claimDue(channel: ChannelName, limit: number): Promise<ClaimedMessage[]> {
+      return database.transaction(async (trx) => {
+        const now = clock.now();
+        const rows = await repository.claimDue(trx, { channel, now, leaseUntil: now + LEASE_MS, limit });
+        for (const row of rows) await recordChange(trx, row, 'sending', null);
+        return rows.map(toClaimed);
+      });
+    },
+
+    /** The provider has acknowledged a claimed message. */
+    async markSent(message: ClaimedMessage): Promise<void> {
+      await database.transaction(async (trx) => {
+        const row = await repository.enterByClaim(trx, {
+          id: message.id,
+          claim: message.claim,
+          status: 'sent',
+          reason: null,
+          at: clock.now(),
+        });
+        if (row) await recordChange(trx, row, 'sent', null);
+      });
+    },
+
+    /**
+     * A try has failed: the message is queued again, or ends as `failed` (no try can succeed, or the last one is
+     * used) or `expired`. `afterEnd` runs in the same transaction when it has failed for good.
+     */
+    async markTryFailed(
+      message: ClaimedMessage,
+      failure: 'permanent' | 'temporary',
+      reason: string,
+      afterEnd: (trx: Transaction) => Promise<void>,
+    ): Promise<void> {
+      await database.transaction(async (trx) => {
+        const at = clock.now();
+        const { id, claim } = message;
+        if (failure === 'temporary' && message.attempts < SEND_ATTEMPTS_MAX && at < message.expiresAt) {
+          const dueAt = at + retryDelayMs(message.attempts, Math.random());
+          const row = await repository.giveBack(trx, {
+            id,
+            claim,
+            reason,
+            at,
+            dueAt,
+            attempts: message.attempts,
+          });
+          if (row) await recordChange(trx, row, 'queued', reason);
+          return;
+        }
+        const status = failure === 'temporary' && at >= message.expiresAt ? 'expired' : 'failed';
+        const row = await repository.enterByClaim(trx, { id, claim, status, reason, at });
+        if (!row) return;
+        await recordChange(trx, row, status, reason);
+        if (status === 'failed') await afterEnd(trx);
+      });
+    },
+
+    /** Gives a claimed message back without counting the try: the channel was down, or the server stops. */
+    async release(message: ClaimedMessage, reason: string, delayMs: number): Promise<void> {
+      await database.transaction(async (trx) => {
+        const at = clock.now();
+        const { id, claim } = message;
+        if (at >= message.expiresAt) {
+          const row = await repository.enterByClaim(trx, { id, claim, status: 'expired', reason, at });
+          if (row) await recordChange(trx, row, 'expired', reason);
+          return;
+        }
+        const attempts = message.attempts - 1;
+        const row = await repository.giveBack(trx, { id, claim, reason, at, dueAt: at + delayMs, attempts });
+        if (row) await recordChange(trx, row, 'queued', reason);
+      });
+    },
+
+    /**
+     * Takes back the claims whose lease has ended: of a process that died, or a try that never returned.
+     * @param now Unix ms; `Infinity` takes back every claim, right where no other process can hold one
+     */
+    async recoverClaims(now: number): Promise<number> {
+      const endedBy = Math.min(now, Number.MAX_SAFE_INTEGER);
+      if ((await repository.leasesEnded(database.reader, endedBy)).length === 0) return 0;
+      return database.transaction(async (trx) => {
+        const at = clock.now();
+        const rows = await repository.leasesEnded(trx, endedBy);
+        for (const row of rows) {
+          if (at >= row.expires_at) {
+            await enter(trx, row.id, 'expired', 'code expired');
+            continue;
+          }
+          const change = {
+            id: row.id,
+            claim: row.claim,
+            reason: 'interrupted',
+            at,
+            dueAt: at,
+            attempts: row.attempts - 1,
+          };
+          const released = await repository.giveBack(trx, change);
+          if (released) await recordChange(trx, released, 'queued', 'interrupted');
+        }
+        return rows.length;
+      });
+    },
+
+    /** A receipt came. Late, doubled and unknown ones change nothing. */
+    async recordReceipt(messageId: string, status: 'delivered' | 'read'): Promise<void> {
+      await database.transaction(async (trx) => void (await enter(trx, messageId, status, null)));
+    },
+
+    /**
+     * Ends what is left of a verification's messages: those that still wait are canceled or expired, and the code is
+     * wiped from all of them. One that is in a channel's hands ends by what the channel reports.
+     */
+    async stop(
+      trx: Transaction,
+      messageIds: readonly string[],
+      end: { status: 'canceled' | 'expired'; reason: string },
+    ): Promise<void> {
+      for (const id of messageIds) {
+        const row = await repository.enterFromQueue(trx, { id, ...end, at: clock.now() });
+        if (row) await recordChange(trx, row, end.status, end.reason);
+        await repository.wipeCode(trx, id);
+      }
+    },
+
+    /** The person typed the code, so one of these messages arrived: the newest that was sent counts as delivered. */
+    async confirmDelivery(trx: Transaction, messageIds: readonly string[]): Promise<void> {
+      const rows = await repository.byIds(trx, messageIds);
+      if (rows.some((row) => row.status === 'delivered' || row.status === 'read')) return;
+      const newest = rows.filter((row) => row.status === 'sent' || row.status === 'sending').at(-1);
+      if (newest) await enter(trx, newest.id, 'delivered', 'code verified');
+    },
+
+    /** Whether any of these messages has arrived or still may. */
+    async anyAlive(trx: Transaction, messageIds: readonly string[]): Promise<boolean> {
+      const rows = await repository.byIds(trx, messageIds);
+      return rows.some((row) => !['failed', 'expired', 'canceled'].includes(row.status));
+    },
+
+    /** The code a message carries, while its verification lives. */
+    async codeOf(executor: Executor, messageId: string): Promise<string | undefined> {
+      const row = await repository.byId(executor, messageId);
+      return row && openCode(row);
+    },
+
+    /** The body of a message, with `{{code}}` in place of the code. */
+    async bodyOf(executor: Executor, messageId: string): Promise<string | undefined> {
+      return (await repository.byId(executor, messageId))?.body;
+    },
+
+    async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {
+      const rows = await repository.byIds(executor, messageIds);
+      return new Map(rows.map((row) => [row.id, toView(row)]));
+    },
+
+    /** When the next queued message is due (Unix ms); undefined when none waits. */
+    nextDueAt: () => repository.nextDueAt(database.reader),
+  };
+}

@@ -1,0 +1,40 @@
+import { ValidationError } from '../errors/errors.ts';
+
+const PLACEHOLDER = '{{code}}';
+
+/** A message's text with the place of its code, and the code where the text itself held one. */
+export interface MessageText {
+  /** Holds `{{code}}` wherever the code stands. */
+  body: string;
+  codeInText?: string;
+}
+
+/**
+ * Finds the code's place in the caller's own text: `{{code}}`, else the given code, else (as v3 did) the first run
+ * of 4 to 8 digits, which then is the code.
+ * @throws ValidationError when the text holds none of these
+ */
+export function readMessage(message: string, code: string | undefined): MessageText {
+  if (message.includes(PLACEHOLDER)) {
+    return { body: code === undefined ? message : message.replaceAll(code, PLACEHOLDER) };
+  }
+  if (code !== undefined) {
+    if (!message.includes(code)) throw noCodeIn(`Put {{code}} or the code itself into the message.`);
+    return { body: message.replaceAll(code, PLACEHOLDER) };
+  }
+  const codeInText = /(?<!\d)\d{4,8}(?!\d)/.exec(message)?.[0];
+  if (codeInText === undefined) {
+    throw noCodeIn('Put {{code}} into the message, or a code of 4 to 8 digits.');
+  }
+  return { body: message.replaceAll(codeInText, PLACEHOLDER), codeInText };
+}
+
+function noCodeIn(message: string): ValidationError {
+  return new ValidationError('The message has no place for the code.', [{ path: 'message', message }]);
+}
+
+/** The text that is sent when the caller gives none. The code is its first run of digits. */
+export function defaultMessage(expiryMinutes: number): string {
+  const minutes = expiryMinutes === 1 ? '1 minute' : `${expiryMinutes} minutes`;
+  return `Your verification code is ${PLACEHOLDER}. It is valid for ${minutes}. Do not share it with anyone.`;
+}

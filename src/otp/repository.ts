@@ -1,0 +1,197 @@
+import { sql } from 'kysely';
+import type { Database, Executor, Transaction } from '../database/database.ts';
+import type { Schema } from '../database/schema.ts';
+import type { FailedCheck } from './guess-budget.ts';
+import type { Ending } from './state-machine.ts';
+
+export type VerificationRow = Schema['verifications'];
+
+type NewVerificationRow = Omit<VerificationRow, 'attempts' | 'verified_at' | 'reason' | 'limits_lifted_at'>;
+
+/** A message of a verification: when it was put into the outbox (Unix ms) and its id. */
+export type Send = [at: number, messageId: string];
+
+/** What a list is narrowed by. */
+export interface VerificationFilter {
+  destination?: string;
+  purpose?: string;
+  status?: string;
+  createdFrom?: string;
+  createdBefore?: string;
+}
+
+/** The verifications as they are stored; every query carries the project. */
+export interface VerificationRepository {
+  insert(trx: Transaction, row: NewVerificationRow): Promise<void>;
+  byId(executor: Executor, projectId: string, id: string): Promise<VerificationRow | undefined>;
+  /** By the bare id, for parts that act for every project (the dispatcher's failures). */
+  byIdInAnyProject(executor: Executor, id: string): Promise<VerificationRow | undefined>;
+  /** A phone's verifications with an id of at least `since`, oldest first. */
+  ofDestination(
+    executor: Executor,
+    projectId: string,
+    destination: string,
+    since: string,
+  ): Promise<VerificationRow[]>;
+  /** Leaves `pending`; false when it had been left before. */
+  end(
+    trx: Transaction,
+    end: { id: string; status: Ending; reason: string | null; verifiedAt: number | null },
+  ): Promise<boolean>;
+  /** Takes one attempt of a pending verification and keeps the failed check; false when it is no longer pending. */
+  spendAttempt(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<boolean>;
+  setFailedChecks(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<void>;
+  setSends(trx: Transaction, id: string, sends: readonly Send[], channel: string): Promise<void>;
+  /** From `now` on, nothing that came before counts against the phone. */
+  liftLimits(trx: Transaction, ids: readonly string[], now: number): Promise<void>;
+  /** Pending verifications whose time is over, oldest first. */
+  due(executor: Executor, now: number, limit: number): Promise<VerificationRow[]>;
+  list(
+    projectId: string,
+    filter: VerificationFilter,
+    now: number,
+    page: { before?: string; limit: number },
+  ): Promise<VerificationRow[]>;
+}
+
+export function verificationRepository(database: Database): VerificationRepository {
+  const insert = database.prepare<NewVerificationRow, unknown>((db, value) =>
+    db.insertInto('verifications').values({
+      id: value('id'),
+      project_id: value('project_id'),
+      phone: value('phone'),
+      destination: value('destination'),
+      purpose: value('purpose'),
+      channel: value('channel'),
+      status: value('status'),
+      code_mac: value('code_mac'),
+      key_version: value('key_version'),
+      code_length: value('code_length'),
+      attempts: sql.lit(0),
+      sends: value('sends'),
+      failed_checks: value('failed_checks'),
+      client_ip: value('client_ip'),
+      metadata: value('metadata'),
+      created_at: value('created_at'),
+      expires_at: value('expires_at'),
+    }),
+  );
+  const byId = database.prepare<{ projectId: string; id: string }, VerificationRow>((db, value) =>
+    db
+      .selectFrom('verifications')
+      .selectAll()
+      .where('id', '=', value('id'))
+      .where('project_id', '=', value('projectId')),
+  );
+  const byIdInAnyProject = database.prepare<{ id: string }, VerificationRow>((db, value) =>
+    db.selectFrom('verifications').selectAll().where('id', '=', value('id')),
+  );
+  const ofDestination = database.prepare<
+    { projectId: string; destination: string; since: string },
+    VerificationRow
+  >((db, value) =>
+    db
+      .selectFrom('verifications')
+      .selectAll()
+      .where('project_id', '=', value('projectId'))
+      .where('destination', '=', value('destination'))
+      .where('id', '>=', value('since'))
+      .orderBy('id'),
+  );
+  const end = database.prepare<
+    { id: string; status: string; reason: string | null; verifiedAt: number | null },
+    { id: string }
+  >((db, value) =>
+    db
+      .updateTable('verifications')
+      .set({ status: value('status'), reason: value('reason'), verified_at: value('verifiedAt') })
+      .where('id', '=', value('id'))
+      .where('status', '=', sql.lit('pending'))
+      .returning('id'),
+  );
+  const spendAttempt = database.prepare<{ id: string; failedChecks: string }, { id: string }>((db, value) =>
+    db
+      .updateTable('verifications')
+      .set((eb) => ({ attempts: eb('attempts', '+', sql.lit(1)), failed_checks: value('failedChecks') }))
+      .where('id', '=', value('id'))
+      .where('status', '=', sql.lit('pending'))
+      .returning('id'),
+  );
+  const setFailedChecks = database.prepare<{ id: string; failedChecks: string }, unknown>((db, value) =>
+    db
+      .updateTable('verifications')
+      .set({ failed_checks: value('failedChecks') })
+      .where('id', '=', value('id')),
+  );
+  const setSends = database.prepare<{ id: string; sends: string; channel: string }, unknown>((db, value) =>
+    db
+      .updateTable('verifications')
+      .set({ sends: value('sends'), channel: value('channel') })
+      .where('id', '=', value('id')),
+  );
+  const due = database.prepare<{ now: number; limit: number }, VerificationRow>((db, value) =>
+    db
+      .selectFrom('verifications')
+      .selectAll()
+      .where('status', '=', sql.lit('pending'))
+      .where('expires_at', '<=', value('now'))
+      .orderBy('expires_at')
+      .limit(value('limit')),
+  );
+
+  return {
+    async insert(trx, row) {
+      await insert(trx, row);
+    },
+    async byId(executor, projectId, id) {
+      const [row] = await byId(executor, { projectId, id });
+      return row;
+    },
+    async byIdInAnyProject(executor, id) {
+      const [row] = await byIdInAnyProject(executor, { id });
+      return row;
+    },
+    ofDestination: (executor, projectId, destination, since) =>
+      ofDestination(executor, { projectId, destination, since }),
+    async end(trx, change) {
+      const changed = await end(trx, change);
+      return changed.length === 1;
+    },
+    async spendAttempt(trx, id, failedChecks) {
+      const changed = await spendAttempt(trx, { id, failedChecks: JSON.stringify(failedChecks) });
+      return changed.length === 1;
+    },
+    async setFailedChecks(trx, id, failedChecks) {
+      await setFailedChecks(trx, { id, failedChecks: JSON.stringify(failedChecks) });
+    },
+    async setSends(trx, id, sends, channel) {
+      await setSends(trx, { id, sends: JSON.stringify(sends), channel });
+    },
+    async liftLimits(trx, ids, now) {
+      if (ids.length === 0) return;
+      await trx.updateTable('verifications').set({ limits_lifted_at: now }).where('id', 'in', ids).execute();
+    },
+    due: (executor, now, limit) => due(executor, { now, limit }),
+    async list(projectId, filter, now, { before, limit }) {
+      let query = database.reader.selectFrom('verifications').selectAll().where('project_id', '=', projectId);
+      if (filter.destination) query = query.where('destination', '=', filter.destination);
+      if (filter.purpose) query = query.where('purpose', '=', filter.purpose);
+      if (filter.createdFrom) query = query.where('id', '>=', filter.createdFrom);
+      if (filter.createdBefore) query = query.where('id', '<', filter.createdBefore);
+      if (filter.status === 'pending') {
+        query = query.where('status', '=', 'pending').where('expires_at', '>', now);
+      } else if (filter.status === 'expired') {
+        query = query.where((eb) =>
+          eb.or([
+            eb('status', '=', 'expired'),
+            eb.and([eb('status', '=', 'pending'), eb('expires_at', '<=', now)]),
+          ]),
+        );
+      } else if (filter.status) {
+        query = query.where('status', '=', filter.status);
+      }
+      if (before) query = query.where('id', '<', before);
+      return query.orderBy('id', 'desc').limit(limit).execute();
+    },
+  };
+}
