@@ -1,0 +1,78 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { timestamp } from '../http/schemas.ts';
+import { typed } from '../http/server.ts';
+import type { HealthService } from './service.ts';
+
+const status = z.enum(['healthy', 'degraded', 'unhealthy']);
+const report = z.object({
+  status,
+  timestamp,
+  version: z.string(),
+  uptime: z.int().meta({ description: 'Seconds since the start.' }),
+  checks: z.object({
+    whatsapp: z.object({
+      status,
+      connected: z.boolean(),
+      mode: z.literal('mock').optional(),
+      detail: z.string().optional(),
+    }),
+    database: z.object({ status, detail: z.string().optional(), waitingWrites: z.int() }),
+    memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
+    disk: z.object({ status, freeBytes: z.int() }),
+  }),
+});
+const simple = z.object({ status });
+const metrics = z.object({
+  timestamp,
+  uptime: z.int(),
+  memory: z.record(z.string(), z.number()),
+  cpu: z.object({ user: z.number(), system: z.number() }),
+  process: z.object({ pid: z.int(), nodeVersion: z.string(), platform: z.string(), arch: z.string() }),
+  queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
+});
+
+/** Health for people, probes and v3's clients; none of it needs a key, none is wrapped in `data`. */
+export function healthRoutes(server: FastifyInstance, health: HealthService): void {
+  const app = typed(server);
+  const tags = ['Health'];
+
+  app.get(
+    '/api/v1/health',
+    {
+      schema: {
+        tags,
+        summary: 'The whole report',
+        description: '503 only when the server cannot accept work; a missing WhatsApp link is `degraded`.',
+        response: { 200: report, 503: report },
+      },
+    },
+    async (_request, reply) => {
+      const state = await health.report();
+      return reply.code(state.status === 'unhealthy' ? 503 : 200).send(state);
+    },
+  );
+
+  app.get(
+    '/api/v1/health/live',
+    { schema: { tags, summary: 'Whether the process lives', response: { 200: simple } } },
+    async () => ({ status: 'healthy' as const }),
+  );
+
+  app.get(
+    '/api/v1/health/ready',
+    {
+      schema: { tags, summary: 'Whether the server takes work now', response: { 200: simple, 503: simple } },
+    },
+    async (_request, reply) => {
+      const isReady = await health.ready();
+      return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'healthy' : 'unhealthy' });
+    },
+  );
+
+  app.get(
+    '/api/v1/health/metrics',
+    { schema: { tags, summary: 'Figures of the process', response: { 200: metrics } } },
+    async () => ({ ...health.metrics(), memory: { ...health.metrics().memory } }),
+  );
+}

@@ -1,0 +1,150 @@
+import { statfs } from 'node:fs/promises';
+import type { Database } from '../database/database.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Dispatcher } from '../messages/dispatcher.ts';
+
+type Status = 'healthy' | 'degraded' | 'unhealthy';
+
+/** Resident memory above which the process counts as degraded, in bytes. */
+const RESIDENT_MAX_BYTES = 1024 * 1024 * 1024;
+const DISK_DEGRADED_BYTES = 500 * 1024 * 1024;
+const DISK_UNHEALTHY_BYTES = 20 * 1024 * 1024;
+/** A check that takes longer counts as failed, in ms. */
+const CHECK_MAX_MS = 4_000;
+
+export interface HealthReport {
+  status: Status;
+  /** ISO 8601. */
+  timestamp: string;
+  version: string;
+  /** Seconds since the start. */
+  uptime: number;
+  checks: {
+    whatsapp: { status: Status; connected: boolean; mode?: 'mock'; detail?: string };
+    database: { status: Status; detail?: string; waitingWrites: number };
+    memory: { status: Status; residentBytes: number; heapUsed: number; heapTotal: number };
+    disk: { status: Status; freeBytes: number };
+  };
+}
+
+/** Tells whether the server can do its work. */
+export type HealthService = ReturnType<typeof healthService>;
+
+export function healthService(deps: {
+  database: Database;
+  dispatcher: Dispatcher;
+  clock: Clock;
+  dataDir: string;
+  mockMode: boolean;
+  version: string;
+}) {
+  const { database, dispatcher, clock, dataDir, mockMode, version } = deps;
+  const startedAt = clock.now();
+  let stopping = false;
+
+  async function databaseCheck(): Promise<HealthReport['checks']['database']> {
+    try {
+      await withinMs(CHECK_MAX_MS, async () => {
+        await database.reader.selectFrom('settings').select('key').limit(1).execute();
+        await database.checkWritable();
+      });
+      return { status: 'healthy', waitingWrites: database.waitingWrites };
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : 'unknown';
+      return { status: 'unhealthy', detail, waitingWrites: database.waitingWrites };
+    }
+  }
+
+  async function diskCheck(): Promise<HealthReport['checks']['disk']> {
+    const { bavail, bsize } = await statfs(dataDir);
+    const freeBytes = bavail * bsize;
+    const status =
+      freeBytes < DISK_UNHEALTHY_BYTES
+        ? 'unhealthy'
+        : freeBytes < DISK_DEGRADED_BYTES
+          ? 'degraded'
+          : 'healthy';
+    return { status, freeBytes };
+  }
+
+  function memoryCheck(): HealthReport['checks']['memory'] {
+    const { rss, heapUsed, heapTotal } = process.memoryUsage();
+    return {
+      status: rss > RESIDENT_MAX_BYTES ? 'degraded' : 'healthy',
+      residentBytes: rss,
+      heapUsed,
+      heapTotal,
+    };
+  }
+
+  function whatsappCheck(): HealthReport['checks']['whatsapp'] {
+    if (mockMode) return { status: 'healthy', connected: false, mode: 'mock' };
+    return { status: 'degraded', connected: false, detail: 'No WhatsApp number is linked.' };
+  }
+
+  return {
+    /** From now on the server is not ready for new work. */
+    beginStop(): void {
+      stopping = true;
+    },
+
+    /** The whole report; `unhealthy` only when the server cannot accept work. */
+    async report(): Promise<HealthReport> {
+      const [databaseState, disk] = await Promise.all([databaseCheck(), diskCheck()]);
+      const checks = { whatsapp: whatsappCheck(), database: databaseState, memory: memoryCheck(), disk };
+      const states = Object.values(checks).map((check) => check.status);
+      const cannotWork = stopping || databaseState.status === 'unhealthy';
+      return {
+        status: cannotWork
+          ? 'unhealthy'
+          : states.some((state) => state !== 'healthy')
+            ? 'degraded'
+            : 'healthy',
+        timestamp: new Date(clock.now()).toISOString(),
+        version,
+        uptime: Math.floor((clock.now() - startedAt) / 1000),
+        checks,
+      };
+    },
+
+    /** Whether the server takes work at this moment. */
+    async ready(): Promise<boolean> {
+      return !stopping && (await databaseCheck()).status === 'healthy';
+    },
+
+    /** Figures of the process and its queues. */
+    metrics() {
+      return {
+        timestamp: new Date(clock.now()).toISOString(),
+        uptime: Math.floor((clock.now() - startedAt) / 1000),
+        memory: process.memoryUsage(),
+        cpu: process.cpuUsage(),
+        process: {
+          pid: process.pid,
+          nodeVersion: process.version,
+          platform: process.platform,
+          arch: process.arch,
+        },
+        queues: { waitingWrites: database.waitingWrites, messagesInFlight: dispatcher.inFlight },
+      };
+    },
+
+    /** v3's view of the WhatsApp link. */
+    link() {
+      return {
+        connected: false,
+        uptime: Math.floor((clock.now() - startedAt) / 1000),
+        ...(mockMode ? { mode: 'mock' as const } : {}),
+      };
+    },
+  };
+}
+
+function withinMs(limitMs: number, work: () => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
+    work()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,58 @@
+import type { Permission } from '../keys/permissions.ts';
+
+/**
+ * Who may call a route: `health` and `public` need no key (`health` is not even limited), `any-key` any valid key or
+ * the administrator, `admin` the administrator only, and a permission a key that has it, or the administrator.
+ */
+export type Access = 'health' | 'public' | 'any-key' | 'admin' | Permission;
+
+/** Every route and its access. A route that is not in this table does not start. */
+export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
+  'POST /api/v1/otp/send': 'otp:send',
+  'POST /api/v1/otp/verify': 'otp:verify',
+  'POST /api/v1/otp/:id/resend': 'otp:send',
+  'POST /api/v1/otp/:id/cancel': 'otp:send',
+  'GET /api/v1/otp/status': 'any-key',
+  'GET /api/v1/otp/:id': 'otp:read',
+  'GET /api/v1/otp': 'otp:read',
+
+  'GET /api/v1/keys': 'keys:manage',
+  'POST /api/v1/keys': 'keys:manage',
+  'DELETE /api/v1/keys/:id': 'keys:manage',
+  'POST /api/admin/generate-token': 'admin',
+
+  'GET /api/v1/session': 'admin',
+  'POST /api/v1/session': 'public',
+  'DELETE /api/v1/session': 'admin',
+
+  'GET /api/v1/limits/:phone': 'admin',
+  'DELETE /api/v1/limits/:phone': 'admin',
+
+  'GET /api/v1/simulator/messages': 'admin',
+  'PUT /api/v1/simulator/faults': 'admin',
+
+  'GET /api/v1/health': 'health',
+  'GET /api/v1/health/live': 'health',
+  'GET /api/v1/health/ready': 'health',
+  'GET /api/v1/health/metrics': 'health',
+
+  'GET /': 'public',
+  'GET /assets/*': 'public',
+  'GET /openapi.json': 'public',
+  'GET /openapi.yaml': 'public',
+  'GET /docs/errors': 'public',
+};
+
+/** Where the API reference and its files live; the library that serves them adds the routes itself. */
+const DOCS_PREFIX = '/docs';
+
+/**
+ * The access of a route.
+ * @throws Error when the table does not name it, so that a forgotten route stops the start
+ */
+export function accessOf(method: string, path: string): Access {
+  const access = ROUTE_ACCESS[`${method === 'HEAD' ? 'GET' : method} ${path}`];
+  if (access) return access;
+  if (path === DOCS_PREFIX || path.startsWith(`${DOCS_PREFIX}/`)) return 'public';
+  throw new Error(`The route ${method} ${path} is not in the table of access.`);
+}

@@ -1,0 +1,38 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { relative } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { ControlConnections } from './authentication.ts';
+
+/** The longest path the kernel takes for a socket, in bytes. */
+const SOCKET_PATH_MAX_BYTES = 103;
+
+/** The socket's path as it can be used from here: the kernel takes short ones only. Undefined when none fits. */
+export function controlSocketPath(dataDir: string): string | undefined {
+  const absolute = `${dataDir}/wotp.sock`;
+  return [absolute, relative(process.cwd(), absolute)].find(
+    (path) => Buffer.byteLength(path) <= SOCKET_PATH_MAX_BYTES,
+  );
+}
+
+/**
+ * Serves the same API on a socket in the data folder, for the command line: who may open the socket (mode 0600) may
+ * administer. Call it only while holding the database's lock: a socket that is still there is then a dead one.
+ */
+export async function listenOnControlSocket(
+  server: FastifyInstance,
+  path: string,
+  connections: ControlConnections,
+): Promise<HttpServer> {
+  rmSync(path, { force: true });
+  const control = createServer((request, response) => server.routing(request, response));
+  control.on('connection', (socket) => connections.add(socket));
+  await new Promise<void>((resolve, reject) => {
+    control.once('error', reject);
+    const umask = process.umask(0o177);
+    control.listen(path, resolve);
+    process.umask(umask);
+  });
+  chmodSync(path, 0o600);
+  return control;
+}

@@ -1,0 +1,130 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
+import { type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
+import type { Logger } from '../lib/logger.ts';
+
+/** An error as it leaves the server (RFC 9457), with v3's `success` and `error` beside it. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  requestId: string;
+  success: false;
+  error: string;
+  errors?: FieldProblem[];
+  attemptsRemaining?: number;
+  requiredPermission?: string;
+}
+
+/** The problem document of an error. */
+export function problemOf(error: WotpError, requestId: string): Problem {
+  const { retryAfterSeconds: _header, allow: _allow, ...members } = error.details;
+  return {
+    type: `/docs/errors#${error.code}`,
+    title: ERROR_CODES[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    requestId,
+    ...members,
+    success: false,
+    error: error.message,
+  };
+}
+
+/** Answers with a problem document. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: WotpError): FastifyReply {
+  const { retryAfterSeconds, allow } = error.details;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
+  if (allow) reply.header('allow', allow.join(', '));
+  if (error.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
+  return reply
+    .code(error.status)
+    .type('application/problem+json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(problemOf(error, request.id));
+}
+
+/** The one place where errors become answers. What is not meant for clients goes to the log. */
+export function errorHandler(log: Logger) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const known = toWotpError(error);
+    if (known.status >= 500) {
+      log.error({ err: known.cause ?? known, requestId: request.id, code: known.code }, 'a request failed');
+    }
+    return sendProblem(request, reply, known);
+  };
+}
+
+function toWotpError(error: unknown): WotpError {
+  if (error instanceof WotpError) return error;
+  const { code, statusCode, validation, validationContext } = error as Partial<FastifyError>;
+  if (validation)
+    return new ValidationError('The request is not valid.', fieldProblems(validation, validationContext));
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new WotpError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new WotpError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON with Content-Type: application/json.');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return new ValidationError('The body is empty, but its content type says JSON.');
+    case 'FST_ERR_BAD_URL':
+      return new ValidationError('The address is not a valid URL path.');
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new WotpError('RESOURCE_NOT_FOUND', 'There is nothing at this address.');
+  }
+  if (statusCode === 400) return new ValidationError('The body is not valid JSON.');
+  if (statusCode === 408) return new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.');
+  if (statusCode === 503) {
+    return new WotpError('SERVICE_UNAVAILABLE', 'The server is stopping.', {
+      retryAfterSeconds: 5,
+      cause: error,
+    });
+  }
+  return new WotpError(
+    'INTERNAL_ERROR',
+    'Something went wrong on our side. Give the request id to the operator.',
+    {
+      cause: error,
+    },
+  );
+}
+
+type ValidationIssues = NonNullable<FastifyError['validation']>;
+
+function fieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
+  return issues.flatMap((issue): FieldProblem[] => {
+    const path = issue.instancePath.replace(/^\//, '').replaceAll('/', '.');
+    const unknownKeys = (issue.params as { keys?: string[] } | undefined)?.keys;
+    if (unknownKeys) {
+      return unknownKeys.map((key) => ({
+        path: path === '' ? key : `${path}.${key}`,
+        message: 'This field is not known here.',
+      }));
+    }
+    return [{ path: path === '' ? (context ?? 'body') : path, message: issue.message ?? 'not valid' }];
+  });
+}
+
+/** Answers errors that Node meets before there is a request: malformed HTTP, headers too large, time-outs. */
+export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const known =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new WotpError('HEADERS_TOO_LARGE', 'The headers are larger than 16 kB.')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.')
+        : new ValidationError('The request is not valid HTTP.');
+  const requestId = crypto.randomUUID();
+  const body = JSON.stringify(problemOf(known, requestId));
+  socket.end(
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
+
+/** A moment as the API writes it: ISO 8601 in UTC. */
+export const timestamp = z.iso
+  .datetime()
+  .meta({ description: 'ISO 8601, UTC', example: '2026-11-23T12:00:00.000Z' });
+
+export const iso = (time: number): string => new Date(time).toISOString();
+export const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
+
+/** Administrators may name the project a call acts on; keys may name only their own. */
+export const projectId = z
+  .string()
+  .max(64)
+  .optional()
+  .meta({ description: 'Administrators only: the project to act on (default: the default project).' });
+
+export const projectQuery = z.strictObject({ projectId });
+
+/** Narrowing of every list. */
+export const pageQuery = {
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(50)
+    .meta({ description: 'How many to return at most.', example: 50 }),
+  cursor: z.string().min(1).max(64).optional().meta({ description: 'The `page.next` of the page before.' }),
+};
+
+/** `{ success: true, data }`. */
+export const success = <T extends z.ZodType>(data: T) => z.object({ success: z.literal(true), data });
+
+/** A list with the cursor of its next page. */
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({
+    success: z.literal(true),
+    data: z.array(item),
+    page: z.object({
+      next: z.string().nullable().meta({ description: 'Give it as `cursor`; null on the last page.' }),
+    }),
+  });
+
+export const deleted = success(z.object({ id: z.string() }));
+
+const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
+    requestId: z.string(),
+    success: z.literal(false),
+    error: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    attemptsRemaining: z.number().int().optional(),
+    requiredPermission: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details. Decide by `code`.' });
+
+/** What every route with a key can answer. */
+const COMMON: readonly ErrorCode[] = [
+  'VALIDATION_ERROR',
+  'UNAUTHORIZED',
+  'FORBIDDEN',
+  'RATE_LIMIT_EXCEEDED',
+  'INTERNAL_ERROR',
+  'SERVICE_UNAVAILABLE',
+];
+
+/** The error answers of a route for its schema: those of all routes, and the ones named. */
+export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of new Set([...COMMON, ...codes])) {
+    const { status } = ERROR_CODES[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, named]) => [
+      status,
+      problem.describe(named.map((code) => `${code}: ${ERROR_CODES[code].title}.`).join(' ')),
+    ]),
+  );
+}

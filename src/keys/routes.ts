@@ -1,0 +1,195 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Database } from '../database/database.ts';
+import type { RunOnce } from '../http/idempotency.ts';
+import {
+  deleted,
+  iso,
+  isoOrNull,
+  page,
+  pageQuery,
+  problems,
+  projectId,
+  projectQuery,
+  success,
+  timestamp,
+} from '../http/schemas.ts';
+import { typed } from '../http/server.ts';
+import type { Clock } from '../lib/clock.ts';
+import { PERMISSIONS } from './permissions.ts';
+import type { ApiKey, KeyService } from './service.ts';
+
+const grant = z.enum([...PERMISSIONS, '*']);
+const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
+
+const createBody = z.strictObject({
+  name: z.string().trim().min(1).max(100).meta({ example: 'checkout service' }),
+  permissions: z
+    .array(grant)
+    .min(1)
+    .max(PERMISSIONS.length + 1)
+    .meta({ description: '`*` is all of them.', example: ['otp:send', 'otp:verify'] }),
+  rateLimit: z
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .optional()
+    .meta({ description: "Requests a window, in place of the server's RATE_LIMIT_MAX.", example: 1000 }),
+  expiresAt: timestamp.optional().meta({ description: 'From then on the key is refused.' }),
+  projectId,
+});
+
+const created = z.object({
+  id: keyId,
+  name: z.string(),
+  key: z.string().meta({ description: 'Shown only now.', example: `wotp_${'0'.repeat(64)}` }),
+  permissions: z.array(grant),
+  rateLimit: z.int().nullable(),
+  expiresAt: timestamp.nullable(),
+});
+const listed = z.object({
+  id: keyId,
+  name: z.string(),
+  keyPreview: z.string().meta({ example: 'wotp_...0a1b2c3d' }),
+  permissions: z.array(grant),
+  rateLimit: z.int().nullable(),
+  usageCount: z.int(),
+  lastUsed: timestamp.nullable(),
+  expiresAt: timestamp.nullable(),
+  createdAt: timestamp,
+});
+
+/** What v3's tokens may do. */
+const V3_TOKEN_PERMISSIONS = ['otp:send', 'otp:verify'] as const;
+
+/** Making, listing and revoking API keys. */
+export function keyRoutes(
+  server: FastifyInstance,
+  deps: { keys: KeyService; database: Database; clock: Clock; runOnce: RunOnce },
+): void {
+  const { keys, database, clock, runOnce } = deps;
+  const app = typed(server);
+  const tags = ['API keys'];
+
+  app.get(
+    '/api/v1/keys',
+    {
+      schema: {
+        tags,
+        summary: 'API keys, newest first',
+        querystring: z.strictObject({ ...pageQuery, projectId }),
+        response: { 200: page(listed), ...problems() },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query;
+      const { keys: found, next } = await keys.list(request.projectId, { limit, cursor });
+      return { success: true as const, data: found.map(toListed), page: { next } };
+    },
+  );
+
+  app.post(
+    '/api/v1/keys',
+    {
+      schema: {
+        tags,
+        summary: 'Make an API key',
+        description: 'The key is shown once. A key can give no permission that it lacks itself.',
+        body: createBody.refine(
+          (body) => body.expiresAt === undefined || Date.parse(body.expiresAt) > clock.now(),
+          {
+            path: ['expiresAt'],
+            message: 'must lie in the future',
+          },
+        ),
+        response: { 201: success(created), ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS') },
+      },
+    },
+    (request, reply) =>
+      runOnce(request, reply, async (trx) => {
+        const { name, permissions, rateLimit, expiresAt } = request.body;
+        const made = await keys.create(
+          trx,
+          {
+            projectId: request.projectId,
+            name,
+            permissions,
+            rateLimit,
+            expiresAt: expiresAt === undefined ? null : Date.parse(expiresAt),
+          },
+          request.caller,
+        );
+        const data = {
+          id: made.id,
+          name: made.name,
+          key: made.key,
+          permissions: made.permissions,
+          rateLimit: made.rateLimit,
+          expiresAt: isoOrNull(made.expiresAt),
+        };
+        return { status: 201, body: { success: true as const, data } };
+      }),
+  );
+
+  app.delete(
+    '/api/v1/keys/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Revoke an API key',
+        description: 'The next request with it is refused.',
+        params: z.object({ id: keyId }),
+        querystring: projectQuery,
+        response: { 200: deleted, ...problems('RESOURCE_NOT_FOUND') },
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      await database.transaction((trx) => keys.revoke(trx, request.projectId, id, request.caller));
+      return { success: true as const, data: { id } };
+    },
+  );
+
+  app.post(
+    '/api/admin/generate-token',
+    {
+      schema: {
+        tags,
+        summary: 'Make a v3 token',
+        description: 'As WOTP v3 did, with `X-Master-Key`. The token may send and verify.',
+        response: {
+          200: z.object({ success: z.literal(true), token: z.string(), message: z.string() }),
+          ...problems(),
+        },
+      },
+    },
+    (request, reply) =>
+      runOnce(request, reply, async (trx) => {
+        const wanted = {
+          projectId: request.projectId,
+          name: 'v3 token',
+          permissions: [...V3_TOKEN_PERMISSIONS],
+        };
+        const { key } = await keys.create(trx, wanted, request.caller, 'otp_');
+        return {
+          status: 200,
+          body: { success: true as const, token: key, message: 'Keep this token; it is shown only once.' },
+        };
+      }),
+  );
+}
+
+function toListed(key: ApiKey) {
+  const { id, name, keyPreview, permissions, rateLimit, usageCount } = key;
+  return {
+    id,
+    name,
+    keyPreview,
+    permissions,
+    rateLimit,
+    usageCount,
+    lastUsed: isoOrNull(key.lastUsed),
+    expiresAt: isoOrNull(key.expiresAt),
+    createdAt: iso(key.createdAt),
+  };
+}
