@@ -1,0 +1,265 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { channelSelection } from './channels/selection.ts';
+import { simulatorFaults } from './channels/simulator/faults.ts';
+import { simulatorRoutes } from './channels/simulator/routes.ts';
+import { Simulator } from './channels/simulator/simulator.ts';
+import type { Config } from './config/config.ts';
+import { openKeyring } from './database/keyring.ts';
+import { resolveMasterKey } from './database/master-key.ts';
+import { openWodb } from './database/wodb/open.ts';
+import { eventRecorder } from './events/record.ts';
+import { healthRoutes } from './health/routes.ts';
+import { healthService } from './health/service.ts';
+import { authenticator } from './http/authentication.ts';
+import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
+import { collectRoutes, serveDocs } from './http/docs.ts';
+import { idempotency } from './http/idempotency.ts';
+import { servePages } from './http/pages.ts';
+import { requestLimiter } from './http/request-limits.ts';
+import { createServer } from './http/server.ts';
+import { adminService } from './keys/admin.ts';
+import { generatePassword } from './keys/password.ts';
+import { keyRoutes } from './keys/routes.ts';
+import { keyService } from './keys/service.ts';
+import { sessionRoutes } from './keys/session-routes.ts';
+import { type Clock, systemClock } from './lib/clock.ts';
+import type { Logger } from './lib/logger.ts';
+import { Periodic } from './lib/periodic.ts';
+import { requestCounters } from './limits/request-counters.ts';
+import { limitRoutes } from './limits/routes.ts';
+import { Dispatcher } from './messages/dispatcher.ts';
+import { messageService } from './messages/service.ts';
+import { phoneReader } from './otp/phone-reader.ts';
+import { otpRoutes } from './otp/routes.ts';
+import { otpService } from './otp/service.ts';
+import { projectService } from './projects/service.ts';
+import { VERSION } from './version.ts';
+
+const EXPIRY_SWEEP_MS = 1_000;
+const EXPIRY_SWEEP_ROWS = 500;
+const COUNTS_FLUSH_MS = 100;
+const PURGE_MS = 10 * 60_000;
+const SIGN_IN_WINDOW_MS = 15 * 60_000;
+const FIRST_RUN_SETTING = 'first_run_at';
+
+export interface AppOptions {
+  config: Config;
+  log: Logger;
+  /** Called when the disk failed to keep what was written; the process has to end with an error. */
+  onFatal: (error: Error) => void;
+  clock?: Clock;
+}
+
+/** What the first run made; shown once. */
+export interface FirstRun {
+  /** Undefined when the configuration gives it. */
+  adminPassword: string | undefined;
+  apiKey: string;
+}
+
+export type App = Awaited<ReturnType<typeof buildApp>>;
+
+/**
+ * The whole application, put together: read it from top to bottom to see its parts. Server, command line and tests
+ * all begin here. Nothing runs before `start`.
+ */
+export async function buildApp({ config, log, onFatal, clock = systemClock() }: AppOptions) {
+  const { dataDir, path } = config.database;
+  const { mockMode } = config.bot;
+  const publicUrl = config.server.publicUrl === undefined ? undefined : new URL(config.server.publicUrl);
+  const secure = publicUrl?.protocol === 'https:';
+
+  const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
+  const keyCheckPath = join(dataDir, 'wotp.keycheck');
+  const database = await openWodb({ path, keyCheckPath, masterKey, onFatal });
+  try {
+    const keyring = await openKeyring(database, masterKey, clock);
+    const events = eventRecorder(database, clock);
+    const projects = projectService({ database, clock });
+    const defaultProjectId = await projects.ensureDefault();
+
+    const counters = requestCounters(database, clock);
+    await counters.load(Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS));
+    const keys = keyService({ database, events, clock });
+    const admin = adminService({
+      database,
+      clock,
+      counters,
+      configuredPassword: config.security.masterPassword,
+      failuresMax: config.limits.signInFailures,
+    });
+
+    const faults = simulatorFaults();
+    const channels = mockMode ? [new Simulator({ database, clock, faults, ...config.simulator })] : [];
+    const messages = messageService({ database, keyring, events, clock });
+    const readPhone = phoneReader(config.otp);
+    const otp = otpService({
+      database,
+      keyring,
+      events,
+      messages,
+      clock,
+      readPhone,
+      selectChannel: channelSelection(channels, mockMode),
+      rules: {
+        ...config.otp,
+        phoneLimits: {
+          gapMs: config.otp.resendSeconds * 1000,
+          per10Minutes: config.limits.phonePer10Minutes,
+          perDay: config.limits.phonePerDay,
+        },
+      },
+    });
+    const dispatcher = new Dispatcher({
+      messages,
+      channels,
+      clock,
+      log,
+      onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
+    });
+    const health = healthService({ database, dispatcher, clock, dataDir, mockMode, version: VERSION });
+
+    const controlConnections = new WeakSet<Socket>();
+    const server = await createServer({
+      log,
+      clock,
+      keys,
+      authentication: authenticator({
+        keys,
+        admin,
+        defaultProjectId,
+        controlConnections,
+        publicOrigin: publicUrl?.origin,
+      }),
+      limiter: requestLimiter(counters, config.limits, clock),
+      projectExists: projects.exists,
+      trustProxyHops: config.server.trustProxyHops,
+      corsOrigins: config.server.corsOrigins,
+      secure,
+    });
+    const once = idempotency({ database, keyring, clock });
+    await collectRoutes(server, VERSION);
+    otpRoutes(server, {
+      otp,
+      database,
+      health,
+      runOnce: once.runOnce,
+      wakeDispatcher: () => dispatcher.wake(),
+    });
+    keyRoutes(server, { keys, database, clock, runOnce: once.runOnce });
+    sessionRoutes(server, { admin, database, events, defaultProjectId, secure });
+    limitRoutes(server, { otp, database });
+    if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
+    healthRoutes(server, health);
+    await serveDocs(server);
+    await servePages(server);
+
+    const writeCounts = async () => {
+      if (counters.hasUnwritten) await counters.flush();
+      await keys.flushUsage();
+    };
+    const background = [
+      new Periodic(
+        {
+          name: 'expiring verifications',
+          intervalMs: EXPIRY_SWEEP_MS,
+          run: async () => {
+            while ((await otp.expireDue(EXPIRY_SWEEP_ROWS)) === EXPIRY_SWEEP_ROWS);
+          },
+        },
+        clock,
+        log,
+      ),
+      new Periodic(
+        { name: 'writing request counts', intervalMs: COUNTS_FLUSH_MS, run: writeCounts },
+        clock,
+        log,
+      ),
+      new Periodic({ name: 'purging kept answers', intervalMs: PURGE_MS, run: once.purge }, clock, log),
+    ];
+    let control: HttpServer | undefined;
+    const listenForCommands = async (): Promise<string | undefined> => {
+      const socketPath = controlSocketPath(dataDir);
+      if (socketPath) {
+        await server.ready();
+        control = await listenOnControlSocket(server, socketPath, controlConnections);
+      }
+      return socketPath;
+    };
+    let stopping: Promise<void> | undefined;
+
+    const stop = async () => {
+      health.beginStop();
+      await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
+      await server.close();
+      await dispatcher.stop();
+      for (const work of background) await work.stop();
+      await writeCounts().catch((error: unknown) =>
+        log.error({ err: error }, 'request counts were not written'),
+      );
+      await database.close();
+    };
+
+    return {
+      config,
+      clock,
+      database,
+      server,
+      health,
+      defaultProjectId,
+      keys,
+      admin,
+      otp,
+      messages,
+
+      /** Makes what the first run makes; undefined on every later one. */
+      async firstRun(): Promise<FirstRun | undefined> {
+        const done = await database.reader
+          .selectFrom('settings')
+          .select('key')
+          .where('key', '=', FIRST_RUN_SETTING)
+          .execute();
+        if (done.length > 0) return undefined;
+        let adminPassword: string | undefined;
+        if (config.security.masterPassword === undefined) {
+          adminPassword = generatePassword();
+          await admin.setPassword(adminPassword);
+        }
+        const { key } = await database.transaction(async (trx) => {
+          await trx
+            .insertInto('settings')
+            .values({ key: FIRST_RUN_SETTING, value: String(clock.now()) })
+            .execute();
+          const wanted = { projectId: defaultProjectId, name: 'First key', permissions: ['*'] as const };
+          return keys.create(trx, wanted, { name: 'first run', grants: ['*'] });
+        });
+        return { adminPassword, apiKey: key };
+      },
+
+      /** Begins the background work and, as the running server, listens; resolves to the address it listens on. */
+      async start(): Promise<string> {
+        // No other process can hold a claim on this database, so those that are left are a dead one's.
+        await messages.recoverClaims(Number.POSITIVE_INFINITY);
+        await dispatcher.start();
+        for (const work of background) work.start();
+        if (!(await listenForCommands()))
+          log.warn({ dataDir }, 'the path of the data folder is too long for a control socket');
+        return server.listen({ host: config.server.host, port: config.server.port });
+      },
+
+      /** Answers the command line only, on the control socket, whose path it resolves to; undefined when none fits. */
+      listenForCommands,
+
+      /** Finishes what runs and closes everything. Safe to call twice. */
+      stop(): Promise<void> {
+        stopping ??= stop();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

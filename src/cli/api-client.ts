@@ -1,0 +1,87 @@
+import { request as httpRequest } from 'node:http';
+import { buildApp } from '../app.ts';
+import type { Config } from '../config/config.ts';
+import { controlSocketPath } from '../http/control-socket.ts';
+import type { Problem } from '../http/problem.ts';
+import { openLog } from '../lib/logger.ts';
+import { CommandError } from './command-error.ts';
+
+/** The API as the command line uses it: as the administrator, whether or not the server runs. */
+export interface ApiClient {
+  /** Calls a route and resolves to the whole answer. Throws CommandError with the server's own sentence. */
+  call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T>;
+  close(): Promise<void>;
+}
+
+/**
+ * Talks to the running server over its control socket; when none runs, to the application itself in this process,
+ * which then holds the database for as long as the client is open.
+ * @throws DatabaseInUseError when another process holds the database but no server answers
+ */
+export async function openApi(config: Config): Promise<ApiClient> {
+  const socketPath = controlSocketPath(config.database.dataDir);
+  if (socketPath && (await answers(socketPath))) {
+    return {
+      call: (method, path, body) => overSocket(socketPath, method, path, body),
+      close: async () => {},
+    };
+  }
+  const { log } = openLog({ level: 'silent', dir: undefined });
+  const app = await buildApp({
+    config,
+    log,
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  const ownPath = await app.listenForCommands();
+  if (!ownPath) {
+    await app.stop();
+    throw new CommandError(
+      `The path of the data folder is too long for a socket: ${config.database.dataDir}. Use a shorter DATA_DIR.`,
+    );
+  }
+  return { call: (method, path, body) => overSocket(ownPath, method, path, body), close: () => app.stop() };
+}
+
+async function answers(socketPath: string): Promise<boolean> {
+  try {
+    await overSocket(socketPath, 'GET', '/api/v1/health/live');
+    return true;
+  } catch (error) {
+    // No socket, or one that a dead server left behind.
+    if (['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+function overSocket<T>(socketPath: string, method: string, path: string, body?: object): Promise<T> {
+  const payload = body === undefined ? undefined : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const headers =
+      payload === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+    const call = httpRequest({ socketPath, method, path, headers, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        try {
+          resolve(read(response.statusCode!, Buffer.concat(chunks).toString('utf8')));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    call.on('error', reject);
+    call.end(payload);
+  });
+}
+
+function read<T>(status: number, body: string): T {
+  const answer = JSON.parse(body) as T | Problem;
+  if (status < 400) return answer as T;
+  const { code, detail, errors = [] } = answer as Problem;
+  const places = errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('');
+  throw new CommandError(`${detail} (${code})${places}`);
+}

@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { loadConfig, readEnvironment } from '../config/config.ts';
+import { type ApiClient, openApi } from './api-client.ts';
+
+/** A command with its help, an example and `--json`. */
+export function command(name: string, description: string, example: string): Command {
+  return new Command(name)
+    .description(description)
+    .helpOption('--help', 'show this help')
+    .addHelpText('after', `\nExample:\n  $ ${example}`);
+}
+
+/** Runs `work` with the API as administrator, and lets go of it afterwards. */
+export async function withApi(work: (api: ApiClient) => Promise<void>): Promise<void> {
+  const api = await openApi(loadConfig(readEnvironment(process.cwd())));
+  try {
+    await work(api);
+  } finally {
+    await api.close();
+  }
+}
+
+/** Prints one line of JSON for machines, or the text for people. */
+export function print(asJson: boolean | undefined, value: object, text: string): void {
+  process.stdout.write(`${asJson ? JSON.stringify(value) : text}\n`);
+}

@@ -1,0 +1,25 @@
+import { ConfigError } from '../config/config.ts';
+import { MasterKeyMissingError } from '../database/master-key.ts';
+import { NewerSchemaError } from '../database/migrate.ts';
+import { DatabaseInUseError } from '../database/wodb/lock.ts';
+import { DatabaseOpenError } from '../database/wodb/open.ts';
+import { CommandError } from './command-error.ts';
+
+const EXPECTED = [
+  CommandError,
+  DatabaseInUseError,
+  DatabaseOpenError,
+  MasterKeyMissingError,
+  NewerSchemaError,
+];
+
+/** What a person reads when a command has failed: for an expected failure its sentence, else the whole error. */
+export function failure(error: unknown): string {
+  if (error instanceof ConfigError)
+    return ['WOTP cannot start:', ...error.problems.map((line) => `  ${line}`)].join('\n');
+  if (EXPECTED.some((kind) => error instanceof kind)) return `wotp: ${(error as Error).message}`;
+  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (code === 'EADDRINUSE')
+    return `wotp: ${address}:${port} is in use. Stop what listens there, or set PORT.`;
+  return `wotp: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { command, print, withApi } from './command.ts';
+
+interface LimitState {
+  phone: string;
+  messagesLast10Minutes: number;
+  messagesLastDay: number;
+  failedChecksLastDay: number;
+  guessesRemaining: number;
+  nextSendAt: string | null;
+}
+
+export function limitsCommand(): Command {
+  const limits = command(
+    'limits',
+    'see and lift what limits a phone number',
+    'wotp limits show +6283834946034',
+  );
+
+  limits.addCommand(
+    command('show', 'show what a phone number has used of its limits', 'wotp limits show +6283834946034')
+      .argument('<phone>', 'the number, in any usual way of writing')
+      .option('--json', 'print one line of JSON')
+      .action((phone: string, { json }: { json?: boolean }) =>
+        withApi(async (api) => {
+          const { data } = await api.call<{ data: LimitState }>(
+            'GET',
+            `/api/v1/limits/${encodeURIComponent(phone)}`,
+          );
+          print(
+            json,
+            data,
+            [
+              `${data.phone}`,
+              `  messages in the last 10 minutes  ${data.messagesLast10Minutes}`,
+              `  messages in the last 24 hours    ${data.messagesLastDay}`,
+              `  wrong codes in the last 24 hours ${data.failedChecksLastDay}`,
+              `  guesses left                     ${data.guessesRemaining}`,
+              `  next message allowed             ${data.nextSendAt ?? 'now'}`,
+            ].join('\n'),
+          );
+        }),
+      ),
+  );
+
+  limits.addCommand(
+    command('clear', 'lift what locks a phone number', 'wotp limits clear +6283834946034')
+      .argument('<phone>', 'the number, in any usual way of writing')
+      .option('--json', 'print one line of JSON')
+      .action((phone: string, { json }: { json?: boolean }) =>
+        withApi(async (api) => {
+          const { data } = await api.call<{ data: { id: string } }>(
+            'DELETE',
+            `/api/v1/limits/${encodeURIComponent(phone)}`,
+          );
+          print(json, { phone: data.id }, `The limits of ${data.id} are lifted.`);
+        }),
+      ),
+  );
+  return limits;
+}

@@ -1,0 +1,85 @@
+import { type App, buildApp, type FirstRun } from './app.ts';
+import { type Config, loadConfig, looseSettings, readEnvironment } from './config/config.ts';
+import { openLog } from './lib/logger.ts';
+import { VERSION } from './version.ts';
+
+/** A stop that takes longer is cut off, in ms. */
+const STOP_MAX_MS = 9_500;
+
+/**
+ * Starts the server and keeps it running until SIGTERM or SIGINT. Resolves when it listens; prints its addresses.
+ * The process ends with 0 after a clean stop and with 1 when the disk fails.
+ * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
+ */
+export async function serve(): Promise<void> {
+  const config = loadConfig(readEnvironment(process.cwd()));
+  const { log, flush } = openLog(config.logging);
+  const exit = (code: number) => {
+    flush();
+    process.exit(code);
+  };
+  const app = await buildApp({
+    config,
+    log,
+    onFatal: (error) => {
+      log.fatal({ err: error }, 'the disk failed to keep what was written; the server ends');
+      exit(1);
+    },
+  });
+
+  let isStopping = false;
+  const stop = async (signal: string) => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info({ signal }, 'stopping');
+    // Referenced, so that it also keeps the process alive until the work is over.
+    setTimeout(() => {
+      log.error('the server did not stop in time and is cut off');
+      exit(1);
+    }, STOP_MAX_MS);
+    try {
+      await app.stop();
+      exit(0);
+    } catch (error) {
+      log.fatal({ err: error }, 'the server did not stop cleanly');
+      exit(1);
+    }
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  process.on('unhandledRejection', (reason) =>
+    log.error({ err: reason }, 'a promise was rejected and nobody looked'),
+  );
+
+  try {
+    const firstRun = await app.firstRun();
+    const address = await app.start();
+    process.stdout.write(banner(config, app, address, firstRun));
+    for (const sentence of looseSettings(config)) log.warn(sentence);
+  } catch (error) {
+    await app.stop();
+    throw error;
+  }
+}
+
+function banner(config: Config, app: App, listening: string, firstRun: FirstRun | undefined): string {
+  const port = new URL(listening).port;
+  const isEverywhere = config.server.host === '0.0.0.0' || config.server.host === '::';
+  const local = isEverywhere ? `http://127.0.0.1:${port}` : listening;
+  const base = (config.server.publicUrl ?? local).replace(/\/$/, '');
+  const lines = [
+    `WOTP ${VERSION}${config.bot.mockMode ? ' – mock mode: messages go to the virtual phone, no real ones are sent' : ''}`,
+    '',
+    `  API        ${base}/api/v1`,
+    `  Dashboard  ${base}/`,
+    `  Docs       ${base}/docs`,
+    `  Sign in    ${base}/#sign-in=${app.admin.newSignInToken()}`,
+    '             (works once, within 15 minutes)',
+  ];
+  if (firstRun) {
+    lines.push('', '  First run. Keep these, they are shown only now:');
+    if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
+    lines.push(`  API key         ${firstRun.apiKey}`);
+  }
+  return `\n${lines.join('\n')}\n\n`;
+}
