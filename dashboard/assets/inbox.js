@@ -14,6 +14,9 @@ let selected;
 let expected;
 let firstAnswer = true;
 let mockMode = true;
+/** Whether the chat follows new messages: until the reader scrolls up, and again from its end on. */
+let following = true;
+let lastScrollTop = 0;
 
 /** Takes the newest messages, newest first, and touches only what changed. */
 export function receive(messages) {
@@ -153,7 +156,6 @@ function renderList() {
 function renderChat(someArrived) {
   const conversation = conversations.get(selected);
   if (!conversation) return;
-  const wasAtEnd = isAtEnd();
   const entries = [...conversation.messages.values()];
   entries.sort((a, b) => a.message.at.localeCompare(b.message.at));
   let previousDay;
@@ -165,7 +167,7 @@ function renderChat(someArrived) {
     previousDay = day;
     placeAt($('bubbles'), index, entry.bubble.item);
   });
-  if (someArrived && wasAtEnd) scrollToNewest('smooth');
+  if (someArrived && following) scrollToNewest('smooth');
   else if (someArrived) $('to-newest').hidden = false;
 }
 
@@ -175,24 +177,27 @@ function renderEmptiness() {
   $('mock-off').hidden = mockMode;
   $('empty').hidden = !mockMode || conversations.size > 0;
   $('waiting').hidden = !mockMode || !current || current.messages.size > 0;
-  setText($('chat-title'), current ? prettyPhone(selected) : 'Messages');
-  setText($('chat-subtitle'), current ? 'Virtual phone · receives only' : 'Virtual phone');
-}
-
-function isAtEnd() {
-  const chat = $('chat');
-  return chat.scrollHeight - chat.scrollTop - chat.clientHeight < 80;
+  setText($('chat-title'), mockMode && current ? prettyPhone(selected) : 'Virtual phone');
+  setText($('chat-subtitle'), mockMode ? 'Receives only' : 'Switched off');
 }
 
 function scrollToNewest(behavior) {
+  following = true;
+  $('to-newest').hidden = true;
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   $('chat').scrollTo({ top: $('chat').scrollHeight, behavior: still ? 'instant' : behavior });
-  $('to-newest').hidden = true;
 }
 
 $('to-newest').addEventListener('click', () => scrollToNewest('smooth'));
 $('chat').addEventListener('scroll', () => {
-  if (isAtEnd()) $('to-newest').hidden = true;
+  const { scrollHeight, scrollTop, clientHeight } = $('chat');
+  if (scrollHeight - scrollTop - clientHeight < 80) {
+    following = true;
+    $('to-newest').hidden = true;
+  } else if (scrollTop < lastScrollTop) {
+    following = false;
+  }
+  lastScrollTop = scrollTop;
 });
 
 $('conversations').addEventListener('keydown', (event) => {

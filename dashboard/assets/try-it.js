@@ -70,8 +70,7 @@ function begin(verification) {
     'Pending',
     pending.retried ? 'A code was still pending, so the same code was sent again.' : '',
   );
-  // On a touch screen the focus would open the keyboard over the message that arrives.
-  if (matchMedia('(pointer: fine)').matches) $('code').focus();
+  moveFocus($('code'));
 }
 
 /** Reads the answer of a check. */
@@ -87,8 +86,9 @@ function settle(answer) {
   if (Number.isInteger(attemptsRemaining)) pending.attemptsRemaining = attemptsRemaining;
   if (code === 'OTP_EXPIRED') end('failed', 'Expired', sentenceOf(answer));
   else if (code === 'OTP_NOT_FOUND') end('failed', 'Ended', sentenceOf(answer));
-  else if (code === 'OTP_ATTEMPTS_EXCEEDED' || pending.attemptsRemaining === 0) {
-    end('failed', 'No attempts left', sentenceOf(answer));
+  else if (code === 'OTP_ATTEMPTS_EXCEEDED') end('failed', 'No attempts left', sentenceOf(answer));
+  else if (pending.attemptsRemaining === 0) {
+    end('failed', 'No attempts left', 'That was the last guess for this code. Send a new one.');
   }
   tick();
 }
@@ -97,7 +97,12 @@ function end(state, label, note) {
   const hadFocus = $('verify-form').contains(document.activeElement);
   pending.over = true;
   render(state, label, note);
-  if (hadFocus) $('phone').focus({ preventScroll: true });
+  if (hadFocus) moveFocus($('phone'));
+}
+
+/** Not on a touch screen, where the keyboard would cover the message that arrives. */
+function moveFocus(field) {
+  if (matchMedia('(pointer: fine)').matches) field.focus({ preventScroll: true });
 }
 
 function render(state, label, note) {
@@ -130,8 +135,8 @@ function renderCurl() {
 }
 
 function curl(path, body) {
-  const lines = Object.keys(body).length > 1 ? 2 : 0;
-  const json = JSON.stringify(body, null, lines).replaceAll("'", "'\\''");
+  const indent = Object.keys(body).length > 1 ? 2 : 0;
+  const json = JSON.stringify(body, null, indent).replaceAll("'", "'\\''").replaceAll('\n', '\n  ');
   return [
     `curl ${location.origin}/api/v1${path} \\`,
     "  -H 'Authorization: Bearer wotp_…' \\",

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { type App, buildApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { type TestClock, testClock } from './test-clock.ts';
+
+/** An answer over real HTTP. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  body: any;
+  text: string;
+}
+
+export interface CallOptions {
+  /** Sent as JSON; a string is sent as it is. */
+  body?: unknown;
+  /** An API key; the first key when absent, none when null. */
+  key?: string | null;
+  /** Calls as the administrator instead. */
+  asAdmin?: boolean;
+  headers?: Record<string, string>;
+}
+
+export interface TestApp {
+  app: App;
+  clock: TestClock;
+  dir: string;
+  address: string;
+  key: string;
+  adminPassword: string;
+  /** Every line the server logged. */
+  logLines: string[];
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** Stops the server and removes its folder; with `keepFiles` the folder stays for another start. */
+  stop(options?: { keepFiles?: boolean }): Promise<void>;
+}
+
+export interface TestAppOptions {
+  /** Settings beside the defaults of the tests. */
+  env?: Record<string, string>;
+  clock?: Clock;
+  /** The folder of an earlier run. */
+  dir?: string;
+  key?: string;
+  adminPassword?: string;
+}
+
+/**
+ * A whole server on a free port, over a real database file of its own, with a clock that the test moves. Messages go
+ * to the virtual phone when time is advanced.
+ */
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'wotp-test-'));
+  const clock = options.clock ?? testClock();
+  const logLines: string[] = [];
+  const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
+  const config = loadConfig({ NODE_ENV: 'test', PORT: '0', DATA_DIR: dir, ...options.env }, { cwd: dir });
+  const app = await buildApp({
+    config,
+    log,
+    clock,
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  const firstRun = await app.firstRun();
+  const address = await app.start();
+  const key = options.key ?? firstRun?.apiKey ?? '';
+  const adminPassword = options.adminPassword ?? firstRun?.adminPassword ?? options.env?.MASTER_PASSWORD ?? '';
+
+  return {
+    app,
+    clock: clock as TestClock,
+    dir,
+    address,
+    key,
+    adminPassword,
+    logLines,
+    async call(method, path, { body, key: given = key, asAdmin = false, headers = {} } = {}) {
+      const credentials: Record<string, string> = asAdmin
+        ? { 'x-master-key': adminPassword }
+        : given === null
+          ? {}
+          : { authorization: `Bearer ${given}` };
+      const answer = await fetch(new URL(path.startsWith('/') ? path : `/api/v1/${path}`, address), {
+        method,
+        headers: {
+          ...credentials,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+      });
+      const text = await answer.text();
+      const isJson = answer.headers.get('content-type')?.includes('json');
+      return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text, text };
+    },
+    async stop({ keepFiles = false } = {}) {
+      await app.stop();
+      if (!keepFiles) rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

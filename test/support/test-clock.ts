@@ -1,0 +1,43 @@
+import type { Clock } from '../../src/lib/clock.ts';
+
+/** A clock that stands still until a test moves it. */
+export interface TestClock extends Clock {
+  /** Moves time on, and runs every timer that falls due on the way, in order, each with the work it starts. */
+  advance(ms: number): Promise<void>;
+  /** Jumps without running any timer; may go back. */
+  set(time: number): void;
+}
+
+/** Lets everything that can go on without the clock go on: promises, the write queue, answers on sockets. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function testClock(start = Date.UTC(2026, 0, 15, 12, 0, 0)): TestClock {
+  let time = start;
+  const timers = new Set<{ at: number; callback: () => void }>();
+  return {
+    now: () => time,
+    setTimeout(callback, delayMs) {
+      const timer = { at: time + delayMs, callback };
+      timers.add(timer);
+      return { cancel: () => timers.delete(timer) };
+    },
+    async advance(ms) {
+      const end = time + ms;
+      await settle();
+      for (;;) {
+        const next = [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+        if (!next) break;
+        timers.delete(next);
+        time = Math.max(time, next.at);
+        next.callback();
+        await settle();
+      }
+      time = end;
+    },
+    set(to) {
+      time = to;
+    },
+  };
+}
