@@ -148,7 +148,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       runOnce: once.runOnce,
       wakeDispatcher: () => dispatcher.wake(),
     });
-    keyRoutes(server, { keys, database, clock, runOnce: once.runOnce });
+    keyRoutes(server, { keys, clock, runOnce: once.runOnce });
     sessionRoutes(server, { admin, database, events, defaultProjectId, secure });
     limitRoutes(server, { otp, database });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });

@@ -37,6 +37,9 @@ export interface Database {
   /** Compiles a query on its first run and keeps it; use for every query on the way of a request. */
   prepare<P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>): PreparedQuery<P, Row>;
 
+  /** Whether no other process can change the data, so that what was read may be remembered until this one changes it. */
+  readonly isExclusive: boolean;
+
   /** Writes waiting for their turn. */
   readonly waitingWrites: number;
 

@@ -1,6 +1,5 @@
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { NotFoundError } from '../errors/errors.ts';
@@ -14,6 +13,7 @@ import { methodsOfRoutes } from './methods.ts';
 import { clientErrorHandler, errorHandler, sendProblem } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequests } from './request-log.ts';
+import { securityHeaders } from './security-headers.ts';
 
 /** The same server, with types that follow from the routes' schemas. */
 export function typed(server: FastifyInstance) {
@@ -79,24 +79,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
 
   logRequests(server, log, clock);
-  await server.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'self'"],
-        imgSrc: ["'self'", 'data:'],
-        objectSrc: ["'none'"],
-        baseUri: ["'none'"],
-        formAction: ["'self'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-    strictTransportSecurity: options.secure ? { maxAge: 31_536_000, includeSubDomains: true } : false,
-    referrerPolicy: { policy: 'no-referrer' },
-    crossOriginOpenerPolicy: { policy: 'same-origin' },
-    crossOriginResourcePolicy: { policy: 'same-origin' },
-    xFrameOptions: { action: 'deny' },
-  });
   await server.register(cookie);
   if (options.corsOrigins.length > 0) {
     await server.register(cors, {
@@ -114,7 +96,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     });
   }
 
+  const headers = securityHeaders({ secure: options.secure });
   server.addHook('onRequest', async (request, reply) => {
+    reply.headers(headers);
     reply.header('x-request-id', request.id);
     if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
     request.caller = NOBODY;

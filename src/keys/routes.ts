@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Database } from '../database/database.ts';
 import type { RunOnce } from '../http/idempotency.ts';
 import {
   deleted,
@@ -65,9 +64,9 @@ const V3_TOKEN_PERMISSIONS = ['otp:send', 'otp:verify'] as const;
 /** Making, listing and revoking API keys. */
 export function keyRoutes(
   server: FastifyInstance,
-  deps: { keys: KeyService; database: Database; clock: Clock; runOnce: RunOnce },
+  deps: { keys: KeyService; clock: Clock; runOnce: RunOnce },
 ): void {
-  const { keys, database, clock, runOnce } = deps;
+  const { keys, clock, runOnce } = deps;
   const app = typed(server);
   const tags = ['API keys'];
 
@@ -145,7 +144,7 @@ export function keyRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      await database.transaction((trx) => keys.revoke(trx, request.projectId, id, request.caller));
+      await keys.revoke(request.projectId, id, request.caller);
       return { success: true as const, data: { id } };
     },
   );

@@ -44,6 +44,7 @@ export type KeyPrefix = 'wotp_' | 'otp_';
 
 const KEY_FORM = /^(?:wotp|otp)_[0-9a-f]{64}$/;
 const SECRET_BYTES = 32;
+const REMEMBERED_MAX = 10_000;
 
 /** API keys: made, found by their hash, revoked. */
 export type KeyService = ReturnType<typeof keyService>;
@@ -51,6 +52,8 @@ export type KeyService = ReturnType<typeof keyService>;
 export function keyService(deps: { database: Database; events: EventRecorder; clock: Clock }) {
   const { database, events, clock } = deps;
   const usage = new Map<string, { count: number; lastUsed: number }>();
+  // Only where no other process can revoke a key behind our back; emptied before a revocation is answered.
+  const remembered = new Map<string, KeyRow>();
 
   const byHash = database.prepare<{ hash: string }, KeyRow>((db, value) =>
     db.selectFrom('api_keys').selectAll().where('hash', '=', value('hash')).where('revoked_at', 'is', null),
@@ -135,25 +138,38 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
       return { keys: shown.map(toKey), next: rows.length > page.limit ? shown.at(-1)!.id : null };
     },
 
-    /** Revokes a key; the next request with it is refused. Throws NotFoundError. */
-    async revoke(trx: Transaction, projectId: string, id: string, actor: KeyActor): Promise<void> {
-      const revoked = await trx
-        .updateTable('api_keys')
-        .set({ revoked_at: clock.now() })
-        .where('id', '=', id)
-        .where('project_id', '=', projectId)
-        .where('revoked_at', 'is', null)
-        .returning('id')
-        .execute();
-      if (revoked.length === 0) throw new NotFoundError('There is no API key with this id.');
-      await events.record(trx, { type: 'key.revoked', projectId, data: { keyId: id, actor: actor.name } });
+    /** Revokes a key; once this has settled, every request with it is refused. Throws NotFoundError. */
+    async revoke(projectId: string, id: string, actor: KeyActor): Promise<void> {
+      await database.transaction(async (trx) => {
+        const revoked = await trx
+          .updateTable('api_keys')
+          .set({ revoked_at: clock.now() })
+          .where('id', '=', id)
+          .where('project_id', '=', projectId)
+          .where('revoked_at', 'is', null)
+          .returning('id')
+          .execute();
+        if (revoked.length === 0) throw new NotFoundError('There is no API key with this id.');
+        await events.record(trx, {
+          type: 'key.revoked',
+          projectId,
+          data: { keyId: id, actor: actor.name },
+        });
+      });
+      remembered.clear();
     },
 
-    /** The key a request carries, read anew each time so that a revocation holds at once; undefined when it is no good. */
+    /** The key a request carries; undefined when it is unknown, revoked or expired. */
     async authenticate(key: string): Promise<ApiKey | undefined> {
       if (!KEY_FORM.test(key)) return undefined;
-      const [row] = await byHash(database.reader, { hash: hashOf(key) });
-      if (!row || (row.expires_at !== null && row.expires_at <= clock.now())) return undefined;
+      const hash = hashOf(key);
+      let row = remembered.get(hash);
+      if (!row) {
+        [row] = await byHash(database.reader, { hash });
+        if (!row) return undefined;
+        if (database.isExclusive && remembered.size < REMEMBERED_MAX) remembered.set(hash, row);
+      }
+      if (row.expires_at !== null && row.expires_at <= clock.now()) return undefined;
       return toKey(row);
     },
 

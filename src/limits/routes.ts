@@ -39,7 +39,7 @@ export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; da
       },
     },
     async (request) => {
-      const state = await otp.limitState(request.projectId, request.params.phone);
+      const state = await otp.limits.show(request.projectId, request.params.phone);
       return { success: true as const, data: { ...state, nextSendAt: isoOrNull(state.nextSendAt) } };
     },
   );
@@ -61,7 +61,7 @@ export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; da
     },
     async (request) => {
       const id = await database.transaction((trx) =>
-        otp.liftLimits(trx, request.projectId, request.params.phone, request.caller.name),
+        otp.limits.lift(trx, request.projectId, request.params.phone, request.caller.name),
       );
       return { success: true as const, data: { id } };
     },

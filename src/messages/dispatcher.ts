@@ -13,6 +13,10 @@ const POLL_MS = 1_000;
 const GATHER_MS = 20;
 /** How long a message waits when its channel cannot send at all, in ms. */
 const CHANNEL_DOWN_DELAY_MS = 2_000;
+/** The share of time the process may be busy before requests go first. */
+const BUSY_UTILIZATION = 0.8;
+/** Messages claimed at once for a channel while requests go first. */
+const BUSY_CLAIM = 10;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -45,6 +49,7 @@ export class Dispatcher implements ReceiptListener {
   #state: 'new' | 'running' | 'stopped' = 'new';
   #timer: { timer: Timer; at: number } | undefined;
   #pass: Promise<void> | undefined;
+  #utilization = performance.eventLoopUtilization();
   readonly #receipts = new Set<Promise<void>>();
 
   constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
@@ -112,13 +117,24 @@ export class Dispatcher implements ReceiptListener {
     this.#timer = { timer, at };
   }
 
+  /** Whether the process has been busy since the last look; then requests go first, and messages go in small portions. */
+  #isBusy(): boolean {
+    const before = this.#utilization;
+    this.#utilization = performance.eventLoopUtilization();
+    return performance.eventLoopUtilization(this.#utilization, before).utilization > BUSY_UTILIZATION;
+  }
+
   async #look(): Promise<void> {
     let more = false;
+    const portion = this.#isBusy() ? BUSY_CLAIM : Number.POSITIVE_INFINITY;
     try {
       await this.#messages.recoverClaims(this.#clock.now());
       for (const channel of this.#channels) {
-        const room = channel.capabilities.concurrency - this.#flights.get(channel)!.size;
-        if (room <= 0) continue;
+        const room = Math.min(portion, channel.capabilities.concurrency - this.#flights.get(channel)!.size);
+        if (room <= 0) {
+          more = true;
+          continue;
+        }
         const claimed = await this.#messages.claimDue(channel.name, room);
         for (const message of claimed) this.#launch(channel, message);
         more ||= claimed.length === room;

@@ -22,8 +22,6 @@ export interface MessageRepository {
   ): Promise<void>;
   /** Enters a state where the state machine allows it; undefined when nothing was changed. */
   enter(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
-  /** As `enter`, but only a message that still waits in the queue. */
-  enterFromQueue(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
   /** As `enter`, by the holder of a claim only. */
   enterByClaim(trx: Transaction, change: StatusChange & { claim: number }): Promise<MessageRow | undefined>;
   /** Puts a claimed message back into the queue until `dueAt`; `attempts` as they shall be counted. */
@@ -40,8 +38,15 @@ export interface MessageRepository {
   leasesEnded(executor: Executor, now: number): Promise<MessageRow[]>;
   /** When the next queued message is due; undefined when none waits. */
   nextDueAt(executor: Executor): Promise<number | undefined>;
-  /** Forgets the code of a message for ever. */
-  wipeCode(trx: Transaction, id: string): Promise<void>;
+  /**
+   * Forgets the code of a message for ever and, with `to`, enters that state at once. False when its state is no
+   * longer `from`; then nothing was changed.
+   */
+  settle(
+    trx: Transaction,
+    change: { id: string; from: MessageStatus; to: MessageStatus | undefined; reason: string; at: number },
+  ): Promise<boolean>;
+  /** In the order of the ids; those that do not exist are left out. */
   byIds(executor: Executor, ids: readonly string[]): Promise<MessageRow[]>;
   byId(executor: Executor, id: string): Promise<MessageRow | undefined>;
 }
@@ -56,21 +61,18 @@ function timelineEntry({ at, status, reason }: Omit<StatusChange, 'id'>): string
 
 export function messageRepository(database: Database): MessageRepository {
   type Enter = { id: string; reason: string | null; entry: string };
-  const enterQuery = (status: MessageStatus, before: readonly MessageStatus[], byClaim: boolean) =>
+  const enterQuery = (status: MessageStatus, byClaim: boolean) =>
     database.prepare<Enter & { claim: number }, MessageRow>((db, value) => {
       const update = db
         .updateTable('messages')
         .set({ status, reason: value('reason'), timeline: appendToTimeline(value('entry')) })
         .where('id', '=', value('id'))
-        .where('status', 'in', [...before]);
+        .where('status', 'in', [...statesBefore(status)]);
       return (byClaim ? update.where('claim', '=', value('claim')) : update).returningAll();
     });
-  const queriesByStatus = (byClaim: boolean, before?: readonly MessageStatus[]) =>
-    new Map(
-      MESSAGE_STATUSES.map((status) => [status, enterQuery(status, before ?? statesBefore(status), byClaim)]),
-    );
+  const queriesByStatus = (byClaim: boolean) =>
+    new Map(MESSAGE_STATUSES.map((status) => [status, enterQuery(status, byClaim)]));
   const enterQueries = queriesByStatus(false);
-  const enterFromQueueQueries = queriesByStatus(false, ['queued']);
   const enterByClaimQueries = queriesByStatus(true);
 
   const insert = database.prepare<MessageRow, unknown>((db, value) =>
@@ -159,8 +161,29 @@ export function messageRepository(database: Database): MessageRepository {
       .limit(sql.lit(1)),
   );
 
-  const wipeCode = database.prepare<{ id: string }, unknown>((db, value) =>
-    db.updateTable('messages').set({ sealed_code: null }).where('id', '=', value('id')),
+  const wipeCode = database.prepare<{ id: string; from: string }, { id: string }>((db, value) =>
+    db
+      .updateTable('messages')
+      .set({ sealed_code: null })
+      .where('id', '=', value('id'))
+      .where('status', '=', value('from'))
+      .returning('id'),
+  );
+  const settle = database.prepare<
+    { id: string; from: string; to: string; reason: string; entry: string },
+    { id: string }
+  >((db, value) =>
+    db
+      .updateTable('messages')
+      .set({
+        sealed_code: null,
+        status: value('to'),
+        reason: value('reason'),
+        timeline: appendToTimeline(value('entry')),
+      })
+      .where('id', '=', value('id'))
+      .where('status', '=', value('from'))
+      .returning('id'),
   );
 
   const byId = database.prepare<{ id: string }, MessageRow>((db, value) =>
@@ -174,11 +197,6 @@ export function messageRepository(database: Database): MessageRepository {
     },
     async enter(trx, change) {
       const query = enterQueries.get(change.status)!;
-      const [row] = await query(trx, { ...change, entry: timelineEntry(change), claim: 0 });
-      return row;
-    },
-    async enterFromQueue(trx, change) {
-      const query = enterFromQueueQueries.get(change.status)!;
       const [row] = await query(trx, { ...change, entry: timelineEntry(change), claim: 0 });
       return row;
     },
@@ -199,13 +217,19 @@ export function messageRepository(database: Database): MessageRepository {
       const [row] = await nextDue(executor, {});
       return row?.due_at;
     },
-    async wipeCode(trx, id) {
-      await wipeCode(trx, { id });
+    async settle(trx, { id, from, to, reason, at }) {
+      const changed =
+        to === undefined
+          ? await wipeCode(trx, { id, from })
+          : await settle(trx, { id, from, to, reason, entry: timelineEntry({ at, status: to, reason }) });
+      return changed.length === 1;
     },
-    byIds: (executor, ids) =>
-      ids.length === 0
-        ? Promise.resolve([])
-        : executor.selectFrom('messages').selectAll().where('id', 'in', ids).execute(),
+    async byIds(executor, ids) {
+      const rows: MessageRow[] = [];
+      // A verification has one message as a rule and five at most, and a prepared query is much the quicker way.
+      for (const id of ids) rows.push(...(await byId(executor, { id })));
+      return rows;
+    },
     async byId(executor, id) {
       const [row] = await byId(executor, { id });
       return row;

@@ -55,6 +55,23 @@ export function messageService(deps: {
     return row !== undefined;
   }
 
+  async function settle(
+    trx: Transaction,
+    row: MessageRow,
+    end: { status: 'canceled' | 'expired'; reason: string },
+    arrived: boolean,
+  ): Promise<void> {
+    const from = row.status as MessageStatus;
+    const to = arrived ? 'delivered' : from === 'queued' ? end.status : undefined;
+    if (await repository.settle(trx, { id: row.id, from, to, reason: end.reason, at: clock.now() })) {
+      if (to) await recordChange(trx, row, to, end.reason);
+      return;
+    }
+    // Its state changed under our hands (another process claimed it): decide again on what it is now.
+    const [now] = await repository.byIds(trx, [row.id]);
+    if (now) await settle(trx, now, end, arrived && now.status !== 'delivered' && now.status !== 'read');
+  }
+
   function openCode(row: MessageRow): string | undefined {
     if (!row.sealed_code) return undefined;
     return unseal(keyring.key('message-code', row.key_version), row.sealed_code, row.id);
@@ -225,27 +242,22 @@ export function messageService(deps: {
     },
 
     /**
-     * Ends what is left of a verification's messages: those that still wait are canceled or expired, and the code is
-     * wiped from all of them. One that is in a channel's hands ends by what the channel reports.
+     * A verification has ended, so its messages end too: the code is wiped from all of them, and those that still
+     * wait are canceled or expired. One that is in a channel's hands ends by what the channel reports. When the
+     * person typed the code, one of them must have arrived: the newest that was sent counts as delivered.
      */
     async stop(
       trx: Transaction,
       messageIds: readonly string[],
-      end: { status: 'canceled' | 'expired'; reason: string },
+      end: { status: 'canceled' | 'expired'; reason: string; arrived: boolean },
     ): Promise<void> {
-      for (const id of messageIds) {
-        const row = await repository.enterFromQueue(trx, { id, ...end, at: clock.now() });
-        if (row) await recordChange(trx, row, end.status, end.reason);
-        await repository.wipeCode(trx, id);
-      }
-    },
-
-    /** The person typed the code, so one of these messages arrived: the newest that was sent counts as delivered. */
-    async confirmDelivery(trx: Transaction, messageIds: readonly string[]): Promise<void> {
       const rows = await repository.byIds(trx, messageIds);
-      if (rows.some((row) => row.status === 'delivered' || row.status === 'read')) return;
-      const newest = rows.filter((row) => row.status === 'sent' || row.status === 'sending').at(-1);
-      if (newest) await enter(trx, newest.id, 'delivered', 'code verified');
+      const hasArrived = rows.some(({ status }) => status === 'delivered' || status === 'read');
+      const arrived =
+        end.arrived && !hasArrived
+          ? rows.findLast(({ status }) => status === 'sent' || status === 'sending')
+          : undefined;
+      for (const row of rows) await settle(trx, row, end, row === arrived);
     },
 
     /** Whether any of these messages has arrived or still may. */
@@ -254,17 +266,14 @@ export function messageService(deps: {
       return rows.some((row) => !['failed', 'expired', 'canceled'].includes(row.status));
     },
 
-    /** The code a message carries, while its verification lives. */
-    async codeOf(executor: Executor, messageId: string): Promise<string | undefined> {
+    /** The code and the body (with `{{code}}`) of a message, while its verification lives. */
+    async open(executor: Executor, messageId: string): Promise<{ code: string; body: string } | undefined> {
       const row = await repository.byId(executor, messageId);
-      return row && openCode(row);
+      const code = row && openCode(row);
+      return code === undefined ? undefined : { code, body: row!.body };
     },
 
-    /** The body of a message, with `{{code}}` in place of the code. */
-    async bodyOf(executor: Executor, messageId: string): Promise<string | undefined> {
-      return (await repository.byId(executor, messageId))?.body;
-    },
-
+    /** Messages by their ids, as others may see them. */
     async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {
       const rows = await repository.byIds(executor, messageIds);
       return new Map(rows.map((row) => [row.id, toView(row)]));

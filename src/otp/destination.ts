@@ -1,13 +1,7 @@
 import type { Executor } from '../database/database.ts';
 import { firstIdAt } from '../lib/id.ts';
 import { nextMessageAt, nextResendAt, type PhoneLimits } from '../limits/phone-limits.ts';
-import {
-  BUDGET_WINDOW_MS,
-  type FailedCheck,
-  type GuessBudget,
-  type Guesser,
-  guessBudget,
-} from './guess-budget.ts';
+import { BUDGET_WINDOW_MS, type FailedCheck, type GuessBudget, guessBudget } from './guess-budget.ts';
 import type { Send, VerificationRepository, VerificationRow } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 
@@ -85,9 +79,13 @@ export function pendingFor(
   );
 }
 
-/** The guesses that `guesser` has left on this phone. */
-export function budgetOf(destination: Destination, guesser: Guesser, now: number): GuessBudget {
-  return guessBudget(destination.failedChecks, guesser, now);
+/** The guesses that a caller with these marks has left on this phone. */
+export function budgetOf(
+  destination: Destination,
+  { code_length, client_ip }: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+  now: number,
+): GuessBudget {
+  return guessBudget(destination.failedChecks, { codeLength: code_length, clientIp: client_ip }, now);
 }
 
 /** The guesses left for one verification: its own, or the phone's if those are fewer. */
@@ -97,8 +95,7 @@ export function attemptsRemaining(
   maxAttempts: number,
   now: number,
 ): number {
-  const guesser = { codeLength: row.code_length, clientIp: row.client_ip };
-  return Math.max(0, Math.min(maxAttempts - row.attempts, budgetOf(destination, guesser, now).remaining));
+  return Math.max(0, Math.min(maxAttempts - row.attempts, budgetOf(destination, row, now).remaining));
 }
 
 /** When a send that begins a new verification is allowed (Unix ms). */
@@ -112,4 +109,15 @@ export function nextRetryAt(destination: Destination, row: VerificationRow, limi
   const counted = sends.map(([at]) => at).filter((at) => at >= destination.countedFrom);
   const spent = sends.length >= SENDS_MAX ? row.expires_at - LIFE_WORTH_A_RETRY_MS + 1 : 0;
   return Math.max(nextSendAt(destination, limits), nextResendAt(counted, limits), spent);
+}
+
+/** When a new code may be sent to the phone, by its messages and by its guesses (Unix ms). */
+export function nextFreeSendAt(
+  destination: Destination,
+  guesser: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+  limits: PhoneLimits,
+  now: number,
+): number {
+  const budget = budgetOf(destination, guesser, now);
+  return Math.max(nextSendAt(destination, limits), budget.remaining === 0 ? budget.refillsAt : 0);
 }

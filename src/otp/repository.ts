@@ -34,10 +34,12 @@ export interface VerificationRepository {
     since: string,
   ): Promise<VerificationRow[]>;
   /** Leaves `pending`; false when it had been left before. */
-  end(
-    trx: Transaction,
-    end: { id: string; status: Ending; reason: string | null; verifiedAt: number | null },
-  ): Promise<boolean>;
+  end(trx: Transaction, end: { id: string; status: Ending; reason: string | null }): Promise<boolean>;
+  /**
+   * Takes one attempt and the code with it: from `pending` to `verified` at `at`, with no failed check left. False
+   * when it is no longer pending, so that of any number of callers one succeeds.
+   */
+  consume(trx: Transaction, id: string, at: number): Promise<boolean>;
   /** Takes one attempt of a pending verification and keeps the failed check; false when it is no longer pending. */
   spendAttempt(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<boolean>;
   setFailedChecks(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<void>;
@@ -98,13 +100,24 @@ export function verificationRepository(database: Database): VerificationReposito
       .where('id', '>=', value('since'))
       .orderBy('id'),
   );
-  const end = database.prepare<
-    { id: string; status: string; reason: string | null; verifiedAt: number | null },
-    { id: string }
-  >((db, value) =>
+  const end = database.prepare<{ id: string; status: string; reason: string | null }, { id: string }>(
+    (db, value) =>
+      db
+        .updateTable('verifications')
+        .set({ status: value('status'), reason: value('reason') })
+        .where('id', '=', value('id'))
+        .where('status', '=', sql.lit('pending'))
+        .returning('id'),
+  );
+  const consume = database.prepare<{ id: string; at: number }, { id: string }>((db, value) =>
     db
       .updateTable('verifications')
-      .set({ status: value('status'), reason: value('reason'), verified_at: value('verifiedAt') })
+      .set((eb) => ({
+        status: 'verified',
+        verified_at: value('at'),
+        attempts: eb('attempts', '+', sql.lit(1)),
+        failed_checks: '[]',
+      }))
       .where('id', '=', value('id'))
       .where('status', '=', sql.lit('pending'))
       .returning('id'),
@@ -157,6 +170,10 @@ export function verificationRepository(database: Database): VerificationReposito
       const changed = await end(trx, change);
       return changed.length === 1;
     },
+    async consume(trx, id, at) {
+      const changed = await consume(trx, { id, at });
+      return changed.length === 1;
+    },
     async spendAttempt(trx, id, failedChecks) {
       const changed = await spendAttempt(trx, { id, failedChecks: JSON.stringify(failedChecks) });
       return changed.length === 1;
@@ -173,8 +190,13 @@ export function verificationRepository(database: Database): VerificationReposito
     },
     due: (executor, now, limit) => due(executor, { now, limit }),
     async list(projectId, filter, now, { before, limit }) {
-      let query = database.reader.selectFrom('verifications').selectAll().where('project_id', '=', projectId);
-      if (filter.destination) query = query.where('destination', '=', filter.destination);
+      let query = database.reader.selectFrom('verifications').selectAll();
+      if (filter.destination) {
+        query = query.where('project_id', '=', projectId).where('destination', '=', filter.destination);
+      } else {
+        // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
+        query = query.where(sql`project_id || ''`, '=', projectId);
+      }
       if (filter.purpose) query = query.where('purpose', '=', filter.purpose);
       if (filter.createdFrom) query = query.where('id', '>=', filter.createdFrom);
       if (filter.createdBefore) query = query.where('id', '<', filter.createdBefore);

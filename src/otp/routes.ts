@@ -66,15 +66,10 @@ const sendBody = z.strictObject({
     example: '{{code}} is your Example code.',
   }),
   channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
-  expiryMinutes: z
-    .int()
-    .min(1)
-    .max(60)
-    .optional()
-    .meta({
-      description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
-      example: 5,
-    }),
+  expiryMinutes: z.int().min(1).max(60).optional().meta({
+    description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
+    example: 5,
+  }),
   clientIp: clientIp.optional(),
   metadata: z
     .record(z.string(), z.unknown())
@@ -260,8 +255,8 @@ export function otpRoutes(
       return {
         success: true as const,
         data: {
-          ...verified,
           valid: true as const,
+          ...verified,
           status: 'verified' as const,
           verifiedAt: iso(verified.verifiedAt),
         },

@@ -66,6 +66,16 @@ export interface Verification {
   metadata: Record<string, unknown> | null;
 }
 
+/** A check that succeeded. */
+export interface Verified {
+  id: string;
+  /** E.164. */
+  phone: string;
+  purpose: string;
+  /** Unix ms. */
+  verifiedAt: number;
+}
+
 /** One change of one of a verification's messages. */
 export interface VerificationTimelineEntry extends TimelineEntry {
   messageId: string;

@@ -153,6 +153,7 @@ function wodbDatabase(
     prepare: preparedQueries(reading, async (executor, sql, parameters) => {
       return (executor === reading ? reader : writer).run(sql, parameters).rows;
     }),
+    isExclusive: true,
     get waitingWrites() {
       return queue.length;
     },

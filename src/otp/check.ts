@@ -1,0 +1,142 @@
+import type { Database, Transaction } from '../database/database.ts';
+import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { PhoneLimits } from '../limits/phone-limits.ts';
+import { normalizeCode } from './code.ts';
+import type { CodeSecrets } from './code-secrets.ts';
+import {
+  attemptsRemaining,
+  type Destination,
+  failedChecksOf,
+  latestFor,
+  loadDestination,
+  nextFreeSendAt,
+} from './destination.ts';
+import type { VerificationEnder } from './ending.ts';
+import type { FailedCheck } from './guess-budget.ts';
+import type { PhoneReader } from './phone-reader.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING } from './refusals.ts';
+import type { VerificationRepository, VerificationRow } from './repository.ts';
+import { statusAt } from './state-machine.ts';
+import type { Verified, VerifyRequest } from './types.ts';
+
+/** What a check came to. All but `verified` become errors, after what they changed is committed. */
+type Outcome =
+  | { is: 'verified'; row: VerificationRow; at: number }
+  | { is: 'incorrect'; attemptsRemaining: number }
+  | { is: 'spent'; nextSendAt: number }
+  | { is: 'expired' }
+  | { is: 'none' };
+
+/**
+ * Checks what the person typed. Whatever it comes to is committed before this settles.
+ * @throws WotpError VALIDATION_ERROR (costs no attempt), OTP_INCORRECT, OTP_EXPIRED, OTP_NOT_FOUND,
+ * OTP_ATTEMPTS_EXCEEDED
+ */
+export type CodeCheck = (request: VerifyRequest) => Promise<Verified>;
+
+export function codeCheck(deps: {
+  database: Database;
+  repository: VerificationRepository;
+  ender: VerificationEnder;
+  secrets: CodeSecrets;
+  clock: Clock;
+  readPhone: PhoneReader;
+  maxAttempts: number;
+  phoneLimits: PhoneLimits;
+}): CodeCheck {
+  const { database, repository, ender, secrets, clock, readPhone, maxAttempts, phoneLimits } = deps;
+
+  /** The verification that is meant, with its phone's state, which nobody else decides on meanwhile. */
+  async function find(trx: Transaction, { projectId, id, phone, purpose = 'default' }: VerifyRequest) {
+    const identity =
+      id === undefined
+        ? readPhone(phone ?? '').identity
+        : (await repository.byId(trx, projectId, id))?.destination;
+    if (identity === undefined) return undefined;
+    await database.serialize(trx, `${projectId}:${identity}`);
+    const destination = await loadDestination(repository, trx, projectId, identity, clock.now());
+    const row =
+      id === undefined
+        ? latestFor(destination, purpose)
+        : destination.verifications.find((candidate) => candidate.id === id);
+    return row && { row, destination };
+  }
+
+  async function check(trx: Transaction, request: VerifyRequest, code: string): Promise<Outcome> {
+    const found = await find(trx, request);
+    const now = clock.now();
+    const status = found && statusAt(found.row, now);
+    if (found && status === 'pending') return compare(trx, found.row, found.destination, request, code, now);
+
+    secrets.matches(undefined, code);
+    if (found && status === 'max_attempts_reached') {
+      return { is: 'spent', nextSendAt: nextFreeSendAt(found.destination, found.row, phoneLimits, now) };
+    }
+    if (found && status === 'expired') {
+      await ender.end(trx, found.row, 'expired', null);
+      return { is: 'expired' };
+    }
+    return { is: 'none' };
+  }
+
+  async function compare(
+    trx: Transaction,
+    row: VerificationRow,
+    destination: Destination,
+    request: VerifyRequest,
+    code: string,
+    now: number,
+  ): Promise<Outcome> {
+    const client_ip = request.clientIp ?? row.client_ip;
+    const guesser = { code_length: row.code_length, attempts: row.attempts, client_ip };
+    if (attemptsRemaining(destination, guesser, maxAttempts, now) === 0) {
+      secrets.matches(undefined, code);
+      return { is: 'spent', nextSendAt: nextFreeSendAt(destination, guesser, phoneLimits, now) };
+    }
+
+    // Either way the attempt is taken in the transaction that found one left, and the transaction commits.
+    if (secrets.matches(row, code)) {
+      if (!(await ender.verify(trx, row, now))) return { is: 'none' };
+      for (const other of destination.verifications) {
+        if (other.id !== row.id && failedChecksOf(other).length > 0) {
+          await repository.setFailedChecks(trx, other.id, []);
+        }
+      }
+      return { is: 'verified', row, at: now };
+    }
+    const failed: FailedCheck = [now, client_ip];
+    if (!(await repository.spendAttempt(trx, row.id, [...failedChecksOf(row), failed])))
+      return { is: 'none' };
+    const after = { ...destination, failedChecks: [...destination.failedChecks, failed] };
+    const remaining = attemptsRemaining(after, { ...guesser, attempts: row.attempts + 1 }, maxAttempts, now);
+    if (remaining === 0) await ender.end(trx, row, 'max_attempts_reached', 'max_attempts_reached');
+    return { is: 'incorrect', attemptsRemaining: remaining };
+  }
+
+  return async (request) => {
+    const code = normalizeCode(request.code);
+    if (code === undefined) {
+      const message = 'ASCII letters and digits only; spaces and hyphens between them are ignored.';
+      throw new ValidationError('The code is not well-formed.', [{ path: 'code', message }]);
+    }
+    const outcome = await database.transaction((trx) => check(trx, request, code));
+    switch (outcome.is) {
+      case 'verified': {
+        const { id, phone, purpose } = outcome.row;
+        return { id, phone, purpose, verifiedAt: outcome.at };
+      }
+      case 'incorrect': {
+        const { attemptsRemaining } = outcome;
+        const left = attemptsRemaining === 1 ? '1 attempt is' : `${attemptsRemaining} attempts are`;
+        throw new WotpError('OTP_INCORRECT', `The code is wrong; ${left} left.`, { attemptsRemaining });
+      }
+      case 'spent':
+        throw guessesSpent(outcome.nextSendAt, clock.now());
+      case 'expired':
+        throw new WotpError('OTP_EXPIRED', EXPIRED);
+      case 'none':
+        throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+    }
+  };
+}

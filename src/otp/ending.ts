@@ -1,0 +1,54 @@
+import type { Transaction } from '../database/database.ts';
+import type { EventRecorder } from '../events/record.ts';
+import type { MessageService } from '../messages/service.ts';
+import { messageIdsOf } from './destination.ts';
+import type { VerificationRepository, VerificationRow } from './repository.ts';
+import { ENDINGS, type Ending } from './state-machine.ts';
+
+/** Ends verifications: the state, its event and the end of their messages, in one transaction. */
+export interface VerificationEnder {
+  /** Consumes the code at `at` (Unix ms). False when the verification had ended before: a code verifies at most once. */
+  verify(trx: Transaction, row: VerificationRow, at: number): Promise<boolean>;
+  /** Ends a pending verification in any other way. False when it had ended before. */
+  end(
+    trx: Transaction,
+    row: VerificationRow,
+    status: Exclude<Ending, 'verified'>,
+    reason: string | null,
+  ): Promise<boolean>;
+}
+
+export function verificationEnder(deps: {
+  repository: VerificationRepository;
+  events: EventRecorder;
+  messages: MessageService;
+}): VerificationEnder {
+  const { repository, events, messages } = deps;
+
+  async function tell(trx: Transaction, row: VerificationRow, status: Ending, reason: string | null) {
+    await events.record(trx, {
+      type: ENDINGS[status],
+      projectId: row.project_id,
+      verificationId: row.id,
+      ...(reason === null ? {} : { data: { reason } }),
+    });
+    await messages.stop(trx, messageIdsOf(row), {
+      status: status === 'expired' ? 'expired' : 'canceled',
+      reason: reason ?? `verification ${status}`,
+      arrived: status === 'verified',
+    });
+  }
+
+  return {
+    async verify(trx, row, at) {
+      if (!(await repository.consume(trx, row.id, at))) return false;
+      await tell(trx, row, 'verified', null);
+      return true;
+    },
+    async end(trx, row, status, reason) {
+      if (!(await repository.end(trx, { id: row.id, status, reason }))) return false;
+      await tell(trx, row, status, reason);
+      return true;
+    },
+  };
+}

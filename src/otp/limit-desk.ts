@@ -1,0 +1,85 @@
+import type { Database, Transaction } from '../database/database.ts';
+import type { EventRecorder } from '../events/record.ts';
+import type { Clock } from '../lib/clock.ts';
+import { maskPhone } from '../lib/phone.ts';
+import type { PhoneLimits } from '../limits/phone-limits.ts';
+import { budgetOf, loadDestination, nextFreeSendAt } from './destination.ts';
+import type { PhoneReader } from './phone-reader.ts';
+import type { VerificationRepository } from './repository.ts';
+
+const TEN_MINUTES_MS = 10 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+/** Limits are shown as they are for a code of the usual length from nobody in particular. */
+const ANYBODY = { code_length: 6, client_ip: null };
+
+/** What a phone has used of its limits in a project. Times are Unix ms. */
+export interface PhoneLimitState {
+  /** E.164. */
+  phone: string;
+  messagesLast10Minutes: number;
+  messagesLastDay: number;
+  failedChecksLastDay: number;
+  /** Guesses the phone has left over all its verifications. */
+  guessesRemaining: number;
+  /** When the next send is allowed; null when it is now. */
+  nextSendAt: number | null;
+}
+
+/** Where an administrator sees and lifts what limits a phone. */
+export interface LimitDesk {
+  /** Throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED. */
+  show(projectId: string, phone: string): Promise<PhoneLimitState>;
+  /** Lifts everything that locks the phone, recorded with `actor`; returns it in E.164. Throws as `show`. */
+  lift(trx: Transaction, projectId: string, phone: string, actor: string): Promise<string>;
+}
+
+export function limitDesk(deps: {
+  database: Database;
+  repository: VerificationRepository;
+  events: EventRecorder;
+  clock: Clock;
+  readPhone: PhoneReader;
+  phoneLimits: PhoneLimits;
+}): LimitDesk {
+  const { database, repository, events, clock, readPhone, phoneLimits } = deps;
+
+  return {
+    async show(projectId, given) {
+      const phone = readPhone(given);
+      const now = clock.now();
+      const destination = await loadDestination(repository, database.reader, projectId, phone.identity, now);
+      const countSince = (times: number[], windowMs: number) =>
+        times.filter((at) => at > now - windowMs).length;
+      const next = nextFreeSendAt(destination, ANYBODY, phoneLimits, now);
+      return {
+        phone: phone.e164,
+        messagesLast10Minutes: countSince(destination.sentAt, TEN_MINUTES_MS),
+        messagesLastDay: countSince(destination.sentAt, DAY_MS),
+        failedChecksLastDay: countSince(
+          destination.failedChecks.map(([at]) => at),
+          DAY_MS,
+        ),
+        guessesRemaining: budgetOf(destination, ANYBODY, now).remaining,
+        nextSendAt: next > now ? next : null,
+      };
+    },
+
+    async lift(trx, projectId, given, actor) {
+      const phone = readPhone(given);
+      await database.serialize(trx, `${projectId}:${phone.identity}`);
+      const now = clock.now();
+      const { verifications } = await loadDestination(repository, trx, projectId, phone.identity, now);
+      await repository.liftLimits(
+        trx,
+        verifications.map((row) => row.id),
+        now,
+      );
+      await events.record(trx, {
+        type: 'limits.cleared',
+        projectId,
+        data: { phone: maskPhone(phone.e164), actor },
+      });
+      return phone.e164;
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { RateLimitError } from '../errors/errors.ts';
+
+export const NONE_PENDING = 'No code is waiting for this number. Send a new one.';
+export const EXPIRED = 'The code has expired. Send a new one.';
+
+/** Another message to the phone is allowed at `allowedAt` (Unix ms) only. */
+export function tooSoon(allowedAt: number, now: number): RateLimitError {
+  const seconds = secondsUntil(allowedAt, now);
+  return new RateLimitError(
+    `This number has just been sent a code. The next one is allowed in ${seconds} s.`,
+    seconds,
+  );
+}
+
+/** The guesses are used up; a new code may be sent at `nextSendAt` (Unix ms). */
+export function guessesSpent(nextSendAt: number, now: number): RateLimitError {
+  const seconds = secondsUntil(nextSendAt, now);
+  return new RateLimitError(
+    `Too many wrong codes for this number. A new code may be sent in ${seconds} s.`,
+    seconds,
+    'OTP_ATTEMPTS_EXCEEDED',
+  );
+}
+
+function secondsUntil(at: number, now: number): number {
+  return Math.max(1, Math.ceil((at - now) / 1000));
+}
