@@ -101,7 +101,10 @@ export function tokenCommand(): Command {
 }
 
 function keyTable(keys: ListedKey[]): string {
-  const table = new Table({ style: { head: [], border: [] }, head: ['id', 'name', 'key', 'permissions', 'uses', 'last used', 'expires'] });
+  const table = new Table({
+    style: { head: [], border: [] },
+    head: ['id', 'name', 'key', 'permissions', 'uses', 'last used', 'expires'],
+  });
   for (const key of keys) {
     const permissions = key.permissions.join(', ');
     table.push([

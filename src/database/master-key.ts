@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { writePrivateFile } from './wodb/key-check.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createPrivateFolder, writePrivateFile } from './private-files.ts';
+import { keyCheckPathIn } from './wodb/key-check.ts';
+import { takeDatabaseLock } from './wodb/lock.ts';
+
+/** As for DB_MASTER_KEY: a shorter one is refused. */
+const LENGTH_MIN = 32;
 
 /** There is no master key, and none may be made. */
 export class MasterKeyMissingError extends Error {
@@ -19,6 +24,7 @@ export function generateMasterKey(): string {
 /**
  * The master key: the configured one, or the one kept in the data folder, or a new one that is kept there.
  * @throws MasterKeyMissingError when there is a database whose key is not there
+ * @throws DatabaseInUseError when a key would have to be made while another process uses the database
  */
 export function resolveMasterKey(
   configured: string | undefined,
@@ -27,14 +33,36 @@ export function resolveMasterKey(
 ): string {
   if (configured !== undefined) return configured;
   const path = join(dataDir, 'master.key');
-  if (existsSync(path)) return readFileSync(path, 'utf8').trim();
-  if (existsSync(databasePath)) {
+  return keptKey(path, dataDir, databasePath) ?? makeKey(path, dataDir, databasePath);
+}
+
+function keptKey(path: string, dataDir: string, databasePath: string): string | undefined {
+  if (existsSync(path)) {
+    const key = readFileSync(path, 'utf8').trim();
+    if (key.length >= LENGTH_MIN) return key;
     throw new MasterKeyMissingError(
-      `${databasePath} exists, but its key does not: neither DB_MASTER_KEY nor ${path} is there. Set DB_MASTER_KEY or put the key file back.`,
+      `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,
     );
   }
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const key = generateMasterKey();
-  writePrivateFile(path, `${key}\n`);
-  return key;
+  const held = [databasePath, keyCheckPathIn(dataDir)].find((name) => existsSync(name));
+  if (held === undefined) return undefined;
+  throw new MasterKeyMissingError(
+    `${held} exists, but its key does not: neither DB_MASTER_KEY nor ${path} is there. Set DB_MASTER_KEY or put the key file back.`,
+  );
+}
+
+function makeKey(path: string, dataDir: string, databasePath: string): string {
+  createPrivateFolder(dataDir);
+  createPrivateFolder(dirname(databasePath));
+  // Of two first starts at once one makes the key, and the other finds it.
+  const releaseLock = takeDatabaseLock(databasePath);
+  try {
+    const kept = keptKey(path, dataDir, databasePath);
+    if (kept !== undefined) return kept;
+    const key = generateMasterKey();
+    writePrivateFile(path, `${key}\n`);
+    return key;
+  } finally {
+    releaseLock();
+  }
 }

@@ -1,4 +1,4 @@
-import type { Compilable, CompiledQuery } from 'kysely';
+import type { Compilable } from 'kysely';
 import type { Database, Executor, Parameters } from './database.ts';
 
 /** Stands in a compiled query where a value is given at each run. */
@@ -7,6 +7,13 @@ class Placeholder {
   constructor(name: string) {
     this.name = name;
   }
+}
+
+/** A compiled query: what is bound at each run is named, the rest is fixed. */
+interface Compiled {
+  sql: string;
+  names: (string | undefined)[];
+  fixed: readonly unknown[];
 }
 
 /**
@@ -18,14 +25,24 @@ export function preparedQueries(
   run: (executor: Executor, sql: string, parameters: unknown[]) => Promise<unknown[]>,
 ): Database['prepare'] {
   return <P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>) => {
-    let compiled: CompiledQuery | undefined;
+    let compiled: Compiled | undefined;
     return (executor: Executor, values: P): Promise<Row[]> => {
-      compiled ??= build(compileWith, ((name: string) => new Placeholder(name)) as Parameters<P>).compile();
-      const given = values as Record<string, unknown>;
-      const parameters = compiled.parameters.map((parameter) =>
-        parameter instanceof Placeholder ? given[parameter.name] : parameter,
-      );
-      return run(executor, compiled.sql, parameters) as Promise<Row[]>;
+      compiled ??= compile(build(compileWith, ((name: string) => new Placeholder(name)) as Parameters<P>));
+      const { sql, names, fixed } = compiled;
+      const parameters = new Array<unknown>(names.length);
+      for (let i = 0; i < names.length; i++) {
+        const name = names[i];
+        parameters[i] = name === undefined ? fixed[i] : values[name as keyof P];
+      }
+      return run(executor, sql, parameters) as Promise<Row[]>;
     };
   };
+}
+
+function compile(query: Compilable<unknown>): Compiled {
+  const { sql, parameters } = query.compile();
+  const names = parameters.map((parameter) =>
+    parameter instanceof Placeholder ? parameter.name : undefined,
+  );
+  return { sql, names, fixed: parameters };
 }

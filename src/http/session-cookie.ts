@@ -1,3 +1,4 @@
+import { parse, serialize } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const SECURE_NAME = '__Host-wotp';
@@ -5,7 +6,10 @@ const LOOPBACK_NAME = 'wotp';
 
 /** The session's token in a request's cookie; undefined when there is none. */
 export function readSessionCookie(request: FastifyRequest): string | undefined {
-  return request.cookies[SECURE_NAME] ?? request.cookies[LOOPBACK_NAME];
+  const { cookie } = request.headers;
+  if (cookie === undefined) return undefined;
+  const cookies = parse(cookie);
+  return cookies[SECURE_NAME] ?? cookies[LOOPBACK_NAME];
 }
 
 /** Sets the session's cookie until `expiresAt` (Unix ms); over plain http (loopback) without `Secure`. */
@@ -15,18 +19,15 @@ export function setSessionCookie(
   expiresAt: number,
   secure: boolean,
 ): void {
-  reply.setCookie(secure ? SECURE_NAME : LOOPBACK_NAME, token, {
-    path: '/',
-    httpOnly: true,
-    sameSite: 'strict',
-    secure,
-    expires: new Date(expiresAt),
-  });
+  reply.header('set-cookie', cookieHeader(token, new Date(expiresAt), secure));
 }
 
 /** Takes the session's cookie back. */
-export function clearSessionCookie(reply: FastifyReply): void {
-  for (const name of [SECURE_NAME, LOOPBACK_NAME]) {
-    reply.clearCookie(name, { path: '/', httpOnly: true, sameSite: 'strict', secure: name === SECURE_NAME });
-  }
+export function clearSessionCookie(reply: FastifyReply, secure: boolean): void {
+  reply.header('set-cookie', cookieHeader('', new Date(0), secure));
+}
+
+function cookieHeader(value: string, expires: Date, secure: boolean): string {
+  const name = secure ? SECURE_NAME : LOOPBACK_NAME;
+  return serialize(name, value, { path: '/', httpOnly: true, sameSite: 'strict', secure, expires });
 }

@@ -103,7 +103,7 @@ export function sessionRoutes(
           });
         });
       }
-      clearSessionCookie(reply);
+      clearSessionCookie(reply, secure);
       return { success: true as const, data: { signedOut: true as const } };
     },
   );

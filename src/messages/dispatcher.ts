@@ -15,8 +15,9 @@ const GATHER_MS = 20;
 const CHANNEL_DOWN_DELAY_MS = 2_000;
 /** The share of time the process may be busy before requests go first. */
 const BUSY_UTILIZATION = 0.8;
-/** Messages claimed at once for a channel while requests go first. */
-const BUSY_CLAIM = 10;
+/** While requests go first, so many messages are claimed for a channel, and so seldom (in ms). */
+const BUSY_CLAIM = 20;
+const BUSY_GATHER_MS = 100;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -49,6 +50,7 @@ export class Dispatcher implements ReceiptListener {
   #state: 'new' | 'running' | 'stopped' = 'new';
   #timer: { timer: Timer; at: number } | undefined;
   #pass: Promise<void> | undefined;
+  #gatherMs = GATHER_MS;
   #utilization = performance.eventLoopUtilization();
   readonly #receipts = new Set<Promise<void>>();
 
@@ -92,7 +94,7 @@ export class Dispatcher implements ReceiptListener {
 
   /** Something was put into the outbox: look soon. */
   wake(): void {
-    this.#lookAgainIn(GATHER_MS);
+    this.#lookAgainIn(this.#gatherMs);
   }
 
   onReceipt(messageId: string, status: 'delivered' | 'read'): void {
@@ -126,7 +128,9 @@ export class Dispatcher implements ReceiptListener {
 
   async #look(): Promise<void> {
     let more = false;
-    const portion = this.#isBusy() ? BUSY_CLAIM : Number.POSITIVE_INFINITY;
+    const isBusy = this.#isBusy();
+    const portion = isBusy ? BUSY_CLAIM : Number.POSITIVE_INFINITY;
+    this.#gatherMs = isBusy ? BUSY_GATHER_MS : GATHER_MS;
     try {
       await this.#messages.recoverClaims(this.#clock.now());
       for (const channel of this.#channels) {
@@ -142,7 +146,7 @@ export class Dispatcher implements ReceiptListener {
     } catch (error) {
       this.#log.error({ err: error }, 'the outbox could not be read; it is tried again');
     }
-    this.#lookAgainIn(more ? GATHER_MS : POLL_MS);
+    this.#lookAgainIn(more ? this.#gatherMs : POLL_MS);
   }
 
   #launch(channel: Channel, message: ClaimedMessage): void {

@@ -1,5 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { createPrivateFile } from '../private-files.ts';
 import { sqliteCode } from './connection.ts';
 
 /** The database is in use by another process. */
@@ -12,24 +14,25 @@ export class DatabaseInUseError extends Error {
   }
 }
 
-/** Creates an empty file that only its owner may read, if there is none. */
-export function createPrivateFile(path: string): void {
+/** The one name of a file however it is reached, so that two links to it never count as two databases. */
+export function realPath(path: string): string {
   try {
-    closeSync(openSync(path, 'wx', 0o600));
+    return realpathSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return join(realpathSync(dirname(path)), basename(path));
   }
 }
 
 /**
  * Takes the one write lock of a database: an exclusive transaction on a small side file, which the kernel releases
- * when its holder dies. Returns the function that releases it.
+ * when its holder dies. Returns the function that releases it. The database's folder has to exist.
  *
  * The side file must never be opened by `fs` while the lock is held: closing any descriptor of it would drop the lock.
  * @throws DatabaseInUseError when another process holds it.
  */
 export function takeDatabaseLock(databasePath: string): () => void {
-  const path = `${databasePath}.lock`;
+  const path = `${realPath(databasePath)}.lock`;
   createPrivateFile(path);
   const holder = new Sqlite(path, { timeout: 1_000 });
   try {

@@ -1,0 +1,7 @@
+/** The database file cannot be opened as it is; the message says why and what to do. Nothing was changed. */
+export class DatabaseOpenError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'DatabaseOpenError';
+  }
+}

@@ -1,0 +1,311 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem } from '../support/problem.ts';
+import { openRaw, requestText, sendRaw } from '../support/raw-http.ts';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { newPhone, QUICK_ADMIN } from '../support/verifications.ts';
+
+let server: TestApp;
+beforeAll(async () => {
+  server = await startTestApp({ env: { ...QUICK_ADMIN, ADDRESS_LIMIT_PER_MINUTE: '100000' } });
+});
+afterAll(() => server.stop());
+
+const authorization = () => `Authorization: Bearer ${server.key}`;
+const JSON_TYPE = 'Content-Type: application/json';
+
+describe('an address that does not exist', () => {
+  test.each([
+    ['GET', '/api/v1/nothing'],
+    ['POST', '/api/v1/otp/send/now'],
+    ['DELETE', '/api/v2/otp/send'],
+    ['GET', '/nothing'],
+    ['GET', '/api'],
+    ['GET', '//api/v1/health'],
+    ['GET', '/API/V1/HEALTH'],
+    ['PUT', '/assets2/x.js'],
+  ])('%s %s is a problem document with 404, without a key and with one', async (method, path) => {
+    for (const key of [null, server.key]) {
+      const answer = await server.call(method, path, { key });
+      expectProblem(answer, 'RESOURCE_NOT_FOUND');
+      expect(answer.headers.get('allow')).toBeNull();
+    }
+  });
+
+  test.each(['/assets/nothing.js', '/docs/static/nothing.js', '/docs/nothing', '/assets/', '/assets/%00'])(
+    'a file that does not exist (%s) is 404 too, not "method not allowed"',
+    async (path) => {
+      const answer = await server.call('GET', path, { key: null });
+      expectProblem(answer, 'RESOURCE_NOT_FOUND');
+      expect(answer.headers.get('allow')).toBeNull();
+    },
+  );
+
+  test.each(['/assets/../index.html', '/assets/%2e%2e/index.html', '/assets/..%2f..%2fpackage.json', '/assets/....//x'])(
+    'no way of writing it (%s) leads out of the folder of files, and none is an error of ours',
+    async (path) => {
+      const answer = await sendRaw(server.address, requestText(`GET ${path}`, []));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+      expectProblem(answer, answer.body.code);
+      expect(answer.text).not.toContain('doctype');
+    },
+  );
+});
+
+describe('a wrong method', () => {
+  test.each([
+    ['GET', '/api/v1/keys/key_x', ['DELETE']],
+    ['PUT', '/api/v1/otp/send', ['POST']],
+    ['DELETE', '/api/v1/otp', ['GET', 'HEAD']],
+    ['PATCH', '/api/v1/keys', ['GET', 'HEAD', 'POST']],
+    ['POST', '/api/v1/health', ['GET', 'HEAD']],
+    ['POST', '/api/v1/limits/+6283834946034', ['DELETE', 'GET', 'HEAD']],
+    ['GET', '/api/admin/generate-token', ['POST']],
+    ['POST', '/', ['GET', 'HEAD']],
+    ['POST', '/openapi.json', ['GET', 'HEAD']],
+    ['OPTIONS', '/api/v1/otp/send', ['POST']],
+  ])('%s %s is 405 and names the right ones in Allow', async (method, path, allow) => {
+    const answer = await server.call(method, path, { key: null });
+    expectProblem(answer, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')?.split(', ').sort()).toEqual([...allow].sort());
+  });
+
+  test.each(['TRACE', 'PROPFIND', 'MKCALENDAR'])('%s, which HTTP knows and we do not, is 405', async (method) => {
+    const answer = await sendRaw(server.address, requestText(`${method} /api/v1/otp/send`, []));
+    expectProblem(answer, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')).toBe('POST');
+  });
+});
+
+describe('a body that cannot be read', () => {
+  const send = (body: string, headers: Record<string, string> = {}) =>
+    server.call('POST', 'otp/send', { body, headers });
+
+  test.each([
+    '{"phone":',
+    '{phone:1}',
+    "{'phone':'+6283834946034'}",
+    'phone=+6283834946034',
+    '{"phone":"+6283834946034"} extra',
+    '{"phone":"+6283834946034",}',
+    '{"phone":NaN}',
+    '\u0000',
+  ])('%j is no JSON: 400', async (body) => {
+    const problem = expectProblem(await send(body), 'VALIDATION_ERROR');
+    expect(problem.detail).toBe('The body is not valid JSON.');
+  });
+
+  test('an empty body with the content type of JSON is 400 and says so', async () => {
+    const answer = await server.call('POST', 'otp/send', { headers: { 'content-type': 'application/json' } });
+    expect(expectProblem(answer, 'VALIDATION_ERROR').detail).toContain('empty');
+  });
+
+  test('no body at all is 400 where one is needed', async () => {
+    expectProblem(await server.call('POST', 'otp/send'), 'VALIDATION_ERROR');
+  });
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/xml', ';;;'])(
+    'the content type %s is 415, whatever the body is',
+    async (type) => {
+      expectProblem(await send('{"phone":"+6283834946034"}', { 'content-type': type }), 'UNSUPPORTED_MEDIA_TYPE');
+    },
+  );
+
+  test('a body of 2 MB is 413, told by its length before it has arrived', async () => {
+    const connection = await openRaw(server.address);
+    connection.write(
+      requestText('POST /api/v1/otp/send', [authorization(), JSON_TYPE, 'Content-Length: 2097152']),
+    );
+    expectProblem(await connection.answer(), 'PAYLOAD_TOO_LARGE');
+    connection.destroy();
+  });
+
+  test('a body of 2 MB that comes in pieces without a length is 413 as well', async () => {
+    const connection = await openRaw(server.address);
+    connection.write(
+      requestText('POST /api/v1/otp/send', [authorization(), JSON_TYPE, 'Transfer-Encoding: chunked']),
+    );
+    const piece = ' '.repeat(65_536);
+    for (let i = 0; i < 32; i++) connection.write(`10000\r\n${piece}\r\n`);
+    expectProblem(await connection.answer(), 'PAYLOAD_TOO_LARGE');
+    connection.destroy();
+  });
+
+  test('a body of just under 1 MB is read', async () => {
+    const body = `{"phone":"+6283834946034","filler":"${'x'.repeat(1_048_576 - 40)}"}`;
+    const problem = expectProblem(await send(body), 'VALIDATION_ERROR');
+    expect(problem.errors).toEqual([{ path: 'filler', message: expect.any(String) }]);
+  });
+
+  test('a refusal of 90,000 unknown fields stays small', async () => {
+    const body = `{${Array.from({ length: 90_000 }, (_, i) => `"k${i}":1`).join(',')}}`;
+    const answer = await send(body);
+    expectProblem(answer, 'VALIDATION_ERROR');
+    expect(answer.text.length).toBeLessThan(100_000);
+  });
+
+  test('400,000 levels of JSON are refused and are no error of ours, with an Idempotency-Key too', async () => {
+    const body = '['.repeat(400_000) + ']'.repeat(400_000);
+    const headers = { 'idempotency-key': 'deep' };
+    expectProblem(await server.call('POST', 'otp/send', { body, headers }), 'VALIDATION_ERROR');
+    expectProblem(
+      await server.call('POST', '/api/admin/generate-token', { body, headers, asAdmin: true }),
+      'VALIDATION_ERROR',
+    );
+  });
+});
+
+describe('what is no HTTP', () => {
+  test.each([
+    ['another protocol', 'HELLO\r\n\r\n'],
+    ['a method that does not exist', 'FETCH / HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['a header without a colon', 'GET / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n'],
+    ['a header name with a space', 'GET / HTTP/1.1\r\nHost: localhost\r\nx y: 1\r\n\r\n'],
+    ['a control character in a header', 'GET / HTTP/1.1\r\nHost: localhost\r\nx: \u0001\r\n\r\n'],
+    ['two lengths', 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx'],
+    [
+      'a length and pieces',
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['a request without Host', 'GET /api/v1/health HTTP/1.1\r\nConnection: close\r\n\r\n'],
+  ])('%s is answered with a problem document and 400', async (_what, bytes) => {
+    const answer = await sendRaw(server.address, bytes);
+    expectProblem(answer, 'VALIDATION_ERROR');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  test('an expectation that nobody can meet is answered with a problem document', async () => {
+    const answer = await sendRaw(
+      server.address,
+      requestText('POST /api/v1/otp/send', [authorization(), JSON_TYPE, 'Expect: miracles'], '{}'),
+    );
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expectProblem(answer, answer.body.code);
+  });
+
+  test('headers over 16 kB are 431', async () => {
+    const answer = await sendRaw(server.address, requestText('GET /', [`X-Filler: ${'x'.repeat(17_000)}`]));
+    expectProblem(answer, 'HEADERS_TOO_LARGE');
+    expect(answer.headers.get('connection')).toBe('close');
+  });
+
+  test('headers of just under 16 kB are read', async () => {
+    const filler = [`X-Filler: ${'x'.repeat(15_000)}`];
+    const answer = await sendRaw(server.address, requestText('GET /api/v1/health/live', filler));
+    expect(answer.status).toBe(200);
+  });
+
+  test.each(['/api/v1/otp/%zz', '/api/v1/otp/%', '/%c3%28', '/api/v1/limits/%E0%A4%A', '/assets/%'])(
+    'the badly encoded address %s is 400',
+    async (path) => {
+      const answer = await sendRaw(server.address, requestText(`GET ${path}`, [authorization()]));
+      expectProblem(answer, 'VALIDATION_ERROR');
+    },
+  );
+
+  test('an id of 3,000 characters is no id: 404 like any other address that leads nowhere', async () => {
+    const answer = await server.call('GET', `otp/${'a'.repeat(3_000)}`);
+    expectProblem(answer, 'RESOURCE_NOT_FOUND');
+  });
+
+  test.each([
+    ['Range', 'bytes=999999999-'],
+    ['Range', 'lines=1-2'],
+    ['If-Match', '"another"'],
+    ['If-Unmodified-Since', 'Thu, 01 Jan 1970 00:00:00 GMT'],
+    ['If-Modified-Since', 'yesterday'],
+  ])('%s: %s on a file gives no error of ours', async (name, value) => {
+    const answer = await server.call('GET', '/assets/phone.css', { key: null, headers: { [name]: value } });
+    expect(answer.status).toBeLessThan(500);
+    if (answer.status >= 400) expectProblem(answer, answer.body.code);
+  });
+});
+
+describe('what arrives too slowly', () => {
+  test('headers and body each have 15 seconds, and a quiet connection has 30', () => {
+    const { headersTimeout, requestTimeout, keepAliveTimeout } = server.app.server.server;
+    expect({ headersTimeout, requestTimeout, keepAliveTimeout }).toEqual({
+      headersTimeout: 15_000,
+      requestTimeout: 15_000,
+      keepAliveTimeout: 30_000,
+    });
+  });
+
+  test('headers or a body that do not come to their end in time are 408', async () => {
+    const slow = await startTestApp({ env: QUICK_ADMIN });
+    try {
+      // The same limits, only shorter: Node looks for what is overdue once a second.
+      slow.app.server.server.headersTimeout = 50;
+      slow.app.server.server.requestTimeout = 50;
+      const headers = await openRaw(slow.address);
+      headers.write('GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
+      const body = await openRaw(slow.address);
+      body.write(requestText('POST /api/v1/session', [JSON_TYPE, 'Content-Length: 100']));
+      body.write('{"password":');
+      const answers = [await headers.answer(), await body.answer()];
+      for (const answer of answers) {
+        expectProblem(answer, 'REQUEST_TIMEOUT');
+        expect(answer.headers.get('connection')).toBe('close');
+      }
+      await Promise.all([headers.closed(), body.closed()]);
+    } finally {
+      await slow.stop();
+    }
+  });
+});
+
+describe('an error of ours', () => {
+  const raise = sql`create trigger broken before insert on verifications begin select raise(abort, 'inner words'); end`;
+  const repair = sql`drop trigger broken`;
+
+  test('is one generic 500 whose cause stands in the log alone, under the request id', async () => {
+    await server.app.database.transaction(async (trx) => void (await raise.execute(trx)));
+    const phone = newPhone();
+    const failed = await server.call('POST', 'otp/send', { body: { phone } });
+    const problem = expectProblem(failed, 'INTERNAL_ERROR');
+    expect(problem.detail).toBe('Something went wrong on our side. Give the request id to the operator.');
+    expect(failed.text).not.toContain('inner words');
+
+    const logged = server.logLines.filter((line) => line.includes(problem.requestId));
+    expect(logged.some((line) => line.includes('inner words'))).toBe(true);
+    expect(logged.join('')).not.toContain(phone);
+
+    await server.app.database.transaction(async (trx) => void (await repair.execute(trx)));
+    expect((await server.call('POST', 'otp/send', { body: { phone } })).status).toBe(201);
+  });
+});
+
+describe('the request id', () => {
+  const idFor = async (given: string) => {
+    const answer = await server.call('GET', 'nothing', { headers: { 'x-request-id': given } });
+    return expectProblem(answer, 'RESOURCE_NOT_FOUND').requestId;
+  };
+
+  test.each(['a', 'order-17_b.2', 'A'.repeat(64)])('a sane one is kept: %s', async (id) => {
+    expect(await idFor(id)).toBe(id);
+    const success = await server.call('GET', 'health/live', { headers: { 'x-request-id': id } });
+    expect(success.headers.get('x-request-id')).toBe(id);
+  });
+
+  test.each(['A'.repeat(65), 'two words', '<b>', '"', '{"a":1}', '\t', 'a,b', 'é', '../x', ''])(
+    'another (%j) is replaced by a new one',
+    async (id) => {
+      expect(await idFor(id)).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
+    },
+  );
+
+  test('two of them are replaced by a new one', async () => {
+    const answer = await sendRaw(
+      server.address,
+      requestText('GET /api/v1/nothing', ['X-Request-Id: one', 'X-Request-Id: two']),
+    );
+    expect(expectProblem(answer, 'RESOURCE_NOT_FOUND').requestId).toMatch(/^[0-9a-f]{8}-/);
+  });
+
+  test('requests without one get different ones', async () => {
+    const answers = await Promise.all(Array.from({ length: 5 }, () => server.call('GET', 'health/live')));
+    expect(new Set(answers.map(({ headers }) => headers.get('x-request-id'))).size).toBe(5);
+  });
+});

@@ -1,0 +1,48 @@
+import { expect } from 'vitest';
+import { ERROR_CODES, type ErrorCode } from '../../src/errors/codes.ts';
+import type { Problem } from '../../src/http/problem.ts';
+import type { Answer } from './test-app.ts';
+
+const ALWAYS = ['type', 'title', 'status', 'detail', 'code', 'requestId', 'success', 'error'];
+const SOMETIMES = ['errors', 'attemptsRemaining', 'requiredPermission'];
+
+/** What tells of our inside: files, stacks, SQL, names of libraries. */
+const INTERNAL =
+  /node_modules|\.[jt]s\b|\bat \w+ \(|\bSQLITE|\b(select|insert|update|delete) .*\b(from|into|set)\b|FST_ERR|HPE_|Error:/i;
+
+/**
+ * Holds an answer to what every error promises: the right status for its code, a complete problem document with
+ * nothing internal in it, a request id in body and header alike, and `Retry-After` where waiting helps.
+ */
+export function expectProblem(answer: Answer, code: ErrorCode): Problem {
+  expect(answer.body, answer.text.slice(0, 300)).toMatchObject({ code });
+  expect(answer.status).toBe(ERROR_CODES[code].status);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+  const problem = answer.body as Problem;
+  expect(problem).toMatchObject({
+    type: `/docs/errors#${code}`,
+    title: ERROR_CODES[code].title,
+    status: answer.status,
+    success: false,
+    error: problem.detail,
+  });
+  expect(problem.detail).toMatch(/^[A-Z].*\.$/s);
+  expect(Object.keys(problem).filter((name) => !SOMETIMES.includes(name)).sort()).toEqual([...ALWAYS].sort());
+  expect(problem.requestId).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
+  expect(answer.headers.get('x-request-id')).toBe(problem.requestId);
+  expect(answer.text).not.toMatch(INTERNAL);
+  const waits = answer.status === 429 || answer.status === 503;
+  const retryAfter = answer.headers.get('retry-after');
+  if (waits) expect(retryAfter).toMatch(/^[1-9]\d*$/);
+  else expect(retryAfter).toBeNull();
+  return problem;
+}
+
+/** An answer without what differs by nature from one request to the next. */
+export function withoutRequest(answer: Answer) {
+  const { requestId: _one, ...body } = answer.body as Problem;
+  const headers = [...answer.headers].filter(
+    ([name]) => !/^(x-request-id|date|ratelimit|x-ratelimit-.*|keep-alive|connection)$/.test(name),
+  );
+  return { status: answer.status, headers: Object.fromEntries(headers), body };
+}
