@@ -1,6 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
@@ -8,6 +7,7 @@ import { Simulator } from './channels/simulator/simulator.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { resolveMasterKey } from './database/master-key.ts';
+import { keyCheckPathIn } from './database/wodb/key-check.ts';
 import { openWodb } from './database/wodb/open.ts';
 import { eventRecorder } from './events/record.ts';
 import { healthRoutes } from './health/routes.ts';
@@ -72,7 +72,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
   const secure = publicUrl?.protocol === 'https:';
 
   const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
-  const keyCheckPath = join(dataDir, 'wotp.keycheck');
+  const keyCheckPath = keyCheckPathIn(dataDir);
   const database = await openWodb({ path, keyCheckPath, masterKey, onFatal });
   try {
     const keyring = await openKeyring(database, masterKey, clock);
@@ -124,14 +124,19 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     const controlConnections = new WeakSet<Socket>();
     const server = await createServer({
       log,
-      clock,
       keys,
       authentication: authenticator({
         keys,
         admin,
         defaultProjectId,
         controlConnections,
-        publicOrigin: publicUrl?.origin,
+        audit: (event) =>
+          database
+            .transaction((trx) => events.record(trx, event))
+            .catch((error: unknown) =>
+              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
+            ),
+        publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
       projectExists: projects.exists,
@@ -149,7 +154,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       wakeDispatcher: () => dispatcher.wake(),
     });
     keyRoutes(server, { keys, clock, runOnce: once.runOnce });
-    sessionRoutes(server, { admin, database, events, defaultProjectId, secure });
+    sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     healthRoutes(server, health);

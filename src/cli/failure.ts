@@ -1,8 +1,9 @@
 import { ConfigError } from '../config/config.ts';
+import { WrongMasterKeyError } from '../database/keyring.ts';
 import { MasterKeyMissingError } from '../database/master-key.ts';
 import { NewerSchemaError } from '../database/migrate.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
-import { DatabaseOpenError } from '../database/wodb/open.ts';
+import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { CommandError } from './command-error.ts';
 
 const EXPECTED = [
@@ -11,6 +12,7 @@ const EXPECTED = [
   DatabaseOpenError,
   MasterKeyMissingError,
   NewerSchemaError,
+  WrongMasterKeyError,
 ];
 
 /** What a person reads when a command has failed: for an expected failure its sentence, else the whole error. */

@@ -14,12 +14,22 @@ export interface Keyring {
   key(purpose: KeyPurpose, version?: number): KeyObject;
 }
 
+/** The master key is not the one that the database's values were made with. Nothing was changed. */
+export class WrongMasterKeyError extends Error {
+  constructor() {
+    super(
+      'DB_MASTER_KEY is not the key that this database was made with. Set the right key; nothing was changed.',
+    );
+    this.name = 'WrongMasterKeyError';
+  }
+}
+
 const PURPOSES: readonly KeyPurpose[] = ['otp-code', 'message-code', 'idempotency'];
 const CHECK_TEXT = 'WOTP keyring check 1';
 
 /**
  * Derives the keys of the present master key, and records its salt and check value on the first start.
- * @throws Error when the master key is not the one the database's values were made with.
+ * @throws WrongMasterKeyError when the master key is not the one the database's values were made with
  */
 export async function openKeyring(database: Database, masterKey: string, clock: Clock): Promise<Keyring> {
   const stored = await database.transaction(async (trx) => {
@@ -42,11 +52,10 @@ export async function openKeyring(database: Database, masterKey: string, clock: 
   });
 
   const secret = stretchMasterKey(masterKey, Buffer.from(stored.salt, 'hex'));
-  if (!timingSafeEqual(checkValue(secret), Buffer.from(stored.check_value, 'hex'))) {
-    throw new Error(
-      'DB_MASTER_KEY is not the key that this database was made with. Set the right key; nothing was changed.',
-    );
-  }
+  const expected = Buffer.from(stored.check_value, 'hex');
+  const actual = checkValue(secret);
+  if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
+    throw new WrongMasterKeyError();
   const keys = new Map(
     PURPOSES.map((purpose) => [
       purpose,

@@ -31,6 +31,12 @@ interface KeyEvent {
   data: { keyId: string; actor: string };
 }
 
+interface RefusalEvent {
+  type: 'key.refused';
+  projectId: string;
+  data: { keyId: string; permission: string; address: string };
+}
+
 interface LimitEvent {
   type: 'limits.cleared';
   projectId: string;
@@ -45,4 +51,4 @@ interface AdminEvent {
 }
 
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
-export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | LimitEvent | AdminEvent;
+export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | RefusalEvent | LimitEvent | AdminEvent;

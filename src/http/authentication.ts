@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { AuthenticationError, PermissionError, ValidationError } from '../errors/errors.ts';
+import type { WotpEvent } from '../events/types.ts';
 import type { AdminService } from '../keys/admin.ts';
-import { grants, type Permission } from '../keys/permissions.ts';
+import { grants } from '../keys/permissions.ts';
 import type { KeyService } from '../keys/service.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Access } from './access.ts';
@@ -18,10 +19,12 @@ export function authenticator(deps: {
   admin: AdminService;
   defaultProjectId: string;
   controlConnections: ControlConnections;
-  /** The origin of `PUBLIC_URL`; undefined to take the request's own host. */
-  publicOrigin: string | undefined;
+  /** Keeps a refusal in the events; never rejects. */
+  audit: (event: WotpEvent) => Promise<void>;
+  /** `PUBLIC_URL`; undefined to take the request's own host. */
+  publicUrl: URL | undefined;
 }) {
-  const { keys, admin, defaultProjectId, controlConnections, publicOrigin } = deps;
+  const { keys, admin, defaultProjectId, controlConnections, audit, publicUrl } = deps;
   const asAdmin = (name: string, sessionToken?: string): Caller => ({
     kind: 'admin',
     name,
@@ -30,55 +33,58 @@ export function authenticator(deps: {
     sessionToken,
   });
 
-  async function identify(request: FastifyRequest): Promise<Caller> {
-    if (controlConnections.has(request.raw.socket)) return asAdmin('cli');
-    const masterKey = request.headers['x-master-key'];
-    if (masterKey !== undefined) {
-      const address = addressIdentity(request.ip);
-      if (typeof masterKey === 'string' && (await admin.checkPassword(masterKey, address)))
-        return asAdmin('admin');
-      throw new AuthenticationError('The X-Master-Key is wrong.');
-    }
-    const { authorization } = request.headers;
-    if (authorization !== undefined) {
-      const key = authorization.startsWith('Bearer ')
-        ? await keys.authenticate(authorization.slice('Bearer '.length).trim())
-        : undefined;
-      if (!key) throw new AuthenticationError('The API key is unknown, revoked or expired.');
-      return { kind: 'key', name: key.id, grants: key.permissions, projectId: key.projectId, key };
-    }
-    const token = readSessionCookie(request);
-    if (token !== undefined && (await admin.sessionEnd(token)) !== undefined) {
-      requireSameOrigin(request);
-      return asAdmin('admin', token);
-    }
-    throw new AuthenticationError('Send an API key as `Authorization: Bearer wotp_…`, or sign in.');
-  }
-
   /** A browser sends the cookie by itself, so a change has to come from our own page. */
   function requireSameOrigin(request: FastifyRequest): void {
     if (request.method === 'GET' || request.method === 'HEAD') return;
     const { origin } = request.headers;
-    const own = publicOrigin ?? `${request.protocol}://${request.host}`;
+    const own = publicUrl?.origin ?? `${request.protocol}://${request.host}`;
     if (origin !== own)
       throw new AuthenticationError('A signed-in page may only be used from its own address.');
   }
 
   return {
     /**
-     * The caller of a request to a route with this access.
-     * @throws AuthenticationError, PermissionError, RateLimitError
+     * The caller of a request.
+     * @throws AuthenticationError when nobody can be told, RateLimitError after too many wrong passwords
      */
-    async authenticate(request: FastifyRequest, access: Access): Promise<Caller> {
+    async identify(request: FastifyRequest, access: Access): Promise<Caller> {
       refuseRepeatedHeaders(request);
       if (access === 'public' || access === 'health') return NOBODY;
-      const caller = await identify(request);
-      if (caller.kind === 'admin') return caller;
-      if (access === 'admin') throw new PermissionError('admin');
-      if (access !== 'any-key' && !grants(caller.grants, access satisfies Permission)) {
-        throw new PermissionError(access);
+      if (controlConnections.has(request.raw.socket)) return asAdmin('cli');
+      const masterKey = request.headers['x-master-key'];
+      if (masterKey !== undefined) {
+        const address = addressIdentity(request.ip);
+        // Node reads headers as Latin-1; clients write UTF-8 into them.
+        const password = Buffer.from(String(masterKey), 'latin1').toString('utf8');
+        if (await admin.checkPassword(password, address)) return asAdmin('admin');
+        await audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } });
+        throw new AuthenticationError('The X-Master-Key is wrong.');
       }
-      return caller;
+      const { authorization } = request.headers;
+      if (authorization !== undefined) {
+        const key = authorization.startsWith('Bearer ')
+          ? await keys.authenticate(authorization.slice('Bearer '.length).trim())
+          : undefined;
+        if (!key) throw new AuthenticationError('The API key is unknown, revoked or expired.');
+        return { kind: 'key', name: key.id, grants: key.permissions, projectId: key.projectId, key };
+      }
+      const token = readSessionCookie(request, publicUrl);
+      if (token !== undefined && (await admin.sessionEnd(token)) !== undefined) {
+        requireSameOrigin(request);
+        return asAdmin('admin', token);
+      }
+      throw new AuthenticationError('Send an API key as `Authorization: Bearer wotp_…`, or sign in.');
+    },
+
+    /** Whether the caller may use a route with this access. Throws PermissionError, which is kept in the events. */
+    async authorize({ caller, ip }: FastifyRequest, access: Access): Promise<void> {
+      if (caller.kind !== 'key' || access === 'any-key') return;
+      if (access !== 'admin' && access !== 'public' && access !== 'health' && grants(caller.grants, access))
+        return;
+      const { name: keyId, projectId } = caller;
+      const data = { keyId, permission: access, address: addressIdentity(ip) };
+      await audit({ type: 'key.refused', projectId, data });
+      throw new PermissionError(access);
     },
   };
 }

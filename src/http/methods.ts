@@ -8,6 +8,8 @@ export function methodsOfRoutes(server: FastifyInstance) {
   const router = findMyWay();
 
   server.addHook('onRoute', (route) => {
+    // CORS answers preflight requests for every address, which makes none of them exist.
+    if (route.url === '*') return;
     let methods = methodsByPath.get(route.url);
     if (!methods) {
       methods = new Set();
@@ -22,7 +24,8 @@ export function methodsOfRoutes(server: FastifyInstance) {
     notFound(request: FastifyRequest): WotpError {
       const path = request.url.split('?')[0]!;
       const methods = router.find('GET', path)?.store as Set<string> | undefined;
-      if (!methods) return new NotFoundError(`There is nothing at this address. The reference is at /docs.`);
+      if (!methods?.size || methods.has(request.method))
+        return new NotFoundError(`There is nothing at this address. The reference is at /docs.`);
       const allow = [...methods].sort();
       return new WotpError('METHOD_NOT_ALLOWED', `This address knows ${allow.join(', ')} only.`, { allow });
     },

@@ -70,6 +70,8 @@ function toWotpError(error: unknown): WotpError {
       return new WotpError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new WotpError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON with Content-Type: application/json.');
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new ValidationError('The body is not valid JSON.');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return new ValidationError('The body is empty, but its content type says JSON.');
     case 'FST_ERR_BAD_URL':
@@ -77,7 +79,13 @@ function toWotpError(error: unknown): WotpError {
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new WotpError('RESOURCE_NOT_FOUND', 'There is nothing at this address.');
   }
-  if (statusCode === 400) return new ValidationError('The body is not valid JSON.');
+  if (error instanceof SyntaxError) return new ValidationError('The body is not valid JSON.');
+  if (statusCode === 403 || statusCode === 404) {
+    return new WotpError('RESOURCE_NOT_FOUND', 'There is nothing at this address.');
+  }
+  if (statusCode === 400 || statusCode === 412 || statusCode === 416) {
+    return new ValidationError('The request asks for something that cannot be done here.');
+  }
   if (statusCode === 408) return new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.');
   if (statusCode === 503) {
     return new WotpError('SERVICE_UNAVAILABLE', 'The server is stopping.', {
@@ -94,14 +102,24 @@ function toWotpError(error: unknown): WotpError {
   );
 }
 
+/** A refusal stays small, however much is wrong. */
+const PROBLEMS_SHOWN = 20;
+const PROBLEM_PATH_MAX_LENGTH = 200;
+
 type ValidationIssues = NonNullable<FastifyError['validation']>;
 
 function fieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
+  return allFieldProblems(issues, context)
+    .slice(0, PROBLEMS_SHOWN)
+    .map(({ path, message }) => ({ path: path.slice(0, PROBLEM_PATH_MAX_LENGTH), message }));
+}
+
+function allFieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
   return issues.flatMap((issue): FieldProblem[] => {
     const path = issue.instancePath.replace(/^\//, '').replaceAll('/', '.');
     const unknownKeys = (issue.params as { keys?: string[] } | undefined)?.keys;
     if (unknownKeys) {
-      return unknownKeys.map((key) => ({
+      return unknownKeys.slice(0, PROBLEMS_SHOWN).map((key) => ({
         path: path === '' ? key : `${path}.${key}`,
         message: 'This field is not known here.',
       }));
@@ -111,20 +129,35 @@ function fieldProblems(issues: ValidationIssues, context: string | undefined): F
 }
 
 /** Answers errors that Node meets before there is a request: malformed HTTP, headers too large, time-outs. */
-export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
+export function clientErrorHandler(securityHeaders: Readonly<Record<string, string>>) {
+  return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const known = connectionError(error.code);
+    const requestId = crypto.randomUUID();
+    const body = JSON.stringify(problemOf(known, requestId));
+    const headers = {
+      ...securityHeaders,
+      'content-type': 'application/problem+json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      'x-request-id': requestId,
+      'cache-control': 'no-store',
+      connection: 'close',
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\n${lines.join('')}\r\n${body}`);
+  };
+}
+
+function connectionError(code: string | undefined): WotpError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new WotpError('HEADERS_TOO_LARGE', 'The headers are larger than 16 kB.');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.');
+    default:
+      return new ValidationError('The request is not valid HTTP.');
   }
-  const known =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new WotpError('HEADERS_TOO_LARGE', 'The headers are larger than 16 kB.')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.')
-        : new ValidationError('The request is not valid HTTP.');
-  const requestId = crypto.randomUUID();
-  const body = JSON.stringify(problemOf(known, requestId));
-  socket.end(
-    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

@@ -1,27 +1,40 @@
-import type { FastifyInstance } from 'fastify';
-import type { Clock } from '../lib/clock.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../lib/logger.ts';
 
-/** One line a request. Health probes are logged at `debug`. Bodies, queries and headers never are. */
-export function logRequests(server: FastifyInstance, log: Logger, clock: Clock): void {
-  server.addHook('onResponse', (request, reply, done) => {
-    const line = {
-      requestId: request.id,
-      method: request.method,
-      path: maskNumbers(request.url.split('?')[0]!),
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-      caller: request.caller?.name ?? 'nobody',
-      address: request.ip,
-      at: clock.now(),
-    };
-    if (request.routeOptions.config.access === 'health') log.debug(line, 'request');
-    else log.info(line, 'request');
-    done();
-  });
+/** Writes the one line of a request. Health probes are logged at `debug`. Bodies, queries and headers never are. */
+export function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  const line = {
+    requestId: request.id,
+    method: request.method,
+    path: maskNumbers(request.url.split('?')[0]!),
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+    caller: request.caller.name,
+    address: request.ip,
+  };
+  if (request.routeOptions?.config?.access === 'health') log.debug(line, 'request');
+  else log.info(line, 'request');
 }
 
-/** A path as it may be logged: of any run of 7 digits or more, such as a phone number, only the last 4 are kept. */
+/** A path as it may be logged: of a segment that may be a phone number only the last 4 digits are kept. */
 function maskNumbers(path: string): string {
-  return path.replace(/\d{7,}/g, (digits) => '*'.repeat(digits.length - 4) + digits.slice(-4));
+  return path.split('/').map(maskSegment).join('/');
+}
+
+const ID_FORM = /^[a-z]{3}_[0-9a-z]{26}$/;
+const DIGITS_OF_A_PHONE = 7;
+
+function maskSegment(segment: string): string {
+  if (ID_FORM.test(segment)) return segment;
+  const digits = decoded(segment).replace(/\D/g, '');
+  return digits.length < DIGITS_OF_A_PHONE ? segment : `****${digits.slice(-4)}`;
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    // Not valid percent-encoding; as it stands it holds the digits in clear.
+    return segment;
+  }
 }

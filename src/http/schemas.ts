@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
+import { type IdPrefix, isId } from '../lib/id.ts';
 
 /** A moment as the API writes it: ISO 8601 in UTC. */
 export const timestamp = z.iso
@@ -18,8 +19,11 @@ export const projectId = z
 
 export const projectQuery = z.strictObject({ projectId });
 
-/** Narrowing of every list. */
-export const pageQuery = {
+/** The body of a POST that takes none: absent, or an object that at most names the project. */
+export const noBody = z.strictObject({ projectId }).nullish();
+
+/** Narrowing of a list whose items have ids of this kind. */
+export const pageQuery = (prefix: IdPrefix) => ({
   limit: z.coerce
     .number()
     .int()
@@ -27,8 +31,12 @@ export const pageQuery = {
     .max(200)
     .default(50)
     .meta({ description: 'How many to return at most.', example: 50 }),
-  cursor: z.string().min(1).max(64).optional().meta({ description: 'The `page.next` of the page before.' }),
-};
+  cursor: z
+    .string()
+    .refine((cursor) => isId(prefix, cursor), 'a `page.next` of this list')
+    .optional()
+    .meta({ description: 'The `page.next` of the page before.' }),
+});
 
 /** `{ success: true, data }`. */
 export const success = <T extends z.ZodType>(data: T) => z.object({ success: z.literal(true), data });

@@ -1,9 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { NotFoundError } from '../errors/errors.ts';
+import { NotFoundError, ValidationError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import { accessOf } from './access.ts';
 import type { authenticator } from './authentication.ts';
@@ -11,7 +11,7 @@ import { NOBODY } from './caller.ts';
 import { methodsOfRoutes } from './methods.ts';
 import { clientErrorHandler, errorHandler, sendProblem } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
-import { logRequests } from './request-log.ts';
+import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
 
 /** The same server, with types that follow from the routes' schemas. */
@@ -27,7 +27,6 @@ const PARAMETER_MAX_LENGTH = 200;
 
 export interface ServerOptions {
   log: Logger;
-  clock: Clock;
   keys: KeyService;
   authentication: ReturnType<typeof authenticator>;
   limiter: ReturnType<typeof requestLimiter>;
@@ -41,7 +40,14 @@ export interface ServerOptions {
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, clock, keys, authentication, limiter, projectExists } = options;
+  const { log, keys, authentication, limiter, projectExists } = options;
+  const headers = securityHeaders({ secure: options.secure });
+  const begin = (request: FastifyRequest, reply: FastifyReply) => {
+    reply.headers(headers);
+    reply.header('x-request-id', request.id);
+    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
+    request.caller = NOBODY;
+  };
   const server = Fastify({
     logger: false,
     bodyLimit: BODY_MAX_BYTES,
@@ -51,14 +57,21 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       maxHeaderSize: HEADERS_MAX_BYTES,
       headersTimeout: ARRIVAL_MAX_MS,
       connectionsCheckingInterval: 1_000,
+      // Node would answer these by itself, without a body.
+      requireHostHeader: false,
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     // Forwarding headers count from the right, one hop for each proxy that the operator names.
     trustProxy: options.trustProxyHops === 0 ? false : (_address, hop) => hop < options.trustProxyHops,
     genReqId: (raw) => requestId(raw.headers['x-request-id']),
-    clientErrorHandler,
-    frameworkErrors: (error, request, reply) => void errorHandler(log)(error, request, reply),
+    clientErrorHandler: clientErrorHandler(headers),
+    // A request that no route can be looked up for never meets the hooks.
+    frameworkErrors: (error, request, reply) => {
+      begin(request, reply);
+      errorHandler(log)(error, request, reply);
+      logRequest(log, request, reply);
+    },
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PARAMETER_MAX_LENGTH },
   });
@@ -77,7 +90,21 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     route.serializerCompiler = () => JSON.stringify;
   });
 
-  logRequests(server, log, clock);
+  // Node would answer an expectation it does not know by itself, without a body.
+  const withUnmetExpectation = new WeakSet<IncomingMessage>();
+  server.server.on('checkExpectation', (request, response) => {
+    withUnmetExpectation.add(request);
+    server.routing(request, response);
+  });
+
+  server.addHook('onRequest', (request, reply, done) => {
+    begin(request, reply);
+    done(malformed(request, withUnmetExpectation.has(request.raw)));
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    logRequest(log, request, reply);
+    done();
+  });
   if (options.corsOrigins.length > 0) {
     await server.register(cors, {
       origin: [...options.corsOrigins],
@@ -94,19 +121,14 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     });
   }
 
-  const headers = securityHeaders({ secure: options.secure });
   server.addHook('onRequest', async (request, reply) => {
-    reply.headers(headers);
-    reply.header('x-request-id', request.id);
-    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
-    request.caller = NOBODY;
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'public') {
       limiter.countAddress(request, reply);
       return;
     }
     try {
-      request.caller = await authentication.authenticate(request, access);
+      request.caller = await authentication.identify(request, access);
     } catch (error) {
       limiter.countAddress(request, reply);
       throw error;
@@ -116,6 +138,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       limiter.countKey(request.caller, reply);
       keys.countUse(request.caller.key.id);
     }
+    await authentication.authorize(request, access);
   });
 
   // A caller may name a project; anybody else's is as unknown as one that does not exist.
@@ -131,6 +154,25 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((request, reply) => sendProblem(request, reply, methodsOf.notFound(request)));
   return server;
+}
+
+/** What makes a request unfit for any route. */
+function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): ValidationError | undefined {
+  if (request.headers.host === undefined && request.raw.httpVersion === '1.1' && !isLocalSocket(request)) {
+    return new ValidationError('The Host header is missing.');
+  }
+  if (hasUnmetExpectation) {
+    return new ValidationError('The Expect header asks for something that this server does not do.');
+  }
+  const repeated = Object.entries(request.query as object).find(([, value]) => Array.isArray(value));
+  if (!repeated) return undefined;
+  const [path] = repeated;
+  return new ValidationError('The request is not valid.', [{ path, message: 'Given more than once.' }]);
+}
+
+/** A connection over a path in the file system has no address. */
+function isLocalSocket(request: FastifyRequest): boolean {
+  return request.raw.socket.remoteAddress === undefined;
 }
 
 function namedProject(input: unknown): string | undefined {

@@ -3,31 +3,42 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const SECURE_NAME = '__Host-wotp';
 const LOOPBACK_NAME = 'wotp';
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '::1', '[::1]'];
 
 /** The session's token in a request's cookie; undefined when there is none. */
-export function readSessionCookie(request: FastifyRequest): string | undefined {
+export function readSessionCookie(request: FastifyRequest, publicUrl: URL | undefined): string | undefined {
   const { cookie } = request.headers;
-  if (cookie === undefined) return undefined;
-  const cookies = parse(cookie);
-  return cookies[SECURE_NAME] ?? cookies[LOOPBACK_NAME];
+  return cookie === undefined ? undefined : parse(cookie)[nameOf(request, publicUrl)];
 }
 
-/** Sets the session's cookie until `expiresAt` (Unix ms); over plain http (loopback) without `Secure`. */
+/** Sets the session's cookie until `expiresAt` (Unix ms). Only on this machine and without https it lacks `Secure`. */
 export function setSessionCookie(
   reply: FastifyReply,
   token: string,
   expiresAt: number,
-  secure: boolean,
+  publicUrl: URL | undefined,
 ): void {
-  reply.header('set-cookie', cookieHeader(token, new Date(expiresAt), secure));
+  reply.header('set-cookie', cookieHeader(reply.request, token, new Date(expiresAt), publicUrl));
 }
 
 /** Takes the session's cookie back. */
-export function clearSessionCookie(reply: FastifyReply, secure: boolean): void {
-  reply.header('set-cookie', cookieHeader('', new Date(0), secure));
+export function clearSessionCookie(reply: FastifyReply, publicUrl: URL | undefined): void {
+  reply.header('set-cookie', cookieHeader(reply.request, '', new Date(0), publicUrl));
 }
 
-function cookieHeader(value: string, expires: Date, secure: boolean): string {
-  const name = secure ? SECURE_NAME : LOOPBACK_NAME;
+function cookieHeader(
+  request: FastifyRequest,
+  value: string,
+  expires: Date,
+  publicUrl: URL | undefined,
+): string {
+  const name = nameOf(request, publicUrl);
+  const secure = name === SECURE_NAME;
   return serialize(name, value, { path: '/', httpOnly: true, sameSite: 'strict', secure, expires });
+}
+
+function nameOf(request: FastifyRequest, publicUrl: URL | undefined): string {
+  const isHttps = publicUrl?.protocol === 'https:';
+  const isLoopback = LOOPBACK_HOSTS.includes(publicUrl?.hostname ?? request.hostname);
+  return isHttps || !isLoopback ? SECURE_NAME : LOOPBACK_NAME;
 }

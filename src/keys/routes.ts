@@ -5,6 +5,7 @@ import {
   deleted,
   iso,
   isoOrNull,
+  noBody,
   page,
   pageQuery,
   problems,
@@ -76,7 +77,7 @@ export function keyRoutes(
       schema: {
         tags,
         summary: 'API keys, newest first',
-        querystring: z.strictObject({ ...pageQuery, projectId }),
+        querystring: z.strictObject({ ...pageQuery('key'), projectId }),
         response: { 200: page(listed), ...problems() },
       },
     },
@@ -156,6 +157,7 @@ export function keyRoutes(
         tags,
         summary: 'Make a v3 token',
         description: 'As WOTP v3 did, with `X-Master-Key`. The token may send and verify.',
+        body: noBody,
         response: {
           200: z.object({ success: z.literal(true), token: z.string(), message: z.string() }),
           ...problems(),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Database } from '../database/database.ts';
 import { AuthenticationError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
-import { iso, problems, success, timestamp } from '../http/schemas.ts';
+import { deleted, iso, problems, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import { clearSessionCookie, setSessionCookie } from '../http/session-cookie.ts';
 import { addressIdentity } from '../lib/client-address.ts';
@@ -28,10 +28,10 @@ export function sessionRoutes(
     database: Database;
     events: EventRecorder;
     defaultProjectId: string;
-    secure: boolean;
+    publicUrl: URL | undefined;
   },
 ): void {
-  const { admin, database, events, defaultProjectId, secure } = deps;
+  const { admin, database, events, defaultProjectId, publicUrl } = deps;
   const app = typed(server);
   const tags = ['Session'];
 
@@ -76,7 +76,7 @@ export function sessionRoutes(
         await events.record(trx, { type: 'admin.signed_in', ...audit });
         return admin.openSession(trx);
       });
-      setSessionCookie(reply, opened.token, opened.expiresAt, secure);
+      setSessionCookie(reply, opened.token, opened.expiresAt, publicUrl);
       return { success: true as const, data: { expiresAt: iso(opened.expiresAt) } };
     },
   );
@@ -87,7 +87,7 @@ export function sessionRoutes(
       schema: {
         tags,
         summary: 'Sign out',
-        response: { 200: success(z.object({ signedOut: z.literal(true) })), ...problems() },
+        response: { 200: deleted, ...problems() },
       },
     },
     async (request, reply) => {
@@ -103,8 +103,8 @@ export function sessionRoutes(
           });
         });
       }
-      clearSessionCookie(reply, secure);
-      return { success: true as const, data: { signedOut: true as const } };
+      clearSessionCookie(reply, publicUrl);
+      return { success: true as const, data: { id: 'current' } };
     },
   );
 }

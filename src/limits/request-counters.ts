@@ -93,8 +93,9 @@ export function requestCounters(database: Database, clock: Clock) {
         try {
           await database.transaction(async (trx) => {
             for (const [key, window] of changed) {
-              await upsert(trx, { key, startedAt: window.startedAt, count: window.count });
+              // Before the write: what is counted from here on makes the window dirty again.
               window.dirty = false;
+              await upsert(trx, { key, startedAt: window.startedAt, count: window.count });
             }
           });
         } catch (error) {

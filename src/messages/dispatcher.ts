@@ -50,6 +50,7 @@ export class Dispatcher implements ReceiptListener {
   #state: 'new' | 'running' | 'stopped' = 'new';
   #timer: { timer: Timer; at: number } | undefined;
   #pass: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
   #gatherMs = GATHER_MS;
   #utilization = performance.eventLoopUtilization();
   readonly #receipts = new Set<Promise<void>>();
@@ -76,7 +77,12 @@ export class Dispatcher implements ReceiptListener {
   }
 
   /** Takes no more messages, waits a moment for those under way, gives the rest back. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
     this.#timer?.timer.cancel();

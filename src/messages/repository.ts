@@ -24,7 +24,10 @@ export interface MessageRepository {
   enter(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
   /** As `enter`, by the holder of a claim only. */
   enterByClaim(trx: Transaction, change: StatusChange & { claim: number }): Promise<MessageRow | undefined>;
-  /** Puts a claimed message back into the queue until `dueAt`; `attempts` as they shall be counted. */
+  /**
+   * Puts a claimed message back into the queue until `dueAt`; `attempts` as they shall be counted. Undefined when the
+   * claim is no longer held or the code has been wiped: a message without its code is never sent.
+   */
   giveBack(
     trx: Transaction,
     change: { id: string; claim: number; reason: string; at: number; dueAt: number; attempts: number },
@@ -112,6 +115,7 @@ export function messageRepository(database: Database): MessageRepository {
       .where('id', '=', value('id'))
       .where('status', '=', 'sending')
       .where('claim', '=', value('claim'))
+      .where('sealed_code', 'is not', null)
       .returningAll(),
   );
 

@@ -43,6 +43,27 @@ export function messageService(deps: {
     });
   }
 
+  /** Ends a try: back into the queue while the code lives, else to the end that its verification's end asks for. */
+  async function giveBack(
+    trx: Transaction,
+    message: { id: string; claim: number; expiresAt: number },
+    { reason, delayMs, attempts }: { reason: string; delayMs: number; attempts: number },
+  ): Promise<void> {
+    const at = clock.now();
+    const { id, claim } = message;
+    const isOver = at >= message.expiresAt;
+    const queued = isOver
+      ? undefined
+      : await repository.giveBack(trx, { id, claim, reason, at, dueAt: at + delayMs, attempts });
+    if (queued) {
+      await recordChange(trx, queued, 'queued', reason);
+      return;
+    }
+    const status = isOver ? 'expired' : 'canceled';
+    const row = await repository.enterByClaim(trx, { id, claim, status, reason, at });
+    if (row) await recordChange(trx, row, status, reason);
+  }
+
   /** Enters a state if it may be entered; tells whether it was. */
   async function enter(
     trx: Transaction,
@@ -167,43 +188,29 @@ export function messageService(deps: {
       afterEnd: (trx: Transaction) => Promise<void>,
     ): Promise<void> {
       await database.transaction(async (trx) => {
-        const at = clock.now();
-        const { id, claim } = message;
-        if (failure === 'temporary' && message.attempts < SEND_ATTEMPTS_MAX && at < message.expiresAt) {
-          const dueAt = at + retryDelayMs(message.attempts, Math.random());
-          const row = await repository.giveBack(trx, {
-            id,
-            claim,
-            reason,
-            at,
-            dueAt,
-            attempts: message.attempts,
-          });
-          if (row) await recordChange(trx, row, 'queued', reason);
+        const { id, claim, attempts } = message;
+        if (failure === 'temporary' && attempts < SEND_ATTEMPTS_MAX) {
+          const delayMs = retryDelayMs(attempts, Math.random());
+          await giveBack(trx, message, { reason, delayMs, attempts });
           return;
         }
-        const status = failure === 'temporary' && at >= message.expiresAt ? 'expired' : 'failed';
-        const row = await repository.enterByClaim(trx, { id, claim, status, reason, at });
+        const row = await repository.enterByClaim(trx, {
+          id,
+          claim,
+          status: 'failed',
+          reason,
+          at: clock.now(),
+        });
         if (!row) return;
-        await recordChange(trx, row, status, reason);
-        if (status === 'failed') await afterEnd(trx);
+        await recordChange(trx, row, 'failed', reason);
+        await afterEnd(trx);
       });
     },
 
     /** Gives a claimed message back without counting the try: the channel was down, or the server stops. */
     async release(message: ClaimedMessage, reason: string, delayMs: number): Promise<void> {
-      await database.transaction(async (trx) => {
-        const at = clock.now();
-        const { id, claim } = message;
-        if (at >= message.expiresAt) {
-          const row = await repository.enterByClaim(trx, { id, claim, status: 'expired', reason, at });
-          if (row) await recordChange(trx, row, 'expired', reason);
-          return;
-        }
-        const attempts = message.attempts - 1;
-        const row = await repository.giveBack(trx, { id, claim, reason, at, dueAt: at + delayMs, attempts });
-        if (row) await recordChange(trx, row, 'queued', reason);
-      });
+      const attempts = message.attempts - 1;
+      await database.transaction((trx) => giveBack(trx, message, { reason, delayMs, attempts }));
     },
 
     /**
@@ -214,23 +221,10 @@ export function messageService(deps: {
       const endedBy = Math.min(now, Number.MAX_SAFE_INTEGER);
       if ((await repository.leasesEnded(database.reader, endedBy)).length === 0) return 0;
       return database.transaction(async (trx) => {
-        const at = clock.now();
         const rows = await repository.leasesEnded(trx, endedBy);
         for (const row of rows) {
-          if (at >= row.expires_at) {
-            await enter(trx, row.id, 'expired', 'code expired');
-            continue;
-          }
-          const change = {
-            id: row.id,
-            claim: row.claim,
-            reason: 'interrupted',
-            at,
-            dueAt: at,
-            attempts: row.attempts - 1,
-          };
-          const released = await repository.giveBack(trx, change);
-          if (released) await recordChange(trx, released, 'queued', 'interrupted');
+          const claimed = { id: row.id, claim: row.claim, expiresAt: row.expires_at };
+          await giveBack(trx, claimed, { reason: 'interrupted', delayMs: 0, attempts: row.attempts - 1 });
         }
         return rows.length;
       });

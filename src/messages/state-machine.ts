@@ -12,7 +12,7 @@ const ENTERED_FROM: Record<MessageStatus, readonly MessageStatus[]> = {
   read: ['sending', 'sent', 'delivered'],
   failed: ['queued', 'sending', 'sent'],
   expired: ['queued', 'sending'],
-  canceled: ['queued'],
+  canceled: ['queued', 'sending'],
 };
 
 /** The states from which `status` may be entered. */

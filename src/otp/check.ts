@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../database/database.ts';
 import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { PhoneLimits } from '../limits/phone-limits.ts';
 import { normalizeCode } from './code.ts';
@@ -88,14 +89,17 @@ export function codeCheck(deps: {
     code: string,
     now: number,
   ): Promise<Outcome> {
-    const client_ip = request.clientIp ?? row.client_ip;
+    const client_ip = request.clientIp === undefined ? row.client_ip : addressIdentity(request.clientIp);
     const guesser = { code_length: row.code_length, attempts: row.attempts, client_ip };
     if (attemptsRemaining(destination, guesser, maxAttempts, now) === 0) {
       secrets.matches(undefined, code);
       return { is: 'spent', nextSendAt: nextFreeSendAt(destination, guesser, phoneLimits, now) };
     }
 
-    // Either way the attempt is taken in the transaction that found one left, and the transaction commits.
+    // Count first, compare second: the attempt is spent as a failure, and a right code takes the failure back.
+    const failed: FailedCheck = [now, client_ip];
+    if (!(await repository.spendAttempt(trx, row.id, [...failedChecksOf(row), failed])))
+      return { is: 'none' };
     if (secrets.matches(row, code)) {
       if (!(await ender.verify(trx, row, now))) return { is: 'none' };
       for (const other of destination.verifications) {
@@ -105,9 +109,6 @@ export function codeCheck(deps: {
       }
       return { is: 'verified', row, at: now };
     }
-    const failed: FailedCheck = [now, client_ip];
-    if (!(await repository.spendAttempt(trx, row.id, [...failedChecksOf(row), failed])))
-      return { is: 'none' };
     const after = { ...destination, failedChecks: [...destination.failedChecks, failed] };
     const remaining = attemptsRemaining(after, { ...guesser, attempts: row.attempts + 1 }, maxAttempts, now);
     if (remaining === 0) await ender.end(trx, row, 'max_attempts_reached', 'max_attempts_reached');

@@ -107,6 +107,7 @@ export function nextSendAt(destination: Destination, limits: PhoneLimits): numbe
 export function nextRetryAt(destination: Destination, row: VerificationRow, limits: PhoneLimits): number {
   const sends = sendsOf(row);
   const counted = sends.map(([at]) => at).filter((at) => at >= destination.countedFrom);
+  // With all its messages sent, only a new verification can send another.
   const spent = sends.length >= SENDS_MAX ? row.expires_at - LIFE_WORTH_A_RETRY_MS + 1 : 0;
   return Math.max(nextSendAt(destination, limits), nextResendAt(counted, limits), spent);
 }

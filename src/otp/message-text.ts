@@ -16,17 +16,27 @@ export interface MessageText {
  */
 export function readMessage(message: string, code: string | undefined): MessageText {
   if (message.includes(PLACEHOLDER)) {
-    return { body: code === undefined ? message : message.replaceAll(code, PLACEHOLDER) };
+    return { body: code === undefined ? message : withoutCode(message, code) };
   }
   if (code !== undefined) {
-    if (!message.includes(code)) throw noCodeIn(`Put {{code}} or the code itself into the message.`);
-    return { body: message.replaceAll(code, PLACEHOLDER) };
+    const body = withoutCode(message, code);
+    if (body === message) throw noCodeIn(`Put {{code}} or the code itself into the message.`);
+    return { body };
   }
   const codeInText = /(?<!\d)\d{4,8}(?!\d)/.exec(message)?.[0];
   if (codeInText === undefined) {
     throw noCodeIn('Put {{code}} into the message, or a code of 4 to 8 digits.');
   }
   return { body: message.replaceAll(codeInText, PLACEHOLDER), codeInText };
+}
+
+/** The text with `{{code}}` for the code, which is found in upper and lower case, as it is compared. */
+function withoutCode(message: string, code: string): string {
+  const everywhere = new RegExp(code, 'gi');
+  return message
+    .split(PLACEHOLDER)
+    .map((part) => part.replace(everywhere, PLACEHOLDER))
+    .join(PLACEHOLDER);
 }
 
 function noCodeIn(message: string): ValidationError {

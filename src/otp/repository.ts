@@ -36,8 +36,8 @@ export interface VerificationRepository {
   /** Leaves `pending`; false when it had been left before. */
   end(trx: Transaction, end: { id: string; status: Ending; reason: string | null }): Promise<boolean>;
   /**
-   * Takes one attempt and the code with it: from `pending` to `verified` at `at`, with no failed check left. False
-   * when it is no longer pending, so that of any number of callers one succeeds.
+   * Takes the code: from `pending` to `verified` at `at`, with no failed check left. False when it is no longer
+   * pending, so that of any number of callers one succeeds.
    */
   consume(trx: Transaction, id: string, at: number): Promise<boolean>;
   /** Takes one attempt of a pending verification and keeps the failed check; false when it is no longer pending. */
@@ -112,12 +112,7 @@ export function verificationRepository(database: Database): VerificationReposito
   const consume = database.prepare<{ id: string; at: number }, { id: string }>((db, value) =>
     db
       .updateTable('verifications')
-      .set((eb) => ({
-        status: 'verified',
-        verified_at: value('at'),
-        attempts: eb('attempts', '+', sql.lit(1)),
-        failed_checks: '[]',
-      }))
+      .set({ status: 'verified', verified_at: value('at'), failed_checks: '[]' })
       .where('id', '=', value('id'))
       .where('status', '=', sql.lit('pending'))
       .returning('id'),

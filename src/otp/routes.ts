@@ -8,6 +8,7 @@ import type { RunOnce } from '../http/idempotency.ts';
 import {
   iso,
   isoOrNull,
+  noBody,
   page,
   pageQuery,
   problems,
@@ -124,7 +125,7 @@ const timelineEntry = z.object({
 });
 
 const listQuery = z.strictObject({
-  ...pageQuery,
+  ...pageQuery('ver'),
   phone: phone.optional(),
   purpose: purpose.optional(),
   status: z.enum(VERIFICATION_STATUSES).optional(),
@@ -273,6 +274,7 @@ export function otpRoutes(
         description:
           'After 30, 60, then 120 seconds; at most 5 messages a verification. No new guesses come with it.',
         params: idParams,
+        body: noBody,
         querystring: projectQuery,
         response: {
           200: success(verification),
@@ -304,6 +306,7 @@ export function otpRoutes(
         summary: 'Cancel a verification',
         description: 'Its code is worth nothing from now on. Canceling twice is the same as once.',
         params: idParams,
+        body: noBody,
         querystring: projectQuery,
         response: { 200: success(verification), ...problems('OTP_NOT_FOUND', 'OTP_EXPIRED') },
       },

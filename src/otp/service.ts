@@ -4,6 +4,7 @@ import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
+import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
 import type { PhoneLimits } from '../limits/phone-limits.ts';
@@ -23,6 +24,7 @@ import {
   nextRetryAt,
   nextSendAt,
   pendingFor,
+  SENDS_MAX,
   sendsOf,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
@@ -119,22 +121,26 @@ export function otpService(deps: {
     return messages.enqueue(trx, { ...message, projectId, verificationId, phone, expiresAt });
   }
 
-  /** Sends the same code once more, with another text or by another channel if these are given. */
+  /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
   async function sendAgain(
     trx: Transaction,
     row: VerificationRow,
     destination: Destination,
-    { body: newBody, channel }: { body?: string; channel: ChannelName },
+    { body: newBody, channel, phone = row.phone }: { body?: string; channel: ChannelName; phone?: string },
   ): Promise<Verification> {
     const now = clock.now();
-    const allowedAt = nextRetryAt(destination, row, phoneLimits);
-    if (allowedAt > now) throw tooSoon(allowedAt, now);
     const sends = sendsOf(row);
+    const allowedAt = nextRetryAt(destination, row, phoneLimits);
+    if (allowedAt > now || sends.length >= SENDS_MAX) throw tooSoon(allowedAt, now);
     const [, previousId] = sends.at(-1)!;
     const previous = await messages.open(trx, previousId);
     if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
     const id = newId('msg', now);
-    await enqueue(trx, row, { id, code: previous.code, body: newBody ?? previous.body, channel });
+    await enqueue(
+      trx,
+      { ...row, phone },
+      { id, code: previous.code, body: newBody ?? previous.body, channel },
+    );
     const all: Send[] = [...sends, [now, id]];
     await repository.setSends(trx, row.id, all, channel);
     return toVerification(
@@ -195,7 +201,7 @@ export function otpService(deps: {
       const text = readText(request);
       const destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
-      const client_ip = request.clientIp ?? null;
+      const client_ip = request.clientIp === undefined ? null : addressIdentity(request.clientIp);
 
       const pending = pendingFor(destination, request.purpose, now);
       const isRetry =
@@ -210,7 +216,11 @@ export function otpService(deps: {
         throw guessesSpent(nextFreeSendAt(destination, guesser, phoneLimits, now), now);
       }
       if (isRetry) {
-        const verification = await sendAgain(trx, pending, destination, { channel, body: text.body });
+        const verification = await sendAgain(trx, pending, destination, {
+          channel,
+          body: text.body,
+          phone: phone.e164,
+        });
         return { verification, retried: true };
       }
 

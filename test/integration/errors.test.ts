@@ -21,7 +21,6 @@ describe('an address that does not exist', () => {
     ['DELETE', '/api/v2/otp/send'],
     ['GET', '/nothing'],
     ['GET', '/api'],
-    ['GET', '//api/v1/health'],
     ['GET', '/API/V1/HEALTH'],
     ['PUT', '/assets2/x.js'],
   ])('%s %s is a problem document with 404, without a key and with one', async (method, path) => {
@@ -32,7 +31,12 @@ describe('an address that does not exist', () => {
     }
   });
 
-  test.each(['/assets/nothing.js', '/docs/static/nothing.js', '/docs/nothing', '/assets/', '/assets/%00'])(
+  test('a doubled slash is another address', async () => {
+    const answer = await sendRaw(server.address, requestText('GET //api/v1/health', []));
+    expectProblem(answer, 'RESOURCE_NOT_FOUND');
+  });
+
+  test.each(['/assets/nothing.js', '/docs/static/nothing.js', '/docs/nothing', '/assets/'])(
     'a file that does not exist (%s) is 404 too, not "method not allowed"',
     async (path) => {
       const answer = await server.call('GET', path, { key: null });
@@ -41,13 +45,20 @@ describe('an address that does not exist', () => {
     },
   );
 
-  test.each(['/assets/../index.html', '/assets/%2e%2e/index.html', '/assets/..%2f..%2fpackage.json', '/assets/....//x'])(
+  test.each([
+    '/assets/../index.html',
+    '/assets/%2e%2e/index.html',
+    '/assets/..%2f..%2fpackage.json',
+    '/assets/....//x',
+    '/assets/%00',
+  ])(
     'no way of writing it (%s) leads out of the folder of files, and none is an error of ours',
     async (path) => {
       const answer = await sendRaw(server.address, requestText(`GET ${path}`, []));
       expect(answer.status).toBeGreaterThanOrEqual(400);
       expect(answer.status).toBeLessThan(500);
-      expectProblem(answer, answer.body.code);
+      const problem = expectProblem(answer, answer.body.code);
+      expect(problem.detail).not.toContain('body');
       expect(answer.text).not.toContain('doctype');
     },
   );
@@ -71,11 +82,14 @@ describe('a wrong method', () => {
     expect(answer.headers.get('allow')?.split(', ').sort()).toEqual([...allow].sort());
   });
 
-  test.each(['TRACE', 'PROPFIND', 'MKCALENDAR'])('%s, which HTTP knows and we do not, is 405', async (method) => {
-    const answer = await sendRaw(server.address, requestText(`${method} /api/v1/otp/send`, []));
-    expectProblem(answer, 'METHOD_NOT_ALLOWED');
-    expect(answer.headers.get('allow')).toBe('POST');
-  });
+  test.each(['TRACE', 'PROPFIND', 'MKCALENDAR'])(
+    '%s, which HTTP knows and we do not, is 405',
+    async (method) => {
+      const answer = await sendRaw(server.address, requestText(`${method} /api/v1/otp/send`, []));
+      expectProblem(answer, 'METHOD_NOT_ALLOWED');
+      expect(answer.headers.get('allow')).toBe('POST');
+    },
+  );
 });
 
 describe('a body that cannot be read', () => {
@@ -105,12 +119,18 @@ describe('a body that cannot be read', () => {
     expectProblem(await server.call('POST', 'otp/send'), 'VALIDATION_ERROR');
   });
 
-  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/xml', ';;;'])(
-    'the content type %s is 415, whatever the body is',
-    async (type) => {
-      expectProblem(await send('{"phone":"+6283834946034"}', { 'content-type': type }), 'UNSUPPORTED_MEDIA_TYPE');
-    },
-  );
+  test.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'text/xml',
+    ';;;',
+  ])('the content type %s is 415, whatever the body is', async (type) => {
+    expectProblem(
+      await send('{"phone":"+6283834946034"}', { 'content-type': type }),
+      'UNSUPPORTED_MEDIA_TYPE',
+    );
+  });
 
   test('a body of 2 MB is 413, told by its length before it has arrived', async () => {
     const connection = await openRaw(server.address);

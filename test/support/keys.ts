@@ -1,5 +1,5 @@
-import { newId } from '../../src/lib/id.ts';
 import type { Grant } from '../../src/keys/permissions.ts';
+import { newId } from '../../src/lib/id.ts';
 import type { TestApp } from './test-app.ts';
 
 /** A key of the default project with just these permissions. */
@@ -15,7 +15,9 @@ export async function makeKey(
 }
 
 /** Another project beside the default one, with a key that may do everything in it. */
-export async function makeProject(server: TestApp): Promise<{ projectId: string; key: string; keyId: string }> {
+export async function makeProject(
+  server: TestApp,
+): Promise<{ projectId: string; key: string; keyId: string }> {
   const { clock, database } = server.app;
   const projectId = newId('prj', clock.now());
   await database.transaction(async (trx) => {

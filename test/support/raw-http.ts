@@ -86,9 +86,12 @@ function parseAnswer(bytes: Buffer, isClosed: boolean): Answer | undefined {
   }
   const rest = bytes.subarray(end + 4);
   const length = headers.get('content-length');
-  const isComplete = length === null ? isClosed : rest.length >= Number(length);
+  const isComplete =
+    length !== null
+      ? rest.length >= Number(length)
+      : isClosed || (headers.has('transfer-encoding') && rest.toString('latin1').endsWith('0\r\n\r\n'));
   if (!isComplete) return undefined;
-  const text = rest.toString('utf8');
+  const text = (length === null ? rest : rest.subarray(0, Number(length))).toString('utf8');
   const isJson = headers.get('content-type')?.includes('json');
   return { status: Number(statusLine.split(' ')[1]), headers, text, body: isJson ? JSON.parse(text) : text };
 }

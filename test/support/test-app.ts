@@ -71,7 +71,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const firstRun = await app.firstRun();
   const address = await app.start();
   const key = options.key ?? firstRun?.apiKey ?? '';
-  const adminPassword = options.adminPassword ?? firstRun?.adminPassword ?? options.env?.MASTER_PASSWORD ?? '';
+  const adminPassword =
+    options.adminPassword ?? firstRun?.adminPassword ?? options.env?.MASTER_PASSWORD ?? '';
 
   return {
     app,
@@ -97,7 +98,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
         body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
       });
       const text = await answer.text();
-      const isJson = answer.headers.get('content-type')?.includes('json');
+      const isJson = text !== '' && answer.headers.get('content-type')?.includes('json');
       return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text, text };
     },
     async stop({ keepFiles = false } = {}) {

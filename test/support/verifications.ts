@@ -26,10 +26,8 @@ export function verificationsOf(server: TestApp) {
     resend: (id: string, as: Credentials = {}) => server.call('POST', `otp/${id}/resend`, as),
     cancel: (id: string, as: Credentials = {}) => server.call('POST', `otp/${id}/cancel`, as),
     read: (id: string, as: Credentials = {}) => server.call('GET', `otp/${id}`, as),
-    limits: (phone: string) =>
-      server.call('GET', `limits/${encodeURIComponent(phone)}`, { asAdmin: true }),
-    lift: (phone: string) =>
-      server.call('DELETE', `limits/${encodeURIComponent(phone)}`, { asAdmin: true }),
+    limits: (phone: string) => server.call('GET', `limits/${encodeURIComponent(phone)}`, { asAdmin: true }),
+    lift: (phone: string) => server.call('DELETE', `limits/${encodeURIComponent(phone)}`, { asAdmin: true }),
     fault: (body: Body) => server.call('PUT', 'simulator/faults', { body, asAdmin: true }),
 
     /** Sends and expects 201; resolves to the `data`. */

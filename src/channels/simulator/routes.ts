@@ -47,7 +47,7 @@ export function simulatorRoutes(
         tags,
         summary: 'Messages on the virtual phones, newest first',
         querystring: z.strictObject({
-          ...pageQuery,
+          ...pageQuery('msg'),
           to: z.string().optional().meta({ description: 'One number only.', example: '+6283834946034' }),
           projectId,
         }),

@@ -1,6 +1,7 @@
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { DatabaseError } from '../../errors/errors.ts';
+import { DatabaseOpenError } from './open-error.ts';
 
 /** "WOTP" in ASCII: marks the file as a WODB database for tools that have opened it. */
 export const APPLICATION_ID = 0x574f5450;
@@ -19,26 +20,37 @@ const OUTAGES = [
   'SQLITE_READONLY',
   'SQLITE_CANTOPEN',
   'SQLITE_NOMEM',
+  'SQLITE_PROTOCOL',
 ];
 const DAMAGES = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
 
-/** The SQLite result code of an error, or '' when it is none of SQLite's. */
+/** The SQLite result code of an error, or of the one behind a DatabaseError; '' when there is none. */
 export function sqliteCode(error: unknown): string {
-  return error instanceof Sqlite.SqliteError ? error.code : '';
+  const origin = error instanceof DatabaseError ? error.cause : error;
+  return origin instanceof Sqlite.SqliteError ? origin.code : '';
+}
+
+/** Whether SQLite reports pages that are not what they should be. */
+export function isDamage(error: unknown): boolean {
+  return DAMAGES.some((damage) => sqliteCode(error).startsWith(damage));
 }
 
 /** Turns SQLite's outages (full disk, I/O error, damage) into a 503 that keeps its cause; passes the rest on. */
 export function asDatabaseError(error: unknown): unknown {
+  if (error instanceof DatabaseError) return error;
   const code = sqliteCode(error);
   if (code === 'SQLITE_FULL') return new DatabaseError('The disk is full; nothing was changed.', error);
   if (OUTAGES.some((outage) => code.startsWith(outage))) {
     return new DatabaseError('The database cannot be used at the moment; nothing was changed.', error);
   }
-  if (DAMAGES.some((damage) => code.startsWith(damage))) {
+  if (isDamage(error)) {
     return new DatabaseError('The database file is damaged; the operator has to restore a backup.', error);
   }
   return error;
 }
+
+/** `create` writes the first page of an empty file; `write` and `read` open a whole database. */
+export type ConnectionMode = 'create' | 'write' | 'read';
 
 /**
  * One open SQLCipher 4 connection with its cache of prepared statements. All calls are synchronous.
@@ -50,25 +62,34 @@ export class WodbConnection implements DatabaseConnection {
   /**
    * Opens the file, gives the key, sets every pragma the product relies on and reads each one back.
    * @throws Error when one of them does not hold; a SqliteError NOTADB when the key does not fit the file.
+   * @throws DatabaseOpenError when the file is another program's.
    */
-  constructor(path: string, fileKey: FileKey, { readonly }: { readonly: boolean }) {
-    this.sqlite = new Sqlite(path, { readonly, fileMustExist: true, timeout: 5_000 });
+  constructor(path: string, fileKey: FileKey, mode: ConnectionMode) {
+    this.sqlite = new Sqlite(path, { readonly: mode === 'read', fileMustExist: true, timeout: 5_000 });
     try {
       this.sqlite.pragma(`cipher = 'sqlcipher'`);
       this.sqlite.pragma('legacy = 4');
       // A raw key with its salt: SQLCipher runs no key derivation of its own over it.
       this.sqlite.pragma(`key = "x'${fileKey.key.toString('hex')}${fileKey.salt.toString('hex')}'"`);
-      if (!readonly) {
+      // Before anything is written: a library without the cipher would take the key and write plain text.
+      this.#readBack({ cipher: 'sqlcipher', legacy: '4' });
+      if (mode === 'create') {
         // Takes effect only while the file has no page yet, so it has to come before WAL.
         this.sqlite.pragma('auto_vacuum = INCREMENTAL');
-        this.sqlite.pragma('journal_mode = WAL');
+        this.sqlite.pragma(`application_id = ${APPLICATION_ID}`);
+      } else if (this.sqlite.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+        throw new DatabaseOpenError(
+          `${path} opens with this key, but it is not a WODB database. Put the right file back or restore a backup; the file was not touched.`,
+        );
       }
+      if (mode !== 'read') this.sqlite.pragma('journal_mode = WAL');
       this.sqlite.pragma('synchronous = FULL');
       this.sqlite.pragma('foreign_keys = ON');
       this.sqlite.pragma('temp_store = MEMORY');
       this.sqlite.pragma('secure_delete = ON');
       this.sqlite.pragma('cache_size = -32768');
       this.#readBack({
+        page_size: 4096,
         journal_mode: 'wal',
         synchronous: 2,
         foreign_keys: 1,
@@ -105,8 +126,14 @@ export class WodbConnection implements DatabaseConnection {
     return statement;
   }
 
-  /** Runs one query and returns its rows (none for a statement that returns nothing). */
+  /**
+   * Runs one query and returns its rows (none for a statement that returns nothing). A connection that may write does
+   * so inside a transaction only: a query that outlives its transaction must not commit by itself.
+   */
   run<Row>(sql: string, parameters: readonly unknown[]): { rows: Row[]; changes: number } {
+    if (!this.sqlite.inTransaction && !this.sqlite.readonly) {
+      throw new Error('A query was run after its transaction had ended.');
+    }
     try {
       const statement = this.statement(sql);
       if (statement.reader) return { rows: statement.all(...parameters) as Row[], changes: 0 };

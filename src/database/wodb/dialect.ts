@@ -9,17 +9,21 @@ import {
 import type { Schema } from '../schema.ts';
 import type { WodbConnection } from './connection.ts';
 
+const notHere = async () => {
+  throw new Error('Transactions on WODB are begun by the write queue.');
+};
+
 /**
- * Kysely over one WODB connection. Request transactions come from the write queue, which begins and commits for
- * a whole group; begin and commit here serve the migrations only.
+ * Kysely over one WODB connection. Transactions are begun and ended around it: by the write queue for a whole group,
+ * and when the database is opened for all missing migrations together.
  */
 export function kyselyOver(connection: WodbConnection): Kysely<Schema> {
   const driver: Driver = {
     init: async () => {},
     acquireConnection: async () => connection,
-    beginTransaction: async () => void connection.sqlite.exec('BEGIN IMMEDIATE'),
-    commitTransaction: async () => void connection.sqlite.exec('COMMIT'),
-    rollbackTransaction: async () => void connection.sqlite.exec('ROLLBACK'),
+    beginTransaction: notHere,
+    commitTransaction: notHere,
+    rollbackTransaction: notHere,
     releaseConnection: async () => {},
     destroy: async () => {},
   };

@@ -30,7 +30,12 @@ function checkOf(key: Buffer): Buffer {
 export function readKeyCheck(path: string): KeyCheck | undefined {
   if (!existsSync(path)) return undefined;
   const { salt, check } = parsed(readFileSync(path, 'utf8'));
-  if (typeof salt === 'string' && FORM.salt.test(salt) && typeof check === 'string' && FORM.check.test(check)) {
+  if (
+    typeof salt === 'string' &&
+    FORM.salt.test(salt) &&
+    typeof check === 'string' &&
+    FORM.check.test(check)
+  ) {
     return { salt, check };
   }
   throw new DatabaseOpenError(

@@ -36,6 +36,8 @@ export function takeDatabaseLock(databasePath: string): () => void {
   createPrivateFile(path);
   const holder = new Sqlite(path, { timeout: 1_000 });
   try {
+    // It holds no data, so there is nothing to undo after a crash.
+    holder.pragma('journal_mode = MEMORY');
     holder.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     holder.close();

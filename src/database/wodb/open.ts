@@ -1,23 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { Database } from '../database.ts';
 import { migrateToLatest } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
-import { APPLICATION_ID, type FileKey, WodbConnection } from './connection.ts';
+import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
+import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
-import { keyMatches, readKeyCheck, writeKeyCheck } from './key-check.ts';
-import { createPrivateFile, takeDatabaseLock } from './lock.ts';
+import { fileKeyOf, holdsDatabase, SALT_BYTES } from './file-key.ts';
+import { readKeyCheck, writeKeyCheck } from './key-check.ts';
+import { realPath, takeDatabaseLock } from './lock.ts';
+import { DatabaseOpenError } from './open-error.ts';
 import { WriteQueue } from './write-queue.ts';
-
-/** The database file cannot be opened as it is; the message says why and what to do. Nothing was changed. */
-export class DatabaseOpenError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'DatabaseOpenError';
-  }
-}
 
 export interface WodbOptions {
   /** The database file. */
@@ -30,29 +25,29 @@ export interface WodbOptions {
   maxWaitingWrites?: number;
 }
 
-const SALT_BYTES = 16;
-const PLAIN_HEADER = 'SQLite format 3\0';
-
 /**
  * Opens the embedded database, creates it when the folder never held one, and brings its schema up to date.
  * @throws DatabaseInUseError when another process owns the file.
  * @throws DatabaseOpenError when the file is missing, empty, plain, foreign or damaged, or the key is wrong.
+ * @throws NewerSchemaError when a newer WOTP has written it.
  */
 export async function openWodb(options: WodbOptions): Promise<Database> {
   createPrivateFolder(dirname(options.path));
   createPrivateFolder(dirname(options.keyCheckPath));
-  const releaseLock = takeDatabaseLock(options.path);
+  const path = realPath(options.path);
+  const releaseLock = takeDatabaseLock(path);
   try {
-    const { fileKey, isNew } = fileKeyOf(options);
-    if (isNew) createPrivateFile(options.path);
-    const writer = openConnection(options.path, fileKey, { readonly: false });
+    const keyCheck = readKeyCheck(options.keyCheckPath);
+    const fileKey = holdsDatabase(path, keyCheck)
+      ? fileKeyOf(path, options.masterKey, keyCheck)
+      : await createDatabase(path, options.masterKey);
+    const open = (mode: ConnectionMode) =>
+      explaining(path, keyCheck !== undefined, () => new WodbConnection(path, fileKey, mode));
+    const writer = await open('write');
     try {
-      if (isNew) writer.sqlite.pragma(`application_id = ${APPLICATION_ID}`);
-      const version = await migrateToLatest(kyselyOver(writer));
-      writer.sqlite.pragma(`user_version = ${version}`);
-      if (!readKeyCheck(options.keyCheckPath)) writeKeyCheck(options.keyCheckPath, fileKey);
-      const reader = openConnection(options.path, fileKey, { readonly: true });
-      return wodbDatabase(writer, reader, releaseLock, options);
+      await explaining(path, true, () => bringUpToDate(writer));
+      if (!keyCheck) writeKeyCheck(options.keyCheckPath, fileKey);
+      return wodbDatabase(writer, await open('read'), releaseLock, options);
     } catch (error) {
       writer.close();
       throw error;
@@ -63,60 +58,54 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
   }
 }
 
-function createPrivateFolder(path: string): void {
-  if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
-}
-
-/** The key for the file as it stands, or for a new one. Reads the file's salt, and so runs before it is opened. */
-function fileKeyOf({ path, keyCheckPath, masterKey }: WodbOptions): { fileKey: FileKey; isNew: boolean } {
-  const keyCheck = readKeyCheck(keyCheckPath);
-  if (!existsSync(path) || statSync(path).size === 0) {
-    if (keyCheck) {
-      throw new DatabaseOpenError(
-        `The data folder has held a database, but ${path} is ${existsSync(path) ? 'empty' : 'missing'}. Put the file back or restore a backup. To begin anew, move the whole data folder away.`,
-      );
-    }
-    const salt = randomBytes(SALT_BYTES);
-    return { fileKey: { key: stretchMasterKey(masterKey, salt), salt }, isNew: true };
-  }
-
-  const salt = readSalt(path);
-  if (salt.toString('latin1') === PLAIN_HEADER) {
-    throw new DatabaseOpenError(`${path} is a plain SQLite file, not an encrypted WODB database.`);
-  }
+/**
+ * Makes a new database under another name and moves it into place when it is whole, so that a crash on the way leaves
+ * none.
+ */
+async function createDatabase(path: string, masterKey: string): Promise<FileKey> {
+  const draft = `${path}.new`;
+  // What a start that was cut off has left.
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
+  const salt = randomBytes(SALT_BYTES);
   const fileKey = { key: stretchMasterKey(masterKey, salt), salt };
-  if (keyCheck) {
-    const expectedSalt = Buffer.from(keyCheck.salt, 'hex');
-    const key = expectedSalt.equals(salt) ? fileKey.key : stretchMasterKey(masterKey, expectedSalt);
-    if (!keyMatches(keyCheck, key)) {
-      throw new DatabaseOpenError(
-        'DB_MASTER_KEY is not the key of this database. Set the key it was made with; the file was not touched.',
-      );
-    }
-    if (!expectedSalt.equals(salt)) {
-      throw new DatabaseOpenError(
-        `${path} is not the database that belongs to this data folder. Put the right file back or restore a backup.`,
-      );
-    }
-  }
-  return { fileKey, isNew: false };
-}
-
-function readSalt(path: string): Buffer {
-  const salt = Buffer.alloc(SALT_BYTES);
-  const file = openSync(path, 'r');
-  readSync(file, salt, 0, SALT_BYTES, 0);
-  closeSync(file);
-  return salt;
-}
-
-function openConnection(path: string, fileKey: FileKey, mode: { readonly: boolean }): WodbConnection {
+  createPrivateFile(draft);
+  const connection = new WodbConnection(draft, fileKey, 'create');
   try {
-    return new WodbConnection(path, fileKey, mode);
+    await bringUpToDate(connection);
+  } finally {
+    // Also moves the WAL into the file and syncs it.
+    connection.close();
+  }
+  renameSync(draft, path);
+  syncFolder(dirname(path));
+  return fileKey;
+}
+
+/** Applies the missing migrations in one transaction: a crash leaves the old schema or the new one. */
+async function bringUpToDate(connection: WodbConnection): Promise<void> {
+  const { sqlite } = connection;
+  sqlite.exec('BEGIN IMMEDIATE');
+  try {
+    const version = await migrateToLatest(kyselyOver(connection));
+    if (sqlite.pragma('user_version', { simple: true }) !== version)
+      sqlite.pragma(`user_version = ${version}`);
+    sqlite.exec('COMMIT');
   } catch (error) {
-    if ((error as { code?: string }).code !== 'SQLITE_NOTADB') throw error;
+    if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Tells in words what to do about a file that SQLite finds damaged; `keyIsRight` when the key was checked before. */
+async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
     throw new DatabaseOpenError(
-      `${path} cannot be opened with this DB_MASTER_KEY: the key is wrong, or the file's first page is damaged. Check the key, then restore a backup; the file was not touched.`,
+      keyIsRight
+        ? `${path} is damaged. Restore a backup; the file was not touched.`
+        : `${path} cannot be opened with this DB_MASTER_KEY: the key is wrong, or the file's first page is damaged. Check the key, then restore a backup; the file was not touched.`,
       error,
     );
   }
@@ -135,9 +124,9 @@ function wodbDatabase(
 
   const close = async () => {
     await queue.close();
-    // The reader first: while it is open the writer cannot empty the WAL.
-    reader.close();
     try {
+      // The reader first: while it is open the writer cannot empty the WAL.
+      reader.close();
       writer.sqlite.pragma('wal_checkpoint(TRUNCATE)');
     } finally {
       writer.close();

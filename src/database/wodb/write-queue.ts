@@ -1,6 +1,8 @@
 import { DatabaseError } from '../../errors/errors.ts';
 import { asDatabaseError, sqliteCode, type WodbConnection } from './connection.ts';
 
+const OUTAGE = 'The database cannot be used at the moment; nothing was changed.';
+
 interface Job {
   work: () => Promise<unknown>;
   resolve: (value: unknown) => void;
@@ -29,7 +31,7 @@ export class WriteQueue {
   #waiting: Job[] = [];
   #running: Promise<void> | undefined;
   #closed: DatabaseError | undefined;
-  /** Why the latest commit failed; undefined when it succeeded. */
+  /** Why the latest commit failed; undefined when one has succeeded since. */
   failure: unknown;
 
   constructor(connection: WodbConnection, options: WriteQueueOptions) {
@@ -53,8 +55,7 @@ export class WriteQueue {
     }
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
-      // The next turn of the event loop: whatever this one still reads from its sockets joins the group.
-      this.#running ??= new Promise((done) => setImmediate(() => void this.#drain().then(done)));
+      this.#running ??= this.#drain();
     });
   }
 
@@ -65,20 +66,26 @@ export class WriteQueue {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, this.#maxGroup);
-      await this.#commitGroup(group);
-      if (this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    try {
+      while (this.#waiting.length > 0) {
+        // The next turn of the event loop: whatever this one still reads from its sockets joins the group.
+        await new Promise((resolve) => setImmediate(resolve));
+        await this.#commitGroup(this.#waiting.splice(0, this.#maxGroup));
+      }
+    } finally {
+      // In the same step that saw nothing waiting, so that a transaction that comes next starts a run of its own.
+      this.#running = undefined;
     }
-    this.#running = undefined;
   }
 
   async #commitGroup(group: Job[]): Promise<void> {
+    const changesBefore = this.failure === undefined ? 0 : this.#changes();
     try {
       this.#exec('BEGIN IMMEDIATE');
       for (const job of group) await this.#runInSavepoint(job);
       this.#exec('COMMIT');
-      this.failure = undefined;
+      // A group that wrote nothing shows nothing about the disk.
+      if (this.failure !== undefined && this.#changes() > changesBefore) this.failure = undefined;
     } catch (error) {
       this.#abort(group, error);
       return;
@@ -94,27 +101,35 @@ export class WriteQueue {
     try {
       job.outcome = { value: await job.work() };
     } catch (error) {
-      // SQLite ends the whole transaction by itself on a full disk or an I/O error.
-      if (!this.#connection.sqlite.inTransaction) throw error;
-      this.#exec('ROLLBACK TO job');
       job.outcome = { error };
     }
+    // SQLite ends the whole transaction by itself on a full disk or an I/O error, whatever the job makes of the error.
+    if (!this.#connection.sqlite.inTransaction) {
+      const error = 'error' in job.outcome ? job.outcome.error : undefined;
+      throw sqliteCode(error) === '' ? new DatabaseError(OUTAGE, error) : error;
+    }
+    if ('error' in job.outcome) this.#exec('ROLLBACK TO job');
     this.#exec('RELEASE job');
   }
 
   #abort(group: Job[], error: unknown): void {
     this.failure = error;
-    if (this.#connection.sqlite.inTransaction) this.#connection.sqlite.exec('ROLLBACK');
-    const reason = asDatabaseError(error);
+    const lost = sqliteCode(error).endsWith('FSYNC')
+      ? new DatabaseError('The disk failed to keep what was written; the server is stopping.', error)
+      : undefined;
+    const reason = lost ?? asDatabaseError(error);
     for (const job of group) job.reject(reason);
-    if (sqliteCode(error).endsWith('FSYNC')) {
-      this.#closed = new DatabaseError(
-        'The disk failed to keep what was written; the server is stopping.',
-        error,
-      );
-      for (const job of this.#waiting.splice(0)) job.reject(this.#closed);
-      this.#onFatal(this.#closed);
+    if (this.#connection.sqlite.inTransaction) this.#connection.sqlite.exec('ROLLBACK');
+    if (lost) {
+      this.#closed = lost;
+      for (const job of this.#waiting.splice(0)) job.reject(lost);
+      this.#onFatal(lost);
     }
+  }
+
+  /** Rows this connection has changed since it was opened. */
+  #changes(): number {
+    return this.#connection.statement('select total_changes()').pluck().get() as number;
   }
 
   #exec(sql: string): void {

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
+import { CHANNEL_NAMES, type ChannelName } from './channel.ts';
+import { channelSelection } from './selection.ts';
+
+const withChannels = (names: readonly ChannelName[], mockMode: boolean) =>
+  channelSelection(
+    names.map((name) => new ScriptedChannel(name)),
+    mockMode,
+  );
+
+describe('the channel of a send', () => {
+  test('in mock mode is the virtual phone wherever it would be WhatsApp', () => {
+    const select = withChannels(['simulator', 'sms'], true);
+    expect((['auto', 'whatsapp', 'simulator', 'sms'] as const).map(select)).toEqual([
+      'simulator',
+      'simulator',
+      'simulator',
+      'sms',
+    ]);
+  });
+
+  test('out of it is WhatsApp, or the one that is named', () => {
+    const select = withChannels(['whatsapp', 'sms'], false);
+    expect((['auto', 'whatsapp', 'sms'] as const).map(select)).toEqual(['whatsapp', 'whatsapp', 'sms']);
+  });
+
+  test('out of mock mode is never the virtual phone, whatever is set up', () => {
+    for (const channels of [[], ['simulator'], CHANNEL_NAMES] as ChannelName[][]) {
+      expect(() => withChannels(channels, false)('simulator')).toThrow(
+        expect.objectContaining({ code: 'VALIDATION_ERROR' }),
+      );
+    }
+    expect(() => withChannels(['simulator'], false)('auto')).toThrow(
+      expect.objectContaining({ code: 'WHATSAPP_OFFLINE' }),
+    );
+  });
+
+  test('that is not set up is refused', () => {
+    for (const name of ['cloud_api', 'email', 'sms', 'http'] as const) {
+      for (const mockMode of [true, false]) {
+        expect(() => withChannels(['simulator', 'whatsapp'], mockMode)(name)).toThrow(
+          expect.objectContaining({ code: 'CHANNEL_UNAVAILABLE', status: 503 }),
+        );
+      }
+    }
+    expect(() => withChannels([], false)('whatsapp')).toThrow(
+      expect.objectContaining({ code: 'WHATSAPP_OFFLINE', status: 503 }),
+    );
+  });
+});

@@ -1,0 +1,68 @@
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { stretchMasterKey } from '../../lib/key-derivation.ts';
+import type { FileKey } from './connection.ts';
+import { type KeyCheck, keyMatches } from './key-check.ts';
+import { DatabaseOpenError } from './open-error.ts';
+
+export const SALT_BYTES = 16;
+const PLAIN_HEADER = 'SQLite format 3\0';
+
+/**
+ * Whether there is a database file to open; false when one may be made.
+ * @throws DatabaseOpenError when there is none although there has been one
+ */
+export function holdsDatabase(path: string, keyCheck: KeyCheck | undefined): boolean {
+  const state = !existsSync(path) ? 'missing' : statSync(path).size === 0 ? 'empty' : 'there';
+  if (state === 'there') return true;
+  if (keyCheck) {
+    throw new DatabaseOpenError(
+      `The data folder has held a database, but ${path} is ${state}. Put the file back or restore a backup. To begin anew, move the whole data folder away.`,
+    );
+  }
+  for (const rest of [`${path}-wal`, `${path}-journal`]) {
+    if (!existsSync(rest) || statSync(rest).size === 0) continue;
+    throw new DatabaseOpenError(
+      `${rest} holds changes of a database, but ${path} itself is ${state}. Put the file back or restore a backup. To begin anew, move ${rest} away.`,
+    );
+  }
+  return false;
+}
+
+/**
+ * The key for an existing file, whose salt it reads: call it before SQLite opens the file, because closing any
+ * descriptor of a file drops the locks that SQLite holds on it.
+ * @throws DatabaseOpenError when the file is plain, or the key check says that the key or the file is another one
+ */
+export function fileKeyOf(path: string, masterKey: string, keyCheck: KeyCheck | undefined): FileKey {
+  const salt = readSalt(path);
+  if (salt.toString('latin1') === PLAIN_HEADER) {
+    throw new DatabaseOpenError(`${path} is a plain SQLite file, not an encrypted WODB database.`);
+  }
+  const key = stretchMasterKey(masterKey, salt);
+  if (!keyCheck) return { key, salt };
+
+  const expectedSalt = Buffer.from(keyCheck.salt, 'hex');
+  const isExpected = expectedSalt.equals(salt);
+  if (!keyMatches(keyCheck, isExpected ? key : stretchMasterKey(masterKey, expectedSalt))) {
+    throw new DatabaseOpenError(
+      'DB_MASTER_KEY is not the key of this database. Set the key it was made with; the file was not touched.',
+    );
+  }
+  if (!isExpected) {
+    throw new DatabaseOpenError(
+      `${path} is not the database that belongs to this data folder, or its first bytes are damaged. Put the right file back or restore a backup.`,
+    );
+  }
+  return { key, salt };
+}
+
+function readSalt(path: string): Buffer {
+  const salt = Buffer.alloc(SALT_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, salt, 0, SALT_BYTES, 0);
+  } finally {
+    closeSync(file);
+  }
+  return salt;
+}

@@ -1,0 +1,519 @@
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
+import { settle } from '../../test/support/test-clock.ts';
+import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { SendError } from '../channels/channel.ts';
+import { Dispatcher, type DispatcherOptions, SEND_TIMEOUT_MS } from './dispatcher.ts';
+import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
+import { LEASE_MS } from './service.ts';
+
+let outbox: TestOutbox;
+let channel: ScriptedChannel;
+let dispatcher: Dispatcher;
+let undeliverable: { id: string; reason: string }[];
+let logLines: string[];
+
+function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
+  return new Dispatcher({
+    messages: outbox.messages,
+    channels: [channel],
+    clock: outbox.clock,
+    log: pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) }),
+    onUndeliverable: async (_trx, { id }, reason) => {
+      undeliverable.push({ id, reason });
+    },
+    ...options,
+  });
+}
+
+// One database for all: making a key from a password is slow on purpose. Each test finds an empty outbox.
+beforeAll(async () => {
+  outbox = await openTestOutbox();
+});
+afterAll(() => outbox.close());
+
+beforeEach(async () => {
+  await outbox.clear();
+  channel = new ScriptedChannel('simulator');
+  undeliverable = [];
+  logLines = [];
+  dispatcher = makeDispatcher();
+});
+
+/** Moves time on in small steps, so that whatever one step starts is over before the next. */
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 100) await outbox.clock.advance(Math.min(100, left));
+}
+
+/** Stops a dispatcher, moving time on for what waits for it. */
+async function stopped(which: Dispatcher): Promise<void> {
+  let isOver = false;
+  const stopping = which.stop().then(() => {
+    isOver = true;
+  });
+  for (let step = 0; step < 100 && !isOver; step++) await outbox.clock.advance(100);
+  await stopping;
+}
+
+afterEach(async () => {
+  await stopped(dispatcher);
+  await settle();
+  expect(dispatcher.inFlight, 'tries left running').toBe(0);
+});
+
+describe('a message in the outbox', () => {
+  test('is handed to its channel once, with its text and its stored id, and is sent when acknowledged', async () => {
+    await dispatcher.start();
+    const id = await outbox.enqueue({ phone: '+6281234500009', code: '481516' });
+    dispatcher.wake();
+    await pass(200);
+    expect(channel.tries.map(({ message }) => message)).toEqual([
+      { id, projectId: 'prj_test', to: '+6281234500009', text: 'Code 481516' },
+    ]);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending']);
+    expect(dispatcher.inFlight).toBe(1);
+    channel.tries[0]!.acknowledge();
+    await pass(5_000);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent']);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(channel.tries).toHaveLength(1);
+  });
+
+  test('that nobody woke the dispatcher for is found within a second', async () => {
+    await dispatcher.start();
+    await pass(100);
+    await outbox.enqueue();
+    await pass(1_000);
+    expect(channel.tries).toHaveLength(1);
+  });
+
+  test('that was there before the start is sent', async () => {
+    await outbox.enqueue();
+    await dispatcher.start();
+    await pass(100);
+    expect(channel.tries).toHaveLength(1);
+  });
+
+  test('for a channel that does not run waits', async () => {
+    const id = await outbox.enqueue({ channel: 'sms' });
+    await dispatcher.start();
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(0);
+    expect(await outbox.history(id)).toEqual(['queued']);
+  });
+
+  test('whose code has expired is never handed over', async () => {
+    const id = await outbox.enqueue({ lifeMs: 1_000 });
+    outbox.clock.set(outbox.clock.now() + 1_000);
+    await dispatcher.start();
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(0);
+    expect((await outbox.row(id)).status).toBe('queued');
+  });
+
+  test('is not handed over before the dispatcher has started', async () => {
+    await outbox.enqueue();
+    dispatcher.wake();
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(0);
+  });
+});
+
+describe('a channel', () => {
+  test('never has more in hand than it can take, and gets them all', async () => {
+    channel = new ScriptedChannel('simulator', 3);
+    channel.onTry = (attempt) => outbox.clock.setTimeout(attempt.acknowledge, 50);
+    dispatcher = makeDispatcher();
+    const ids: string[] = [];
+    for (let i = 0; i < 20; i++) ids.push(await outbox.enqueue());
+    await dispatcher.start();
+    await pass(10_000);
+    expect(channel.inHandMax).toBe(3);
+    expect(new Set(channel.tries.map(({ message }) => message.id))).toEqual(new Set(ids));
+    expect(channel.tries).toHaveLength(20);
+  });
+
+  test('that is slow delays no other', async () => {
+    const sms = new ScriptedChannel('sms', 1);
+    sms.onTry = (attempt) => attempt.acknowledge();
+    channel = new ScriptedChannel('simulator', 1);
+    dispatcher = makeDispatcher({ channels: [channel, sms] });
+    for (let i = 0; i < 5; i++) {
+      await outbox.enqueue({ channel: 'simulator' });
+      await outbox.enqueue({ channel: 'sms' });
+    }
+    await dispatcher.start();
+    await pass(5_000);
+    expect(channel.tries).toHaveLength(1);
+    expect(sms.tries).toHaveLength(5);
+  });
+});
+
+describe('a try that fails', () => {
+  test('for good ends the message at once, with the reason', async () => {
+    channel.onTry = ({ fail }) => fail(new SendError('permanent', 'PHONE_NOT_ON_WHATSAPP'));
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(60_000);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'failed: PHONE_NOT_ON_WHATSAPP']);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(undeliverable).toEqual([{ id, reason: 'PHONE_NOT_ON_WHATSAPP' }]);
+    expect(channel.tries).toHaveLength(1);
+  });
+
+  test('for now is repeated under the same id with growing waits, then given up', async () => {
+    const triedAt: number[] = [];
+    channel.onTry = ({ fail }) => {
+      triedAt.push(outbox.clock.now());
+      fail(new SendError('temporary', 'rate limited'));
+    };
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(120_000);
+    expect(triedAt).toHaveLength(SEND_ATTEMPTS_MAX);
+    expect(new Set(channel.tries.map(({ message }) => message.id))).toEqual(new Set([id]));
+    const waits = triedAt.slice(1).map((at, i) => at - triedAt[i]!);
+    waits.forEach((wait, i) => {
+      expect(wait).toBeGreaterThanOrEqual(500 * 2 ** i);
+      // The outbox is looked at once a second.
+      expect(wait).toBeLessThanOrEqual(1_000 * 2 ** i + 1_100);
+    });
+    expect(await outbox.history(id)).toEqual([
+      ...Array(SEND_ATTEMPTS_MAX - 1)
+        .fill(['sending', 'queued: rate limited'])
+        .reduce((all, pair) => [...all, ...pair], ['queued']),
+      'sending',
+      'failed: rate limited',
+    ]);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(undeliverable).toEqual([{ id, reason: 'rate limited' }]);
+  });
+
+  test('because the channel is down costs no attempt, however often', async () => {
+    channel.onTry = ({ fail }) => fail(new SendError('unavailable', 'channel down'));
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(60_000);
+    expect(channel.tries.length).toBeGreaterThan(SEND_ATTEMPTS_MAX);
+    expect(await outbox.row(id)).toMatchObject({ status: 'queued', attempts: 0, reason: 'channel down' });
+    channel.onTry = ({ acknowledge }) => acknowledge();
+    await pass(5_000);
+    expect(await outbox.row(id)).toMatchObject({ status: 'sent', attempts: 1 });
+    expect(undeliverable).toEqual([]);
+  });
+
+  test('by an error that says nothing of itself is repeated, and nothing of it is shown', async () => {
+    channel.onTry = ({ fail }) => fail(new TypeError('cannot read properties of undefined'));
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(300);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'queued: unexpected error']);
+    expect(logLines.join()).toContain('cannot read properties');
+  });
+
+  test('after its code has expired ends the message as expired, which is no failure of the number', async () => {
+    const [temporary, down] = [
+      await outbox.enqueue({ lifeMs: 5_000 }),
+      await outbox.enqueue({ lifeMs: 5_000 }),
+    ];
+    await dispatcher.start();
+    await pass(200);
+    outbox.clock.set(outbox.clock.now() + 5_000);
+    for (const { message, fail } of channel.tries) {
+      fail(new SendError(message.id === temporary ? 'temporary' : 'unavailable', 'too late'));
+    }
+    await settle();
+    for (const id of [temporary, down]) {
+      expect(await outbox.history(id)).toEqual(['queued', 'sending', 'expired: too late']);
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    }
+    expect(undeliverable).toEqual([]);
+  });
+
+  test('is not repeated when the code would have expired by then', async () => {
+    channel.onTry = ({ fail }) => fail(new SendError('temporary', 'busy'));
+    await outbox.enqueue({ lifeMs: 2_000 });
+    await dispatcher.start();
+    await pass(60_000);
+    const latest = channel.tries.length;
+    await pass(60_000);
+    expect(channel.tries).toHaveLength(latest);
+    expect(latest).toBeLessThan(SEND_ATTEMPTS_MAX);
+  });
+
+  test('when its verification ended meanwhile is not repeated', async () => {
+    const ids = [await outbox.enqueue(), await outbox.enqueue()];
+    await dispatcher.start();
+    await pass(200);
+    await outbox.stopMessages(ids);
+    channel.tries[0]!.fail(new SendError('temporary', 'busy'));
+    channel.tries[1]!.fail(new SendError('unavailable', 'channel down'));
+    await pass(60_000);
+    expect(channel.tries).toHaveLength(2);
+    for (const id of ids) {
+      expect((await outbox.row(id)).status).toBe('canceled');
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    }
+  });
+
+  test('keeps the message when what has to follow a failure cannot be written, and tries again', async () => {
+    let writable = false;
+    dispatcher = makeDispatcher({
+      onUndeliverable: async () => {
+        if (!writable) throw new Error('disk full');
+        undeliverable.push({ id: 'written', reason: '' });
+      },
+    });
+    channel.onTry = ({ fail }) => fail(new SendError('permanent', 'gone'));
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(300);
+    expect((await outbox.row(id)).status).toBe('sending');
+    expect(logLines.join()).toContain('disk full');
+    writable = true;
+    await pass(LEASE_MS + 2_000);
+    expect((await outbox.row(id)).status).toBe('failed');
+    expect(undeliverable).toHaveLength(1);
+  });
+});
+
+describe('a try that takes too long', () => {
+  test('is ended after 30 s and repeated; what it comes to later changes nothing', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(SEND_TIMEOUT_MS + 200);
+    expect(channel.tries[0]!.signal.aborted).toBe(true);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'queued: no answer within 30 seconds']);
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(2);
+    channel.tries[0]!.acknowledge();
+    await pass(200);
+    expect((await outbox.row(id)).status).toBe('sending');
+    channel.tries[1]!.acknowledge();
+    await pass(200);
+    expect((await outbox.row(id)).status).toBe('sent');
+  });
+
+  test('leaves no timer behind that ends another', async () => {
+    await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    channel.tries[0]!.acknowledge();
+    await pass(SEND_TIMEOUT_MS);
+    expect(channel.tries[0]!.signal.aborted).toBe(false);
+  });
+});
+
+describe('receipts', () => {
+  test('move a message on, each once', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    channel.tries[0]!.acknowledge();
+    await settle();
+    for (const status of ['delivered', 'delivered', 'read', 'delivered', 'read'] as const) {
+      channel.receipts!.onReceipt(id, status);
+      await settle();
+    }
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent', 'delivered', 'read']);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+  });
+
+  test('that come before the acknowledgement are believed, and are not taken back by it', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    channel.receipts!.onReceipt(id, 'read');
+    await settle();
+    channel.tries[0]!.acknowledge();
+    await pass(200);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'read']);
+  });
+
+  test('for messages that nobody sent change nothing', async () => {
+    const id = await outbox.enqueue({ channel: 'sms' });
+    await dispatcher.start();
+    channel.receipts!.onReceipt(id, 'delivered');
+    channel.receipts!.onReceipt('msg_01jd3x8zq2e6v9k5m7n0p4r8st', 'read');
+    await pass(200);
+    expect(await outbox.history(id)).toEqual(['queued']);
+  });
+
+  test('that cannot be written are logged, and nothing stops', async () => {
+    const failing = { ...outbox.messages, recordReceipt: () => Promise.reject(new Error('disk full')) };
+    dispatcher = makeDispatcher({ messages: failing });
+    await dispatcher.start();
+    channel.receipts!.onReceipt('msg_1', 'delivered');
+    await outbox.enqueue();
+    await pass(1_200);
+    expect(logLines.join()).toContain('receipt not recorded');
+    expect(channel.tries).toHaveLength(1);
+  });
+});
+
+describe('an outbox that cannot be read', () => {
+  test('is tried again until it can', async () => {
+    let readable = false;
+    const failing = {
+      ...outbox.messages,
+      claimDue: (...claim: Parameters<typeof outbox.messages.claimDue>) =>
+        readable ? outbox.messages.claimDue(...claim) : Promise.reject(new Error('disk full')),
+    };
+    dispatcher = makeDispatcher({ messages: failing });
+    await outbox.enqueue();
+    await dispatcher.start();
+    await pass(2_500);
+    expect(logLines.filter((line) => line.includes('could not be read')).length).toBeGreaterThanOrEqual(2);
+    readable = true;
+    await pass(1_200);
+    expect(channel.tries).toHaveLength(1);
+  });
+});
+
+describe('claims', () => {
+  test('of a process that died are taken back at the next start, at the cost of no attempt', async () => {
+    const id = await outbox.enqueue();
+    await outbox.messages.claimDue('simulator', 10);
+    await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
+    expect(await outbox.row(id)).toMatchObject({ status: 'queued', attempts: 0 });
+    await dispatcher.start();
+    await pass(200);
+    expect(channel.tries.map(({ message }) => message.id)).toEqual([id]);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'queued: interrupted', 'sending']);
+  });
+
+  test('end with their lease, whoever holds them', async () => {
+    await outbox.enqueue();
+    await outbox.messages.claimDue('simulator', 10);
+    await dispatcher.start();
+    await pass(LEASE_MS - 1_000);
+    expect(channel.tries).toHaveLength(0);
+    await pass(2_500);
+    expect(channel.tries).toHaveLength(1);
+  });
+
+  test('that are over write nothing any more', async () => {
+    const id = await outbox.enqueue();
+    const [stale] = await outbox.messages.claimDue('simulator', 10);
+    await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
+    const [fresh] = await outbox.messages.claimDue('simulator', 10);
+    expect(fresh!.claim).toBeGreaterThan(stale!.claim);
+    const before = await outbox.history(id);
+    const never = () => Promise.reject(new Error('must not run'));
+    await outbox.messages.markSent(stale!);
+    await outbox.messages.release(stale!, 'late', 0);
+    await outbox.messages.markTryFailed(stale!, 'temporary', 'late', never);
+    await outbox.messages.markTryFailed(stale!, 'permanent', 'late', never);
+    expect(await outbox.history(id)).toEqual(before);
+    expect(await outbox.eventHistory(id)).toEqual(before);
+    await outbox.messages.markSent(fresh!);
+    expect((await outbox.row(id)).status).toBe('sent');
+  });
+
+  test('taken back after the code expired end as expired', async () => {
+    const id = await outbox.enqueue({ lifeMs: 1_000 });
+    await outbox.messages.claimDue('simulator', 10);
+    outbox.clock.set(outbox.clock.now() + 1_000);
+    await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
+    expect((await outbox.history(id)).at(-1)).toMatch(/^expired/);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+  });
+
+  test('taken back after the verification ended are not sent', async () => {
+    const id = await outbox.enqueue();
+    await outbox.messages.claimDue('simulator', 10);
+    await outbox.stopMessages([id]);
+    await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
+    await dispatcher.start();
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(0);
+    expect((await outbox.row(id)).status).toBe('canceled');
+  });
+
+  test('are shared out: ten dispatchers at once hand each message over once', async () => {
+    const ids = new Set<string>();
+    for (let i = 0; i < 30; i++) ids.add(await outbox.enqueue());
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, () => outbox.messages.claimDue('simulator', 7)),
+    );
+    const claimed = claims.flat().map(({ id }) => id);
+    expect(claimed).toHaveLength(30);
+    expect(new Set(claimed)).toEqual(ids);
+  });
+});
+
+describe('stopping', () => {
+  test('waits for the tries under way, and takes no more', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    let isOver = false;
+    const stopping = dispatcher.stop().then(() => {
+      isOver = true;
+    });
+    await outbox.enqueue();
+    dispatcher.wake();
+    await pass(2_000);
+    expect(isOver).toBe(false);
+    channel.tries[0]!.acknowledge();
+    await settle();
+    await stopping;
+    expect((await outbox.row(id)).status).toBe('sent');
+    expect(channel.tries).toHaveLength(1);
+    expect(channel.stops).toBe(1);
+  });
+
+  test('gives back what has not ended in 5 s, at the cost of no attempt', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    await stopped(dispatcher);
+    expect(channel.tries[0]!.signal.aborted).toBe(true);
+    expect(await outbox.row(id)).toMatchObject({ status: 'queued', attempts: 0, reason: 'server stopping' });
+  });
+
+  test('waits for receipts that are being written', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    channel.tries[0]!.acknowledge();
+    await settle();
+    channel.receipts!.onReceipt(id, 'delivered');
+    await dispatcher.stop();
+    expect((await outbox.row(id)).status).toBe('delivered');
+  });
+
+  test('before the start is for good', async () => {
+    await dispatcher.stop();
+    await dispatcher.start();
+    await outbox.enqueue();
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(0);
+  });
+
+  test('twice is the same as once, and both return when the work is over', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(200);
+    const over: string[] = [];
+    const both = [
+      dispatcher.stop().then(() => over.push('first')),
+      dispatcher.stop().then(() => over.push('second')),
+    ];
+    await pass(1_000);
+    expect(over).toEqual([]);
+    channel.tries[0]!.acknowledge();
+    await Promise.all(both);
+    await dispatcher.stop();
+    expect((await outbox.row(id)).status).toBe('sent');
+  });
+
+  test('starting twice is the same as once', async () => {
+    await dispatcher.start();
+    await dispatcher.start();
+    await outbox.enqueue();
+    await pass(1_200);
+    expect(channel.tries).toHaveLength(1);
+  });
+});

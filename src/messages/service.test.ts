@@ -1,0 +1,220 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { LEASE_MS } from './service.ts';
+import { isFinal, statesBefore } from './state-machine.ts';
+import type { ClaimedMessage, MessageStatus } from './types.ts';
+
+const LIFE_MS = 300_000;
+
+let outbox: TestOutbox;
+beforeAll(async () => {
+  outbox = await openTestOutbox();
+});
+afterAll(() => outbox.close());
+beforeEach(() => outbox.clear());
+
+/** Something that can happen to the messages of a verification. `n` chooses to which message, or by which claim. */
+type Step =
+  | { do: 'claim' | 'sent' | 'release' | 'recover' | 'die' | 'end'; n: number }
+  | { do: 'fail'; n: number; how: 'permanent' | 'temporary' }
+  | { do: 'receipt'; n: number; status: 'delivered' | 'read' }
+  | { do: 'wait'; ms: number };
+
+const n = fc.nat({ max: 5 });
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('claim'), n }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('sent', 'release', 'recover', 'die'), n }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('fail'), n, how: fc.constantFrom('permanent', 'temporary') }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('receipt'), n, status: fc.constantFrom('delivered', 'read') }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.constantFrom(500, 2_000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.constantFrom(LEASE_MS, LIFE_MS) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('end'), n }) },
+) as fc.Arbitrary<Step>;
+// Without `size` lists are short as a rule, and most would end before anything has happened.
+const steps = fc.array(step, { maxLength: 25, size: 'max' });
+
+/** Lets it all happen to two messages of one verification; tells what was handed out and when it ended. */
+async function live(happening: readonly Step[]) {
+  const { messages, clock } = outbox;
+  await outbox.clear();
+  const ids = [await outbox.enqueue({ lifeMs: LIFE_MS }), await outbox.enqueue({ lifeMs: LIFE_MS })];
+  const claims: (ClaimedMessage & { at: number; afterEnd: boolean })[] = [];
+  let ended = false;
+  const act = async (what: Step): Promise<void> => {
+    if (what.do === 'wait') return clock.set(clock.now() + what.ms);
+    const id = ids[what.n % 2]!;
+    const claim = claims.at(-1 - (what.n % Math.max(1, claims.length)));
+    switch (what.do) {
+      case 'claim':
+        for (const claimed of await messages.claimDue('simulator', 1 + (what.n % 2))) {
+          claims.push({ ...claimed, at: clock.now(), afterEnd: ended });
+        }
+        return;
+      case 'sent':
+        if (claim) await messages.markSent(claim);
+        return;
+      case 'release':
+        if (claim) await messages.release(claim, 'channel down', 1_000);
+        return;
+      case 'fail':
+        if (claim) await messages.markTryFailed(claim, what.how, 'busy', async () => {});
+        return;
+      case 'recover':
+        await messages.recoverClaims(clock.now());
+        return;
+      case 'die':
+        await messages.recoverClaims(Number.POSITIVE_INFINITY);
+        return;
+      case 'receipt':
+        return messages.recordReceipt(id, what.status);
+      case 'end':
+        await outbox.stopMessages(ids, { arrived: what.n % 2 === 0 });
+        ended = true;
+    }
+  };
+  for (const what of happening) await act(what);
+  return { ids, claims, ended };
+}
+
+describe('whatever happens to messages, in whatever order', () => {
+  test('their states only move as the state machine allows, and each change has one event', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        const { ids } = await live(happening);
+        for (const id of ids) {
+          const states = (await outbox.history(id)).map((entry) => entry.split(':')[0] as MessageStatus);
+          expect(states[0]).toBe('queued');
+          for (const [i, next] of states.slice(1).entries()) expect(statesBefore(next)).toContain(states[i]);
+          expect(states.slice(0, -1).some(isFinal)).toBe(false);
+          expect((await outbox.row(id)).status).toBe(states.at(-1));
+          expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+        }
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  test('each claim has a higher number than the one before, and none is made after the code expired', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        const { ids, claims } = await live(happening);
+        for (const id of ids) {
+          const numbers = claims.filter((claim) => claim.id === id).map(({ claim }) => claim);
+          expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+        }
+        for (const claim of claims) expect(claim.at).toBeLessThan(claim.expiresAt);
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  test('once their verification has ended their code is gone', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        const { ids, ended } = await live(happening);
+        for (const id of ids) {
+          expect((await outbox.row(id)).sealed_code === null).toBe(ended);
+          expect(await outbox.messages.open(outbox.database.reader, id)).toEqual(
+            ended ? undefined : { code: '481516', body: 'Code {{code}}' },
+          );
+        }
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  test('once their verification has ended none is handed out again', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, steps, async (before, after) => {
+        const { claims } = await live([...before, { do: 'end', n: 1 }, ...after]);
+        expect(claims.filter(({ afterEnd }) => afterEnd)).toEqual([]);
+        for (const { text } of claims) expect(text).toBe('Code 481516');
+      }),
+      { numRuns: 80 },
+    );
+  });
+});
+
+describe('the end of a verification', () => {
+  test('cancels what waits, and leaves what a channel has in hand to what the channel reports', async () => {
+    const inHand = await outbox.enqueue();
+    const [claim] = await outbox.messages.claimDue('simulator', 1);
+    const waits = await outbox.enqueue();
+    await outbox.stopMessages([inHand, waits]);
+    expect(await outbox.history(waits)).toEqual(['queued', 'canceled: verification canceled']);
+    expect(await outbox.history(inHand)).toEqual(['queued', 'sending']);
+    await outbox.messages.markSent(claim!);
+    expect((await outbox.row(inHand)).status).toBe('sent');
+  });
+
+  test('by its code counts the newest message that was sent as delivered, where none is known to be', async () => {
+    const [first, second] = [await outbox.enqueue(), await outbox.enqueue()];
+    for (const claim of await outbox.messages.claimDue('simulator', 2)) await outbox.messages.markSent(claim);
+    await outbox.stopMessages([first, second], { arrived: true });
+    expect([(await outbox.row(first)).status, (await outbox.row(second)).status]).toEqual([
+      'sent',
+      'delivered',
+    ]);
+  });
+
+  test('by its code leaves receipts as they are', async () => {
+    const [first, second] = [await outbox.enqueue(), await outbox.enqueue()];
+    for (const claim of await outbox.messages.claimDue('simulator', 2)) await outbox.messages.markSent(claim);
+    await outbox.messages.recordReceipt(first, 'read');
+    await outbox.stopMessages([first, second], { arrived: true });
+    expect([(await outbox.row(first)).status, (await outbox.row(second)).status]).toEqual(['read', 'sent']);
+  });
+
+  test('by its code counts one that is just being sent as delivered', async () => {
+    const id = await outbox.enqueue();
+    const [claim] = await outbox.messages.claimDue('simulator', 1);
+    await outbox.stopMessages([id], { arrived: true });
+    await outbox.messages.markSent(claim!);
+    expect((await outbox.history(id)).map((entry) => entry.split(':')[0])).toEqual([
+      'queued',
+      'sending',
+      'delivered',
+    ]);
+  });
+
+  test('twice is the same as once', async () => {
+    const id = await outbox.enqueue();
+    await outbox.stopMessages([id]);
+    const before = await outbox.history(id);
+    await outbox.stopMessages([id], { status: 'expired' });
+    expect(await outbox.history(id)).toEqual(before);
+    expect(await outbox.eventHistory(id)).toEqual(before);
+  });
+});
+
+describe('what is shown of a message', () => {
+  test('is its text with the code while the code lives, and bullets afterwards', async () => {
+    const id = await outbox.enqueue({ code: '90817263' });
+    const text = async () => (await outbox.messages.views(outbox.database.reader, [id])).get(id)!.text;
+    expect(await text()).toBe('Code 90817263');
+    await outbox.stopMessages([id]);
+    expect(await text()).toBe('Code ••••••');
+  });
+
+  test('is nothing for ids that do not exist', async () => {
+    const none = 'msg_01jd3x8zq2e6v9k5m7n0p4r8st';
+    expect((await outbox.messages.views(outbox.database.reader, [none])).size).toBe(0);
+    expect(await outbox.messages.open(outbox.database.reader, none)).toBeUndefined();
+  });
+
+  test('a sealed code that was moved to another message does not open', async () => {
+    const [one, other] = [await outbox.enqueue({ code: '111111' }), await outbox.enqueue({ code: '222222' })];
+    const { sealed_code } = await outbox.row(one);
+    await outbox.database.transaction(async (trx) => {
+      await trx.updateTable('messages').set({ sealed_code }).where('id', '=', other).execute();
+    });
+    await expect(outbox.messages.open(outbox.database.reader, other)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,309 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { WotpError } from '../errors/errors.ts';
+import { phoneReader } from './phone-reader.ts';
+import type { VerificationRow } from './repository.ts';
+import { otpService } from './service.ts';
+import { ENDINGS } from './state-machine.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const PROJECT = 'prj_test';
+/** Two spellings of one line, and another line. */
+const PHONES = ['+5511987654321', '+551187654321', '+6281234500001'];
+const CODES = ['481516', '234200', '4815'];
+const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
+
+let outbox: TestOutbox;
+let otp: ReturnType<typeof otpService>;
+
+beforeAll(async () => {
+  outbox = await openTestOutbox();
+  otp = otpService({
+    ...outbox,
+    rules: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5, phoneLimits: LIMITS },
+    readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
+    selectChannel: () => 'simulator',
+  });
+});
+afterAll(() => outbox.close());
+
+async function clear(): Promise<void> {
+  await outbox.clear();
+  await outbox.database.transaction(async (trx) => {
+    await trx.deleteFrom('verifications').execute();
+  });
+}
+beforeEach(clear);
+
+const verifications = () =>
+  outbox.database.reader.selectFrom('verifications').selectAll().orderBy('id').execute();
+const sendsOf = (row: { sends: string }) => JSON.parse(row.sends) as [at: number, id: string][];
+
+/** Something that callers, people, time and channels do. */
+type Step =
+  | { do: 'send'; waitMs: number; phone: number; purpose: number; code?: number; expiryMinutes?: number }
+  | { do: 'guess'; nth: number; times: number; right: boolean; clientIp?: string }
+  | { do: 'resend' | 'cancel' | 'deliver' | 'undeliverable'; nth: number }
+  | { do: 'wait'; ms: number }
+  | { do: 'sweep' }
+  | { do: 'lift'; phone: number };
+
+const nth = fc.nat({ max: 1 });
+const phone = fc.constantFrom(0, 0, 0, 1, 1, 2);
+const send = fc.record({
+  do: fc.constant('send'),
+  waitMs: fc.constantFrom(0, 1_000, 29_999, 30_000, 30_000, 60_000, 120_000, 10 * MINUTE_MS),
+  phone,
+  purpose: fc.nat({ max: 1 }),
+  code: fc.option(fc.nat({ max: CODES.length - 1 }), { nil: undefined }),
+  expiryMinutes: fc.constantFrom(undefined, 1, 10, 60),
+});
+const guess = fc.record({
+  do: fc.constant('guess'),
+  nth,
+  times: fc.integer({ min: 1, max: 7 }),
+  right: fc.constantFrom(...Array<boolean>(14).fill(false), true),
+  clientIp: fc.constantFrom(undefined, undefined, undefined, '203.0.113.7'),
+});
+const delivery = fc.record({
+  do: fc.constantFrom('resend', 'resend', 'resend', 'deliver', 'cancel', 'undeliverable'),
+  nth,
+});
+const time = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.constantFrom(30_000, 5 * MINUTE_MS) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.constant(DAY_MS) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('sweep') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lift'), phone }) },
+);
+/** Some days are all sending, some all guessing: only so are the limits met. */
+const steps = fc
+  .constantFrom([12, 0, 3, 0], [10, 10, 1, 0], [10, 10, 5, 3])
+  .chain(([sends, guesses, deliveries, times]) => {
+    const step = fc.oneof(
+      { weight: sends!, arbitrary: send },
+      { weight: guesses!, arbitrary: guess },
+      { weight: deliveries!, arbitrary: delivery },
+      { weight: times!, arbitrary: time },
+    );
+    return fc.array(step as fc.Arbitrary<Step>, { minLength: 20, maxLength: 90, size: 'max' });
+  });
+
+interface Life {
+  /** The code of each verification. */
+  codes: Map<string, string>;
+  /** The states each verification was seen in. */
+  states: Map<string, string[]>;
+  verified: string[];
+  /** Wrong guesses that were counted: of which line and verification, and when. */
+  failures: { line: string; id: string; at: number }[];
+  /** When the guesses and messages of a line began to count anew. */
+  cleared: { line: string; at: number; what: 'guesses' | 'all' }[];
+}
+
+/** Lets it all happen, one after the other. */
+async function live(happening: readonly Step[]): Promise<Life> {
+  const { database, clock, messages } = outbox;
+  await clear();
+  const life: Life = { codes: new Map(), states: new Map(), verified: [], failures: [], cleared: [] };
+
+  async function guessOnce({ id, destination: line }: VerificationRow, right: boolean, clientIp?: string) {
+    const row = (await verifications()).find((candidate) => candidate.id === id)!;
+    const canVerify = row.status === 'pending' && row.expires_at > clock.now();
+    const code = right ? life.codes.get(id)! : '999999';
+    const result = await otp
+      .verify({ projectId: PROJECT, id, code, clientIp })
+      .then(() => 'verified')
+      .catch((error: unknown) => {
+        if (error instanceof WotpError) return error.code;
+        throw error;
+      });
+    if (result === 'verified') {
+      expect({ right, canVerify }).toEqual({ right: true, canVerify: true });
+      life.verified.push(id);
+      life.cleared.push({ line, at: clock.now(), what: 'guesses' });
+    }
+    if (result === 'OTP_INCORRECT') {
+      expect(right).toBe(false);
+      life.failures.push({ line, id, at: clock.now() });
+    }
+  }
+
+  async function act(what: Step): Promise<void> {
+    if (what.do === 'wait') return clock.set(clock.now() + what.ms);
+    if (what.do === 'sweep') return void (await otp.expireDue(100));
+    if (what.do === 'lift') {
+      // Away from the moment of the latest message, so that before and after are told apart.
+      clock.set(clock.now() + 1);
+      const e164 = await database.transaction((trx) =>
+        otp.limits.lift(trx, PROJECT, PHONES[what.phone]!, 'admin'),
+      );
+      const line = e164.startsWith('+55') ? '5511987654321' : e164.slice(1);
+      life.cleared.push({ line, at: clock.now(), what: 'all' });
+      return;
+    }
+    if (what.do === 'send') {
+      clock.set(clock.now() + what.waitMs);
+      const { verification } = await database.transaction((trx) =>
+        otp.send(trx, {
+          projectId: PROJECT,
+          phone: PHONES[what.phone]!,
+          purpose: ['login', 'payment'][what.purpose]!,
+          channel: 'auto',
+          code: what.code === undefined ? undefined : CODES[what.code]!,
+          expiryMinutes: what.expiryMinutes,
+        }),
+      );
+      const { code } = (await messages.open(database.reader, verification.messageId))!;
+      const known = life.codes.get(verification.id);
+      if (known) expect(code).toBe(known);
+      life.codes.set(verification.id, code);
+      return;
+    }
+    const row = (await verifications()).at(-1 - what.nth);
+    if (!row) return;
+    const { id } = row;
+    switch (what.do) {
+      case 'guess':
+        for (let time = 0; time < what.times; time++) await guessOnce(row, what.right, what.clientIp);
+        return;
+      case 'resend':
+        await database.transaction((trx) => otp.resend(trx, PROJECT, id));
+        return;
+      case 'cancel':
+        await database.transaction((trx) => otp.cancel(trx, PROJECT, id));
+        return;
+      case 'deliver':
+      case 'undeliverable':
+        for (const claim of await messages.claimDue('simulator', 10)) {
+          if (what.do === 'deliver') await messages.markSent(claim);
+          else {
+            await messages.markTryFailed(claim, 'permanent', 'gone', (trx) =>
+              otp.onUndeliverable(trx, claim, 'gone'),
+            );
+          }
+        }
+    }
+  }
+
+  for (const what of happening) {
+    await act(what).catch((error: unknown) => {
+      if (!(error instanceof WotpError) || error.status >= 500) throw error;
+    });
+    for (const { id, status } of await verifications()) {
+      const seen = life.states.get(id) ?? [];
+      if (seen.at(-1) !== status) life.states.set(id, [...seen, status]);
+    }
+  }
+  return life;
+}
+
+/** Whether at most `limit` of these times, of those that lie in one stretch between `cuts`, fall into any window. */
+function expectWithin(
+  times: readonly number[],
+  cuts: readonly number[],
+  limit: number,
+  windowMs: number,
+): void {
+  const stretch = (at: number) => cuts.filter((cut) => cut <= at).length;
+  for (const end of times) {
+    const window = times.filter((at) => at <= end && at > end - windowMs && stretch(at) === stretch(end));
+    expect(window.length).toBeLessThanOrEqual(limit);
+  }
+}
+
+describe('whatever callers, people, time and channels do, in whatever order', () => {
+  test('a verification ends once, and never leaves the state it has ended in', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        const { states, verified } = await live(happening);
+        for (const [id, seen] of states) {
+          expect(seen.length, id).toBeLessThanOrEqual(2);
+          if (seen.length === 2) expect(seen[0], id).toBe('pending');
+        }
+        expect(verified).toEqual([...new Set(verified)]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('a line is sent no more than its limits allow, and a verification five messages', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        const { cleared } = await live(happening);
+        const rows = await verifications();
+        for (const line of new Set(rows.map((row) => row.destination))) {
+          const own = rows.filter((row) => row.destination === line);
+          const sentAt = own.flatMap(sendsOf).map(([at]) => at);
+          const cuts = cleared.filter((cut) => cut.line === line && cut.what === 'all').map(({ at }) => at);
+          expectWithin(sentAt, cuts, 1, LIMITS.gapMs);
+          expectWithin(sentAt, cuts, LIMITS.per10Minutes, 10 * MINUTE_MS);
+          expectWithin(sentAt, cuts, LIMITS.perDay, DAY_MS);
+        }
+        for (const row of rows) expect(sendsOf(row).length).toBeLessThanOrEqual(5);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('a verification takes five wrong guesses, and a line twenty a day', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        const { failures, cleared } = await live(happening);
+        for (const row of await verifications()) {
+          const own = failures.filter(({ id }) => id === row.id);
+          expect(own.length).toBeLessThanOrEqual(5);
+          expect(row.attempts).toBeLessThanOrEqual(5);
+        }
+        for (const line of new Set(failures.map((failure) => failure.line))) {
+          const times = failures.filter((failure) => failure.line === line).map(({ at }) => at);
+          const cuts = cleared.filter((cut) => cut.line === line).map(({ at }) => at);
+          expectWithin(times, cuts, 20, DAY_MS);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('a line has at most one pending verification for a purpose', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        await live(happening);
+        const pending = (await verifications()).filter(
+          (row) => row.status === 'pending' && row.expires_at > outbox.clock.now(),
+        );
+        const names = pending.map((row) => `${row.destination} ${row.purpose}`);
+        expect(names).toEqual([...new Set(names)]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('each change has one event, and the code of what has ended is gone', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (happening) => {
+        await live(happening);
+        const events = await outbox.database.reader.selectFrom('events').selectAll().orderBy('id').execute();
+        for (const row of await verifications()) {
+          const own = events.filter((event) => event.verification_id === row.id);
+          const types = own.filter((event) => event.message_id === null).map(({ type }) => type);
+          const ending = row.status === 'pending' ? [] : [ENDINGS[row.status as keyof typeof ENDINGS]];
+          expect(types).toEqual(['otp.created', ...ending]);
+          for (const [, id] of sendsOf(row)) {
+            expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+            const message = await outbox.row(id);
+            if (row.status !== 'pending') {
+              expect(message.sealed_code).toBeNull();
+              expect(message.status).not.toBe('queued');
+            }
+          }
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+});

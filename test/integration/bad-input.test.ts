@@ -1,0 +1,347 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { FieldProblem } from '../../src/errors/errors.ts';
+import { expectProblem } from '../support/problem.ts';
+import { requestText, sendRaw } from '../support/raw-http.ts';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { newPhone, QUICK_ADMIN } from '../support/verifications.ts';
+
+let server: TestApp;
+beforeAll(async () => {
+  server = await startTestApp({ env: { ...QUICK_ADMIN, ADDRESS_LIMIT_PER_MINUTE: '100000' } });
+});
+afterAll(() => server.stop());
+
+const WRITABLE = [
+  'verifications',
+  'messages',
+  'events',
+  'api_keys',
+  'idempotency_keys',
+  'projects',
+  'admin_sessions',
+] as const;
+
+/** How many rows each table holds that a request could have written to. */
+async function stored() {
+  const { reader } = server.app.database;
+  const counts: Record<string, number> = {};
+  for (const table of WRITABLE) {
+    const { count } = await reader
+      .selectFrom(table)
+      .select((eb) => eb.fn.countAll().as('count'))
+      .executeTakeFirstOrThrow();
+    counts[table] = Number(count);
+  }
+  return counts;
+}
+
+/** Makes a call that is refused as not valid, and holds that nothing was written. */
+async function refused(method: string, path: string, body: unknown): Promise<FieldProblem[]> {
+  const before = await stored();
+  const answer = await server.call(method, path, { body, asAdmin: true });
+  const { errors = [] } = expectProblem(answer, 'VALIDATION_ERROR');
+  expect(await stored()).toEqual(before);
+  return errors;
+}
+
+const pathsOf = (errors: FieldProblem[]) => [...new Set(errors.map(({ path }) => path))].sort();
+
+describe('a body with a wrong type', () => {
+  const phone = '+6283834946034';
+
+  const WRONG: [string, string, unknown, string[]][] = [
+    ['POST', 'otp/send', null, ['body']],
+    ['POST', 'otp/send', [], ['body']],
+    ['POST', 'otp/send', '"text"', ['body']],
+    ['POST', 'otp/send', 'true', ['body']],
+    ['POST', 'otp/send', {}, ['phone']],
+    ['POST', 'otp/send', { phone: 6283834946034 }, ['phone']],
+    ['POST', 'otp/send', { phone: [phone] }, ['phone']],
+    ['POST', 'otp/send', { phone: { $ne: '' } }, ['phone']],
+    ['POST', 'otp/send', { phone: null }, ['phone']],
+    ['POST', 'otp/send', { phone, purpose: 7 }, ['purpose']],
+    ['POST', 'otp/send', { phone, purpose: '' }, ['purpose']],
+    ['POST', 'otp/send', { phone, purpose: 'a b' }, ['purpose']],
+    ['POST', 'otp/send', { phone, purpose: 'x'.repeat(41) }, ['purpose']],
+    ['POST', 'otp/send', { phone, code: 123456 }, ['code']],
+    ['POST', 'otp/send', { phone, code: '123' }, ['code']],
+    ['POST', 'otp/send', { phone, code: '12345678901' }, ['code']],
+    ['POST', 'otp/send', { phone, code: '12 456' }, ['code']],
+    ['POST', 'otp/send', { phone, code: '١٢٣٤٥٦' }, ['code']],
+    ['POST', 'otp/send', { phone, length: '6' }, ['length']],
+    ['POST', 'otp/send', { phone, length: 5 }, ['length']],
+    ['POST', 'otp/send', { phone, length: 6.5 }, ['length']],
+    ['POST', 'otp/send', { phone, alphabet: 'hex' }, ['alphabet']],
+    ['POST', 'otp/send', { phone, message: '' }, ['message']],
+    ['POST', 'otp/send', { phone, message: 'x'.repeat(4097) }, ['message']],
+    ['POST', 'otp/send', { phone, channel: 'pigeon' }, ['channel']],
+    ['POST', 'otp/send', { phone, expiryMinutes: 0 }, ['expiryMinutes']],
+    ['POST', 'otp/send', { phone, expiryMinutes: 61 }, ['expiryMinutes']],
+    ['POST', 'otp/send', { phone, expiryMinutes: '5' }, ['expiryMinutes']],
+    ['POST', 'otp/send', { phone, expiryMinutes: 1e308 }, ['expiryMinutes']],
+    ['POST', 'otp/send', { phone, clientIp: 'localhost' }, ['clientIp']],
+    ['POST', 'otp/send', { phone, clientIp: '203.0.113.7, 203.0.113.8' }, ['clientIp']],
+    ['POST', 'otp/send', { phone, metadata: [] }, ['metadata']],
+    ['POST', 'otp/send', { phone, metadata: { text: 'x'.repeat(4096) } }, ['metadata']],
+    [
+      'POST',
+      'otp/send',
+      `{"phone":"${phone}","metadata":${'{"a":'.repeat(50)}1${'}'.repeat(50)}}`,
+      ['metadata'],
+    ],
+    ['POST', 'otp/send', { purpose: {}, phone: 1, length: 'x' }, ['length', 'phone', 'purpose']],
+    ['POST', 'otp/verify', {}, ['code']],
+    ['POST', 'otp/verify', { code: '123456' }, ['id']],
+    ['POST', 'otp/verify', { phone, id: 'ver_x', code: '123456' }, ['id']],
+    ['POST', 'otp/verify', { phone, code: 123456 }, ['code']],
+    ['POST', 'otp/verify', { phone, code: ['123456'] }, ['code']],
+    ['POST', 'otp/verify', { phone, code: '' }, ['code']],
+    ['POST', 'otp/verify', { phone, code: '1'.repeat(65) }, ['code']],
+    ['POST', 'keys', { name: 'x' }, ['permissions']],
+    ['POST', 'keys', { name: ' ', permissions: ['otp:send'] }, ['name']],
+    ['POST', 'keys', { name: 'x'.repeat(101), permissions: ['otp:send'] }, ['name']],
+    ['POST', 'keys', { name: 'x', permissions: [] }, ['permissions']],
+    ['POST', 'keys', { name: 'x', permissions: 'otp:send' }, ['permissions']],
+    ['POST', 'keys', { name: 'x', permissions: ['otp:send', 'admin'] }, ['permissions.1']],
+    ['POST', 'keys', { name: 'x', permissions: ['*'], rateLimit: 0 }, ['rateLimit']],
+    ['POST', 'keys', { name: 'x', permissions: ['*'], rateLimit: 1_000_000_001 }, ['rateLimit']],
+    ['POST', 'keys', { name: 'x', permissions: ['*'], expiresAt: 'tomorrow' }, ['expiresAt']],
+    ['POST', 'keys', { name: 'x', permissions: ['*'], expiresAt: '2020-01-01T00:00:00Z' }, ['expiresAt']],
+    ['POST', 'session', {}, ['password']],
+    ['POST', 'session', { token: 'x', password: 'y' }, ['password']],
+    ['POST', 'session', { password: 'x'.repeat(1025) }, ['password']],
+    ['PUT', 'simulator/faults', { delayMs: -1 }, ['delayMs']],
+    ['PUT', 'simulator/faults', { refuse: 'yes' }, ['refuse']],
+  ];
+  const cases = WRONG.map(([method, path, body, places]) => {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    return { method, path, text, shown: text.slice(0, 60), places };
+  });
+
+  test.each(cases)(
+    '$method $path with $shown is refused, each wrong place is named, and nothing is stored',
+    async ({ method, path, text, places }) => {
+      expect(pathsOf(await refused(method, path, text))).toEqual(places);
+    },
+  );
+});
+
+describe('an unknown field', () => {
+  test.each<[string, string, object]>([
+    ['POST', 'otp/send', { phone: '+6283834946034' }],
+    ['POST', 'otp/verify', { phone: '+6283834946034', code: '123456' }],
+    ['POST', 'keys', { name: 'x', permissions: ['otp:send'] }],
+    ['POST', 'session', { password: 'x' }],
+    ['PUT', 'simulator/faults', {}],
+    ['POST', '/api/admin/generate-token', {}],
+    ['POST', 'otp/ver_01jd3x8zq2e6v9k5m7n0p4r8st/resend', {}],
+    ['POST', 'otp/ver_01jd3x8zq2e6v9k5m7n0p4r8st/cancel', {}],
+  ])('%s %s with one is refused and the field is named', async (method, path, body) => {
+    const errors = await refused(method, path, { ...body, isAdmin: true });
+    expect(errors).toEqual([{ path: 'isAdmin', message: 'This field is not known here.' }]);
+  });
+
+  test('every one of several is named', async () => {
+    const errors = await refused('POST', 'otp/send', {
+      phone: '+6283834946034',
+      template: 'x',
+      locale: 'id',
+    });
+    expect(pathsOf(errors)).toEqual(['locale', 'template']);
+  });
+});
+
+describe('names that mean something to JavaScript', () => {
+  test.each([
+    '{"phone":"+6283834946034","__proto__":{"isAdmin":true}}',
+    '{"__proto__":{"phone":"+6283834946034"}}',
+    '{"phone":"+6283834946034","\\u005f_proto__":1}',
+    '{"phone":"+6283834946034","constructor":{"prototype":{"isAdmin":true}}}',
+    '{"phone":"+6283834946034","constructor":1}',
+    '{"phone":"+6283834946034","prototype":{}}',
+    '{"phone":"+6283834946034","metadata":{"__proto__":{"isAdmin":true}}}',
+    '{"phone":"+6283834946034","metadata":{"a":[{"__proto__":[]}]}}',
+    '{"phone":"+6283834946034","metadata":{"constructor":{"prototype":{}}}}',
+  ])('%s is refused and reaches no prototype', async (body) => {
+    await refused('POST', 'otp/send', body);
+    expect(({} as Record<string, unknown>).isAdmin).toBeUndefined();
+  });
+
+  test('in metadata "prototype" and "toString" are words like any other and come back as they went', async () => {
+    const metadata = { prototype: { a: 1 }, toString: 'x', hasOwnProperty: false };
+    const sent = await server.call('POST', 'otp/send', { body: { phone: newPhone(), metadata } });
+    const read = await server.call('GET', `otp/${sent.body.data.id}`);
+    expect(read.body.data.metadata).toEqual(metadata);
+  });
+
+  test.each(['__proto__=1', 'constructor=1', 'limit[__proto__]=1'])(
+    'the query %s is refused',
+    async (query) => {
+      expectProblem(await server.call('GET', `keys?${query}`), 'VALIDATION_ERROR');
+    },
+  );
+});
+
+describe('a query', () => {
+  test.each([
+    ['otp?limit=0', ['limit']],
+    ['otp?limit=201', ['limit']],
+    ['otp?limit=ten', ['limit']],
+    ['otp?limit=', ['limit']],
+    ['otp?limit=1.5', ['limit']],
+    ['otp?status=waiting', ['status']],
+    ['otp?from=yesterday', ['from']],
+    ['otp?unknown=1', ['unknown']],
+    ['keys?limit=-1', ['limit']],
+    ['keys?order=name', ['order']],
+    ['simulator/messages?from=1', ['from']],
+  ])('%s is refused and the place is named', async (path, places) => {
+    expect(pathsOf(await refused('GET', path, undefined))).toEqual(places);
+  });
+
+  test.each([
+    'otp?limit=1&limit=2',
+    'otp?limit=1&limit=1',
+    'otp?phone=%2B6283834946034&phone=%2B6283834946035',
+    'keys?cursor=key_a&cursor=key_b',
+    'simulator/messages?to=%2B6283834946034&to=%2B6283834946034',
+    'otp/status?x=1&x=2',
+  ])('with a name twice is refused: %s', async (path) => {
+    await refused('GET', path, undefined);
+  });
+
+  test.each(['otp', 'keys', 'simulator/messages'])(
+    'of %s with a cursor that no page has given is refused',
+    async (list) => {
+      for (const cursor of ['zzz', 'key_', "' or 1=1 --", '%00', 'evt_01jd3x8zq2e6v9k5m7n0p4r8st']) {
+        const errors = await refused('GET', `${list}?cursor=${encodeURIComponent(cursor)}`, undefined);
+        expect(pathsOf(errors), cursor).toEqual(['cursor']);
+      }
+    },
+  );
+});
+
+describe('a header that must stand once', () => {
+  const body = '{"phone":"+6283834946034"}';
+  const send = (headers: string[]) =>
+    sendRaw(
+      server.address,
+      requestText('POST /api/v1/otp/send', ['Content-Type: application/json', ...headers], body),
+    );
+  const key = () => `Authorization: Bearer ${server.key}`;
+
+  test('Authorization twice is refused, also with equal values and in another case', async () => {
+    for (const second of [
+      key(),
+      key().replace('Authorization', 'AUTHORIZATION'),
+      'Authorization: Bearer x',
+    ]) {
+      expectProblem(await send([key(), second]), 'VALIDATION_ERROR');
+      expectProblem(await send([second, key()]), 'VALIDATION_ERROR');
+    }
+  });
+
+  test('Idempotency-Key twice is refused', async () => {
+    expectProblem(await send([key(), 'Idempotency-Key: a', 'Idempotency-Key: a']), 'VALIDATION_ERROR');
+    expectProblem(await send([key(), 'Idempotency-Key: a', 'idempotency-key: b']), 'VALIDATION_ERROR');
+  });
+
+  test('X-Master-Key twice is refused', async () => {
+    const password = `X-Master-Key: ${server.adminPassword}`;
+    expectProblem(await send([password, password]), 'VALIDATION_ERROR');
+  });
+});
+
+describe('what a person types as a code', () => {
+  test.each([
+    ['Arabic-Indic digits', '٤٨٢٩١٣'],
+    ['fullwidth digits', '４８２９１３'],
+    ['mathematical digits', '𝟒𝟖𝟐𝟗𝟏𝟑'],
+    ['a no-break space', '482\u00a0913'],
+    ['an ideographic space', '482\u3000913'],
+    ['a zero-width space', '482\u200b913'],
+    ['a non-breaking hyphen', '482\u2011913'],
+    ['an en dash', '482\u2013913'],
+    ['a minus sign', '482\u2212913'],
+    ['a right-to-left mark', '\u200f482913'],
+    ['a tab', '482\t913'],
+    ['a line break', '482913\n'],
+    ['a zero byte', '482913\u0000'],
+    ['an accent', '482913\u0301'],
+    ['a dot', '482.913'],
+    ['only spaces', '      '],
+    ['only hyphens', '---'],
+  ])('with %s is 400 and costs no attempt', async (_what, typed) => {
+    const phone = newPhone();
+    const sent = await server.call('POST', 'otp/send', {
+      body: { phone, code: '482913', message: '{{code}}' },
+    });
+    const { id } = sent.body.data;
+    for (const body of [
+      { id, code: typed },
+      { phone, code: typed },
+    ]) {
+      const problem = expectProblem(await server.call('POST', 'otp/verify', { body }), 'VALIDATION_ERROR');
+      expect(problem.errors?.map(({ path }) => path)).toEqual(['code']);
+      expect(problem).not.toHaveProperty('attemptsRemaining');
+    }
+    expect((await server.call('GET', `otp/${id}`)).body.data).toMatchObject({
+      status: 'pending',
+      attemptsRemaining: 5,
+    });
+    expect((await server.call('POST', 'otp/verify', { body: { id, code: '482913' } })).status).toBe(200);
+  });
+
+  test('with ASCII spaces and hyphens is the code', async () => {
+    const body = { phone: newPhone(), code: '482913', message: '{{code}}' };
+    const sent = await server.call('POST', 'otp/send', { body });
+    const typed = { id: sent.body.data.id, code: ' 482-9 1-3 ' };
+    expect((await server.call('POST', 'otp/verify', { body: typed })).status).toBe(200);
+  });
+
+  test('the code that was typed stands in no refusal', async () => {
+    const sent = await server.call('POST', 'otp/send', {
+      body: { phone: newPhone(), code: '482913', message: '{{code}}' },
+    });
+    for (const code of ['734165', '734165\u00a0', '734 165x']) {
+      const answer = await server.call('POST', 'otp/verify', { body: { id: sent.body.data.id, code } });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.text).not.toMatch(/734.?165/);
+      expect(answer.text).not.toContain('482913');
+    }
+  });
+});
+
+describe('a phone number that cannot be', () => {
+  test.each([
+    ['letters', '+62838CALLNOW'],
+    ['right-to-left marks around letters', '\u200f+62838abc\u200e'],
+    ['3,000 digits', `+${'6'.repeat(3_000)}`],
+    ['100,000 spaces', `+62${' '.repeat(100_000)}83834946034`],
+    ['an extension', '+6283834946034 ext. 5'],
+    ['two numbers', '+6283834946034, +6283834946035'],
+    ['nothing', ''],
+    ['a plus', '+'],
+    ['too few digits', '+62838'],
+    ['a number of nobody', '+9991234567890'],
+    ['a zero byte', '+6283834946034\u0000'],
+    ['SQL', "+6283834946034' or '1'='1"],
+  ])(
+    'with %s is refused in a send, a check and a look at limits, and nothing is stored',
+    async (_what, phone) => {
+      const before = await stored();
+      const answers = [
+        await server.call('POST', 'otp/send', { body: { phone } }),
+        await server.call('POST', 'otp/verify', { body: { phone, code: '123456' } }),
+      ];
+      if (phone.length > 0 && phone.length < 200) {
+        answers.push(await server.call('GET', `limits/${encodeURIComponent(phone)}`, { asAdmin: true }));
+      }
+      for (const answer of answers) {
+        expectProblem(answer, 'PHONE_INVALID');
+        expect(answer.text.length).toBeLessThan(1_000);
+      }
+      expect(await stored()).toEqual(before);
+    },
+  );
+});

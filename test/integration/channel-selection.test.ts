@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
+
+let server: TestApp;
+let otp: ReturnType<typeof verificationsOf>;
+const startWith = (mockMode: boolean) => async () => {
+  server = await startTestApp({ env: { ...QUICK_ADMIN, BOT_MOCK_MODE: String(mockMode) } });
+  otp = verificationsOf(server);
+};
+
+describe('in mock mode', () => {
+  beforeAll(startWith(true));
+  afterAll(() => server.stop());
+
+  test.each([undefined, 'auto', 'whatsapp', 'simulator'])(
+    'channel %s goes to the virtual phone, and the answer says so',
+    async (channel) => {
+      const phone = newPhone();
+      expect((await otp.sent({ phone, channel })).channel).toBe('simulator');
+      await otp.deliver();
+      expect(await otp.inbox(phone)).toHaveLength(1);
+    },
+  );
+
+  test.each(['cloud_api', 'email', 'sms', 'http'])(
+    'channel %s, which is not set up, is 503 and nothing is kept',
+    async (channel) => {
+      const phone = newPhone();
+      const refusal = await otp.send({ phone, channel });
+      expect({ status: refusal.status, code: refusal.body.code }).toEqual({
+        status: 503,
+        code: 'CHANNEL_UNAVAILABLE',
+      });
+      expect(await otp.messagesTo(phone)).toBe(0);
+      await otp.sent({ phone });
+    },
+  );
+
+  test('the link says that it is mocked', async () => {
+    await server.clock.advance(3_000);
+    const { status, body } = await server.call('GET', 'otp/status');
+    expect(status).toBe(200);
+    expect(body.data).toMatchObject({ connected: false, mode: 'mock' });
+    expect(body.data.uptime).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe('out of mock mode', () => {
+  beforeAll(startWith(false));
+  afterAll(() => server.stop());
+
+  test('the simulator is no channel', async () => {
+    const phone = newPhone();
+    const refusal = await otp.send({ phone, channel: 'simulator' });
+    expect(refusal.status).toBe(400);
+    expect(refusal.body).toMatchObject({ code: 'VALIDATION_ERROR', errors: [{ path: 'channel' }] });
+    expect(await otp.messagesTo(phone)).toBe(0);
+  });
+
+  test.each([undefined, 'auto', 'whatsapp'])(
+    'channel %s is 503 while no WhatsApp number is linked',
+    async (channel) => {
+      const phone = newPhone();
+      const refusal = await otp.send({ phone, channel });
+      expect({ status: refusal.status, code: refusal.body.code }).toEqual({
+        status: 503,
+        code: 'WHATSAPP_OFFLINE',
+      });
+      expect(await otp.messagesTo(phone)).toBe(0);
+    },
+  );
+
+  test('the virtual phone has no routes', async () => {
+    for (const [method, path] of [
+      ['GET', 'simulator/messages'],
+      ['PUT', 'simulator/faults'],
+      ['POST', 'simulator/reply'],
+    ] as const) {
+      const body = method === 'GET' ? undefined : {};
+      const answer = await server.call(method, path, { asAdmin: true, body });
+      expect({ path, status: answer.status, code: answer.body.code }).toEqual({
+        path,
+        status: 404,
+        code: 'RESOURCE_NOT_FOUND',
+      });
+    }
+  });
+
+  test('the link is not called a mock', async () => {
+    const { body } = await server.call('GET', 'otp/status');
+    expect(body.data).toEqual({ connected: false, uptime: expect.any(Number) });
+  });
+});

@@ -1,0 +1,328 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { expectProblem } from '../support/problem.ts';
+import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
+import { newPhone, verificationsOf } from '../support/verifications.ts';
+
+const PASSWORD = 'a password only tests know';
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** What a browser does with a page of ours: keeps the cookie, and names its own origin where it changes something. */
+function browserOf(server: TestApp, { origin = server.address }: { origin?: string } = {}) {
+  let cookie = '';
+  const call = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
+    const answer = await server.call(method, path, {
+      key: null,
+      body,
+      headers: { ...(cookie && { cookie }), ...(method === 'GET' ? {} : { origin }), ...headers },
+    });
+    for (const set of answer.headers.getSetCookie()) {
+      const pair = set.split(';')[0]!;
+      if (/Max-Age=0|Expires=Thu, 01 Jan 1970/.test(set)) {
+        if (cookie.startsWith(`${pair.split('=')[0]}=`)) cookie = '';
+      } else cookie = pair;
+    }
+    return answer;
+  };
+  return {
+    call,
+    get cookie() {
+      return cookie;
+    },
+    set cookie(value: string) {
+      cookie = value;
+    },
+    signIn: (body: object = { password: PASSWORD }) => call('POST', 'session', body),
+    isSignedIn: async () => (await call('GET', 'session')).status === 200,
+  };
+}
+
+/** The attributes of the one cookie that an answer sets. */
+function cookieOf(answer: Answer) {
+  const [cookie, ...others] = answer.headers.getSetCookie();
+  expect(others).toEqual([]);
+  const [pair = '', ...attributes] = cookie!.split('; ');
+  const [name, value] = pair.split('=');
+  return { name, value, attributes: attributes.sort() };
+}
+
+describe('on http and loopback', () => {
+  let server: TestApp;
+  let browser: ReturnType<typeof browserOf>;
+  const jump = (ms: number) => verificationsOf(server).jump(ms);
+  beforeAll(async () => {
+    server = await startTestApp({ env: { MASTER_PASSWORD: PASSWORD, ADDRESS_LIMIT_PER_MINUTE: '100000' } });
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => {
+    browser = browserOf(server);
+  });
+
+  describe('signing in', () => {
+    test('by the link works once, and a second time says that it is used', async () => {
+      const token = server.app.admin.newSignInToken();
+      expect((await browser.signIn({ token })).status).toBe(200);
+      expect(await browser.isSignedIn()).toBe(true);
+      const again = await browserOf(server).signIn({ token });
+      expect(expectProblem(again, 'UNAUTHORIZED').detail).toContain('already used');
+      expect(again.headers.getSetCookie()).toEqual([]);
+    });
+
+    test('by the link works once also when 20 try it at once', async () => {
+      const token = server.app.admin.newSignInToken();
+      // Not from this address alone: that would be stopped by the limit of wrong tries.
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => browserOf(server).signIn({ token })),
+      );
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+      await jump(15 * MINUTE_MS);
+    });
+
+    test('by the link ends after 15 minutes, and when a newer link is made', async () => {
+      const old = server.app.admin.newSignInToken();
+      await jump(15 * MINUTE_MS);
+      expectProblem(await browser.signIn({ token: old }), 'UNAUTHORIZED');
+      const first = server.app.admin.newSignInToken();
+      const second = server.app.admin.newSignInToken();
+      expectProblem(await browser.signIn({ token: first }), 'UNAUTHORIZED');
+      expect((await browser.signIn({ token: second })).status).toBe(200);
+      await jump(15 * MINUTE_MS);
+    });
+
+    test('sets one cookie that scripts cannot read and other sites cannot send', async () => {
+      const answer = await browser.signIn();
+      const expires = new Date(server.clock.now() + 12 * HOUR_MS);
+      const { name, value, attributes } = cookieOf(answer);
+      expect(name).toBe('wotp');
+      expect(Buffer.from(value!, 'base64url').length).toBeGreaterThanOrEqual(16);
+      expect(attributes).toEqual([
+        `Expires=${expires.toUTCString()}`,
+        'HttpOnly',
+        'Path=/',
+        'SameSite=Strict',
+      ]);
+      expect(answer.body).toEqual({ success: true, data: { expiresAt: expires.toISOString() } });
+      expect(answer.text).not.toContain(value);
+    });
+
+    test('gives a new cookie each time, whatever the browser had', async () => {
+      browser.cookie = 'wotp=chosen-by-somebody-else';
+      await browser.signIn();
+      const first = browser.cookie;
+      await browser.signIn();
+      expect(first).not.toContain('chosen');
+      expect(browser.cookie).not.toBe(first);
+    });
+
+    test('with a wrong password or token gives no cookie and no hint', async () => {
+      for (const body of [{ password: 'wrong' }, { token: 'wrong' }]) {
+        const refused = await browser.signIn(body);
+        expectProblem(refused, 'UNAUTHORIZED');
+        expect(refused.headers.getSetCookie()).toEqual([]);
+      }
+    });
+
+    test('and failing to are recorded with the address, without the password', async () => {
+      await browser.signIn({ password: 'not this one' });
+      await browser.signIn();
+      await browser.call('DELETE', 'session');
+      const events = await server.app.database.reader
+        .selectFrom('events')
+        .select(['type', 'data'])
+        .where('type', 'like', 'admin.%')
+        .orderBy('id', 'desc')
+        .limit(3)
+        .execute();
+      expect(events.map(({ type }) => type)).toEqual([
+        'admin.signed_out',
+        'admin.signed_in',
+        'admin.sign_in_failed',
+      ]);
+      expect(events.map(({ data }) => JSON.parse(data!))).toEqual(Array(3).fill({ address: '127.0.0.1' }));
+    });
+
+    test('keeps the cookie in the database as a hash only', async () => {
+      await browser.signIn();
+      const rows = await server.app.database.reader.selectFrom('admin_sessions').selectAll().execute();
+      expect(JSON.stringify(rows)).not.toContain(browser.cookie.split('=')[1]);
+    });
+  });
+
+  describe('a session', () => {
+    test('opens the admin routes and those of keys', async () => {
+      await browser.signIn();
+      expect((await browser.call('GET', 'simulator/messages')).status).toBe(200);
+      const sent = await browser.call('POST', 'otp/send', { phone: newPhone() });
+      expect(sent.status).toBe(201);
+      expect((await browser.call('GET', `otp/${sent.body.data.id}`)).status).toBe(200);
+    });
+
+    test.each([
+      ['a page of another site', 'https://evil.example'],
+      ['a page on another port', 'http://127.0.0.1:1'],
+      ['a page in a sandbox', 'null'],
+      ['a page whose name only begins alike', '@.evil.example'],
+    ])('changes nothing for %s', async (_what, given) => {
+      await browser.signIn();
+      const origin = given.startsWith('@') ? server.address + given.slice(1) : given;
+      const phone = newPhone();
+      const refused = await browser.call('POST', 'otp/send', { phone }, { origin });
+      expectProblem(refused, 'UNAUTHORIZED');
+      expect((await browser.call('GET', `limits/${phone}`)).body.data.messagesLastDay).toBe(0);
+      expectProblem(await browser.call('DELETE', 'session', undefined, { origin }), 'UNAUTHORIZED');
+      expectProblem(await browser.call('PUT', 'simulator/faults', {}, { origin }), 'UNAUTHORIZED');
+      expect(await browser.isSignedIn()).toBe(true);
+    });
+
+    test('changes nothing where no origin is named, nor by GET', async () => {
+      await browser.signIn();
+      const { cookie } = browser;
+      const body = { phone: newPhone() };
+      const refused = await server.call('POST', 'otp/send', { key: null, body, headers: { cookie } });
+      expectProblem(refused, 'UNAUTHORIZED');
+      const byGet = await browser.call('GET', 'otp/send?phone=%2B6283834946034');
+      expect(byGet.status).toBeGreaterThanOrEqual(400);
+    });
+
+    test('takes JSON only, so that no form of another site can post to it', async () => {
+      await browser.signIn();
+      const answer = await server.call('POST', 'otp/send', {
+        key: null,
+        body: 'phone=%2B6283834946034',
+        headers: {
+          cookie: browser.cookie,
+          origin: server.address,
+          'content-type': 'application/x-www-form-urlencoded',
+        },
+      });
+      expectProblem(answer, 'UNSUPPORTED_MEDIA_TYPE');
+    });
+
+    test('ends on the server at sign-out: the old cookie is worth nothing', async () => {
+      await browser.signIn();
+      const old = browser.cookie;
+      const out = await browser.call('DELETE', 'session');
+      expect(out.status).toBe(200);
+      expect(browser.cookie).toBe('');
+      const thief = browserOf(server);
+      thief.cookie = old;
+      expect(await thief.isSignedIn()).toBe(false);
+      expectProblem(await thief.call('GET', 'simulator/messages'), 'UNAUTHORIZED');
+    });
+
+    test('of one browser goes on when another signs out', async () => {
+      const another = browserOf(server);
+      await browser.signIn();
+      await another.signIn();
+      await another.call('DELETE', 'session');
+      expect(await browser.isSignedIn()).toBe(true);
+    });
+
+    test('ends after 30 minutes without use, and use puts that off', async () => {
+      await browser.signIn();
+      for (let i = 0; i < 3; i++) {
+        await jump(29 * MINUTE_MS);
+        expect(await browser.isSignedIn()).toBe(true);
+      }
+      await jump(31 * MINUTE_MS);
+      expect(await browser.isSignedIn()).toBe(false);
+    });
+
+    test('ends 12 hours after the sign-in, however much it is used', async () => {
+      await browser.signIn();
+      for (let minutes = 0; minutes < 12 * 60 - 20; minutes += 20) {
+        await jump(20 * MINUTE_MS);
+        expect(await browser.isSignedIn()).toBe(true);
+      }
+      await jump(20 * MINUTE_MS);
+      expect(await browser.isSignedIn()).toBe(false);
+    });
+
+    test('ends with every other when the password changes', async () => {
+      const another = browserOf(server);
+      await browser.signIn();
+      await another.signIn();
+      await server.app.admin.setPassword('another password for all');
+      expect(await browser.isSignedIn()).toBe(false);
+      expect(await another.isSignedIn()).toBe(false);
+    });
+
+    test.each(['', 'x', '%00', 'a'.repeat(5_000), "' or 1=1 --"])(
+      'is not opened by the cookie %j',
+      async (value) => {
+        browser.cookie = `wotp=${value}`;
+        expectProblem(await browser.call('GET', 'session'), 'UNAUTHORIZED');
+      },
+    );
+
+    test('is asked about by a page only: a call with the password has none', async () => {
+      expectProblem(await server.call('GET', 'session', { asAdmin: true }), 'UNAUTHORIZED');
+    });
+  });
+});
+
+describe('behind https', () => {
+  const PUBLIC_URL = 'https://verify.example.com/';
+  let server: TestApp;
+  beforeAll(async () => {
+    server = await startTestApp({ env: { MASTER_PASSWORD: PASSWORD, PUBLIC_URL } });
+  });
+  afterAll(() => server.stop());
+
+  test('the cookie is __Host- and Secure, and every answer asks for https from then on', async () => {
+    const browser = browserOf(server, { origin: 'https://verify.example.com' });
+    const answer = await browser.signIn();
+    const { name, attributes } = cookieOf(answer);
+    expect(name).toBe('__Host-wotp');
+    expect(attributes.map((attribute) => attribute.split('=')[0])).toEqual([
+      'Expires',
+      'HttpOnly',
+      'Path',
+      'SameSite',
+      'Secure',
+    ]);
+    expect(attributes).not.toContainEqual(expect.stringMatching(/^Domain/));
+    expect(attributes).toContain('SameSite=Strict');
+    for (const path of ['/', '/assets/phone.css', '/api/v1/nothing', '/api/v1/health', '/docs']) {
+      const { headers } = await server.call('GET', path, { key: null });
+      expect(headers.get('strict-transport-security'), path).toMatch(/max-age=\d{8}/);
+    }
+    expect(await browser.isSignedIn()).toBe(true);
+    expect((await browser.call('PUT', 'simulator/faults', {})).status).toBe(200);
+    const out = await browser.call('DELETE', 'session');
+    expect(out.status).toBe(200);
+    expect(browser.cookie).toBe('');
+  });
+
+  test('only the public address counts as our own, whatever the request says its host is', async () => {
+    const browser = browserOf(server, { origin: 'https://verify.example.com' });
+    await browser.signIn();
+    for (const origin of [server.address, 'http://verify.example.com', 'https://verify.example.com:8443']) {
+      expectProblem(await browser.call('PUT', 'simulator/faults', {}, { origin }), 'UNAUTHORIZED');
+    }
+    const forged = { origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' };
+    expectProblem(await browser.call('PUT', 'simulator/faults', {}, forged), 'UNAUTHORIZED');
+  });
+
+  test('a cookie under the name that plain http uses opens nothing', async () => {
+    const browser = browserOf(server, { origin: 'https://verify.example.com' });
+    await browser.signIn();
+    browser.cookie = browser.cookie.replace('__Host-wotp', 'wotp');
+    expect(await browser.isSignedIn()).toBe(false);
+  });
+});
+
+describe('on plain http that is not loopback', () => {
+  let server: TestApp;
+  beforeAll(async () => {
+    const env = { MASTER_PASSWORD: PASSWORD, PUBLIC_URL: 'http://verify.example.com' };
+    server = await startTestApp({ env });
+  });
+  afterAll(() => server.stop());
+
+  test('no cookie without Secure is given out', async () => {
+    const browser = browserOf(server, { origin: 'http://verify.example.com' });
+    const answer = await browser.signIn();
+    for (const cookie of answer.headers.getSetCookie()) expect(cookie).toContain('; Secure');
+  });
+});
