@@ -42,6 +42,8 @@ const EXPIRY_SWEEP_ROWS = 500;
 const COUNTS_FLUSH_MS = 100;
 const PURGE_MS = 10 * 60_000;
 const SIGN_IN_WINDOW_MS = 15 * 60_000;
+/** How long a stop waits for requests that are still arriving or running, in ms. */
+const REQUESTS_FINISH_MS = 3_000;
 const FIRST_RUN_SETTING = 'first_run_at';
 
 export interface AppOptions {
@@ -140,6 +142,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       }),
       limiter: requestLimiter(counters, config.limits, clock),
       projectExists: projects.exists,
+      isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
@@ -198,7 +201,10 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     const stop = async () => {
       health.beginStop();
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
+      // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
+      const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);
       await server.close();
+      clearTimeout(cutOff);
       await dispatcher.stop();
       for (const work of background) await work.stop();
       await writeCounts().catch((error: unknown) =>

@@ -13,9 +13,9 @@ const STOP_MAX_MS = 9_500;
  */
 export async function serve(): Promise<void> {
   const config = loadConfig(readEnvironment(process.cwd()));
-  const { log, flush } = openLog(config.logging);
-  const exit = (code: number) => {
-    flush();
+  const { log, close: closeLog } = openLog(config.logging);
+  const exit = async (code: number) => {
+    await closeLog();
     process.exit(code);
   };
   const app = await buildApp({
@@ -23,7 +23,7 @@ export async function serve(): Promise<void> {
     log,
     onFatal: (error) => {
       log.fatal({ err: error }, 'the disk failed to keep what was written; the server ends');
-      exit(1);
+      void exit(1);
     },
   });
 
@@ -35,14 +35,14 @@ export async function serve(): Promise<void> {
     // Referenced, so that it also keeps the process alive until the work is over.
     setTimeout(() => {
       log.error('the server did not stop in time and is cut off');
-      exit(1);
+      void exit(1);
     }, STOP_MAX_MS);
     try {
       await app.stop();
-      exit(0);
+      await exit(0);
     } catch (error) {
       log.fatal({ err: error }, 'the server did not stop cleanly');
-      exit(1);
+      await exit(1);
     }
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));

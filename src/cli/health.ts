@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig, readEnvironment } from '../config/config.ts';
 import type { HealthReport } from '../health/service.ts';
 import { command, print } from './command.ts';
@@ -10,7 +10,11 @@ export function healthCommand(): Command {
     'ask the running server how it is; exits 1 when it cannot work',
     'wotp health --json',
   )
-    .option('--url <address>', 'the server to ask (default: the one this configuration describes)')
+    .option(
+      '--url <address>',
+      'the server to ask (default: the one this configuration describes)',
+      webAddress,
+    )
     .option('--json', 'print one line of JSON')
     .action(async ({ url, json }: { url?: string; json?: boolean }) => {
       const { server } = loadConfig(readEnvironment(process.cwd()));
@@ -32,12 +36,22 @@ export function healthCommand(): Command {
 }
 
 async function ask(base: string): Promise<HealthReport> {
+  let report: Partial<HealthReport> | null;
   try {
     const answer = await fetch(new URL('/api/v1/health', base), { signal: AbortSignal.timeout(5_000) });
-    return (await answer.json()) as HealthReport;
+    report = (await answer.json()) as Partial<HealthReport> | null;
   } catch {
     throw new CommandError(
       `No server answers at ${base}. Start it with \`npm start\`, or name it with --url.`,
     );
   }
+  if (!report?.status || !report.checks) throw new CommandError(`What answers at ${base} is not WOTP.`);
+  return report as HealthReport;
+}
+
+function webAddress(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new InvalidArgumentError('an address such as http://127.0.0.1:3000');
+  }
+  return text;
 }

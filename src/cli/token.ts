@@ -6,6 +6,7 @@ interface CreateOptions {
   name: string;
   permissions: string[];
   rateLimit?: number;
+  /** ISO 8601. */
   expires?: string;
   json?: boolean;
 }
@@ -46,11 +47,10 @@ export function tokenCommand(): Command {
         ['*'],
       )
       .option('--rate-limit <number>', "requests a window, in place of the server's limit", wholeNumber)
-      .option('--expires <time>', 'when it ends, ISO 8601')
+      .option('--expires <time>', 'when it ends, ISO 8601', isoTime)
       .option('--json', 'print one line of JSON')
-      .action(({ name, permissions, rateLimit, expires, json }: CreateOptions) =>
+      .action(({ name, permissions, rateLimit, expires: expiresAt, json }: CreateOptions) =>
         withApi(async (api) => {
-          const expiresAt = expires === undefined ? undefined : isoTime(expires);
           const body = { name, permissions, rateLimit, expiresAt };
           const { data } = await api.call<{ data: CreatedKey }>('POST', '/api/v1/keys', body);
           print(

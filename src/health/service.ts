@@ -88,6 +88,8 @@ export function healthService(deps: {
       stopping = true;
     },
 
+    isStopping: () => stopping,
+
     /** The whole report; `unhealthy` only when the server cannot accept work. */
     async report(): Promise<HealthReport> {
       const [databaseState, disk] = await Promise.all([databaseCheck(), diskCheck()]);

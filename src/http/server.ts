@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { NotFoundError, ValidationError } from '../errors/errors.ts';
+import { DatabaseError, NotFoundError, ValidationError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
 import { accessOf } from './access.ts';
@@ -32,6 +32,8 @@ export interface ServerOptions {
   limiter: ReturnType<typeof requestLimiter>;
   /** Whether a project exists; administrators may name one. */
   projectExists: (id: string) => Promise<boolean>;
+  /** Whether no new work is taken. */
+  isStopping: () => boolean;
   trustProxyHops: number;
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
@@ -40,7 +42,7 @@ export interface ServerOptions {
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, keys, authentication, limiter, projectExists } = options;
+  const { log, keys, authentication, limiter, projectExists, isStopping } = options;
   const headers = securityHeaders({ secure: options.secure });
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
     reply.headers(headers);
@@ -73,6 +75,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       logRequest(log, request, reply);
     },
     forceCloseConnections: 'idle',
+    // Refused below, by a problem document like every other error.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: PARAMETER_MAX_LENGTH },
   });
   server.setValidatorCompiler(validatorCompiler);
@@ -123,6 +127,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   server.addHook('onRequest', async (request, reply) => {
     const access = request.routeOptions.config.access;
+    if (isStopping() && access !== 'health') {
+      reply.header('connection', 'close');
+      throw new DatabaseError('The server is stopping.');
+    }
     if (access === undefined || access === 'public') {
       limiter.countAddress(request, reply);
       return;

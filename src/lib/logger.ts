@@ -9,10 +9,14 @@ export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'err
 const GATHER_BYTES = 4096;
 const GATHER_MS = 250;
 
-/** A log, and the function that writes out what it still holds. */
+/** How long closing waits for a reader that takes nothing, in ms. */
+const CLOSE_MAX_MS = 500;
+
+/** A log, and the function that ends it. */
 export interface OpenLog {
   log: Logger;
-  flush(): void;
+  /** Writes out what the log still holds. Gives up on a reader that is gone or takes nothing. */
+  close(): Promise<void>;
 }
 
 /**
@@ -34,8 +38,12 @@ export function openLog({ level, dir }: { level: string; dir: string | undefined
   const log = pino({ level, base: null }, streams.length === 1 ? streams[0]!.stream : multistream(streams));
   return {
     log,
-    flush: () => {
-      for (const destination of destinations) destination.flushSync();
+    async close() {
+      const written = destinations.map((destination) => new Promise((resolve) => destination.flush(resolve)));
+      const tooLong = new Promise((resolve) => setTimeout(resolve, CLOSE_MAX_MS).unref());
+      await Promise.race([Promise.all(written), tooLong]);
+      // Otherwise the library would write again when the process exits, and try for ever on a closed pipe.
+      for (const destination of destinations) destination.destroy();
     },
   };
 }

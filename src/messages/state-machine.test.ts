@@ -14,13 +14,13 @@ const RANK: Record<MessageStatus, number> = {
   expired: 5,
   canceled: 5,
 };
-const after = (status: MessageStatus) =>
+const statesAfter = (status: MessageStatus) =>
   MESSAGE_STATUSES.filter((next) => statesBefore(next).includes(status));
 
 describe('the states of a message', () => {
   test('only move forward, but for a try that is given up', () => {
     for (const status of MESSAGE_STATUSES) {
-      for (const next of after(status)) {
+      for (const next of statesAfter(status)) {
         if (status === 'sending' && next === 'queued') continue;
         expect(RANK[next], `${status} -> ${next}`).toBeGreaterThan(RANK[status]);
       }
@@ -29,7 +29,7 @@ describe('the states of a message', () => {
 
   test('once a provider has taken it, it is never sent again', () => {
     const reached = new Set<MessageStatus>(['sent']);
-    for (const status of reached) for (const next of after(status)) reached.add(next);
+    for (const status of reached) for (const next of statesAfter(status)) reached.add(next);
     expect(reached.has('queued')).toBe(false);
     expect(reached.has('sending')).toBe(false);
   });

@@ -137,7 +137,7 @@ describe('the virtual phone', () => {
     expect(new Set(seen).size).toBe(6);
   });
 
-  test.each<[string, object]>([
+  test.each<[string, Record<string, unknown>]>([
     ['refuse', { refuse: 'yes' }],
     ['delayMs', { delayMs: -1 }],
     ['delayMs', { delayMs: 60_001 }],

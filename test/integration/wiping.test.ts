@@ -167,7 +167,7 @@ describe('the code of a verification', () => {
     const phone = newPhone();
     const { id } = await otp.sent({ phone, length: 10, alphabet: 'alphanumeric', message: '{{code}}' });
     await otp.deliver();
-    const [{ text: code }] = (await otp.inbox(phone)) as [{ text: string }];
+    const code = (await otp.inbox(phone))[0]!.text;
     expect(await placesOf(code)).toEqual(['table messages']);
     await otp.check({ id, code: 'wrong' });
     await otp.check({ id, code });

@@ -1,0 +1,451 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { VERSION } from '../../src/version.ts';
+import { ensureBuilt } from '../support/child.ts';
+import { endCommands, type ServeProcess, serve, wotp } from '../support/command-line.ts';
+import { openRaw } from '../support/raw-http.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { startTestApp } from '../support/test-app.ts';
+import { newPhone } from '../support/verifications.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+beforeAll(ensureBuilt, 120_000);
+afterAll(endCommands);
+
+const PASSWORD = 'a password only tests know';
+
+/** The object in the last line that was printed. */
+function lastLine(stdout: string): Record<string, unknown> {
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+}
+
+/** A call to a running server, with a key or as the administrator. */
+function call(
+  address: string,
+  method: string,
+  path: string,
+  { key, body }: { key?: string; body?: object } = {},
+) {
+  const headers: Record<string, string> = key
+    ? { authorization: `Bearer ${key}` }
+    : { 'x-master-key': PASSWORD };
+  if (body) headers['content-type'] = 'application/json';
+  return fetch(`${address}/api/v1/${path}`, { method, headers, body: body && JSON.stringify(body) });
+}
+
+describe('help', () => {
+  const COMMANDS = [
+    '',
+    'serve',
+    'token',
+    'token create',
+    'token list',
+    'token revoke',
+    'limits',
+    'limits show',
+    'limits clear',
+    'health',
+    'master-key',
+    'master-key create',
+  ];
+
+  test('of every command exits 0, shows an example, and touches nothing', async () => {
+    const cwd = tempFolder();
+    const results = await Promise.all(
+      COMMANDS.map(async (command) => {
+        const args = command.split(' ').filter((word) => word !== '');
+        return { command, ...(await wotp(cwd, [...args, '--help'])) };
+      }),
+    );
+    for (const { command, code, stdout, stderr } of results) {
+      expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
+      expect(stdout).toContain(`Usage: wotp${command && ` ${command}`}`);
+      expect(stdout).toMatch(/Examples?:\n {2}\$ .*\bwotp /);
+      const isGroup = ['', 'token', 'limits', 'master-key'].includes(command);
+      if (!isGroup && command !== 'serve') expect(stdout, command).toContain('--json');
+    }
+    expect(results[0]?.stdout).toMatch(/Exit codes: 0 .*1 .*2 /);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test('--version prints the version alone', async () => {
+    const { code, stdout } = await wotp(tempFolder(), ['--version']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${VERSION}\n` });
+  });
+});
+
+describe('wrong usage', () => {
+  test.each([
+    [[]],
+    [['token']],
+    [['nonsense']],
+    [['serve', '--nonsense']],
+    [['token', 'revoke']],
+    [['limits', 'show']],
+    [['limits', 'show', '+6283834946034', 'more']],
+    [['token', 'create', '--name']],
+    [['token', 'create', '--rate-limit', 'many']],
+    [['token', 'create', '--expires', 'never']],
+    [['health', '--url', 'nowhere']],
+  ])('%j exits 2 and says how it is used, on standard error only', async (args) => {
+    const cwd = tempFolder();
+    const { code, stdout, stderr } = await wotp(cwd, args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/--help|Usage: /);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+});
+
+describe('a setting that is wrong', () => {
+  const WRONG = {
+    PORT: '99999',
+    OTP_LENGTH: '3',
+    MASTER_PASSWORD: 'too-short',
+    DB_MASTER_KEY: 'much-too-short',
+    CORS_ORIGINS: '*',
+  };
+
+  test.each([[['serve']], [['token', 'list']]])(
+    'stops %j with 1 and one line for each, secrets masked, and leaves nothing behind',
+    async (args) => {
+      const cwd = tempFolder();
+      const { code, stdout, stderr } = await wotp(cwd, args, WRONG);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      const [first, ...lines] = stderr.trimEnd().split('\n');
+      expect(first).toBe('WOTP cannot start:');
+      for (const name of Object.keys(WRONG)) {
+        expect(
+          lines.filter((line) => line.includes(name)),
+          name,
+        ).toHaveLength(1);
+      }
+      expect(lines).toHaveLength(Object.keys(WRONG).length);
+      expect(stderr).toContain('99999');
+      expect(stderr).not.toMatch(/too-short|much-too/);
+      expect(readdirSync(cwd)).toEqual([]);
+    },
+  );
+
+  test('in production is also every secret that is missing', async () => {
+    const cwd = tempFolder();
+    const { code, stderr } = await wotp(cwd, ['serve'], { NODE_ENV: 'production' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ {2}DB_MASTER_KEY/m);
+    expect(stderr).toMatch(/^ {2}MASTER_PASSWORD/m);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test('is found in .env of the working folder too', async () => {
+    const cwd = tempFolder();
+    writeFileSync(join(cwd, '.env'), 'OTP_MAX_ATTEMPTS=99\n');
+    const { code, stderr } = await wotp(cwd, ['token', 'list']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ {2}OTP_MAX_ATTEMPTS/m);
+  });
+});
+
+test('master-key create prints a key to use, a new one each time, and stores nothing', async () => {
+  const cwd = tempFolder();
+  const [plain, json] = await Promise.all([
+    wotp(cwd, ['master-key', 'create']),
+    wotp(cwd, ['master-key', 'create', '--json']),
+  ]);
+  expect(plain).toMatchObject({ code: 0, stderr: '' });
+  expect(plain.stdout).toMatch(/^[0-9a-f]{64}\n$/);
+  expect(lastLine(json.stdout)).toEqual({ masterKey: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  expect(json.stdout).not.toContain(plain.stdout.trim());
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+describe('without a server', () => {
+  test('keys are made, listed and revoked in the data folder, and a first run is left to serve', async () => {
+    const cwd = tempFolder();
+    const expires = '2099-01-31T00:00:00Z';
+    const args = ['--name', 'checkout', '--permissions', 'otp:send, otp:verify', '--rate-limit', '500'];
+    const created = await wotp(cwd, ['token', 'create', ...args, '--expires', expires, '--json']);
+    expect(created).toMatchObject({ code: 0, stderr: '' });
+    const made = lastLine(created.stdout) as { id: string; key: string };
+    expect(made).toEqual({
+      id: expect.stringMatching(/^key_/),
+      name: 'checkout',
+      key: expect.stringMatching(/^wotp_[0-9a-f]{64}$/),
+      permissions: ['otp:send', 'otp:verify'],
+      rateLimit: 500,
+      expiresAt: '2099-01-31T00:00:00.000Z',
+    });
+
+    const listed = lastLine((await wotp(cwd, ['token', 'list', '--json'])).stdout) as { keys: object[] };
+    expect(listed.keys).toEqual([
+      expect.objectContaining({ id: made.id, keyPreview: `wotp_...${made.key.slice(-8)}`, rateLimit: 500 }),
+    ]);
+    expect(JSON.stringify(listed)).not.toContain(made.key);
+    const table = await wotp(cwd, ['token', 'list']);
+    expect(table.stdout).toContain(made.id);
+    expect(table.stdout).not.toContain(made.key);
+
+    const revoked = await wotp(cwd, ['token', 'revoke', made.id, '--json']);
+    expect([revoked.code, lastLine(revoked.stdout)]).toEqual([0, { id: made.id }]);
+    const again = await wotp(cwd, ['token', 'revoke', made.id]);
+    expect(again).toMatchObject({ code: 1, stdout: '' });
+    expect(again.stderr).toMatch(/^wotp: .*RESOURCE_NOT_FOUND/);
+    expect(again.stderr).not.toMatch(/\n\s+at /);
+
+    const server = await serve(cwd, { DATA_DIR: './data' });
+    expect(server.output()).toContain('First run.');
+    expect((await server.stop()).code).toBe(0);
+  });
+
+  test('what the server would refuse is refused with the same words and exit 1', async () => {
+    const cwd = tempFolder();
+    const results = await Promise.all([
+      wotp(tempFolder(), ['token', 'create', '--permissions', 'otp:send,root']),
+      wotp(tempFolder(), ['token', 'create', '--expires', '2001-01-01']),
+      wotp(cwd, ['limits', 'show', '12']),
+    ]);
+    for (const { code, stdout, stderr } of results) {
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(/^wotp: .*(VALIDATION_ERROR|PHONE_INVALID)/);
+      expect(stderr).not.toMatch(/\n\s+at /);
+    }
+    expect(results[0]?.stderr).toContain('permissions.1');
+  });
+
+  test('health says that nobody answers, and where it asked', async () => {
+    const { code, stdout, stderr } = await wotp(tempFolder(), ['health'], { PORT: '9' });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^wotp: No server answers at http:\/\/127\.0\.0\.1:9\. /);
+  });
+
+  test('another program that answers is not taken for a server', async () => {
+    const stranger = createServer((_request, response) => response.end('{"hello":"world"}'));
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const { port } = stranger.address() as AddressInfo;
+    const { code, stderr } = await wotp(tempFolder(), ['health', '--url', `http://127.0.0.1:${port}`]);
+    stranger.close();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^wotp: .*not WOTP/);
+  });
+
+  test('a wrong master key is told apart, and nothing is touched', async () => {
+    const cwd = tempFolder();
+    await wotp(cwd, ['token', 'create'], { DB_MASTER_KEY: 'a'.repeat(40) });
+    const file = join(cwd, 'data/wotp.wodb');
+    const before = readFileSync(file);
+    for (const args of [['token', 'list'], ['serve']]) {
+      const { code, stdout, stderr } = await wotp(cwd, args, { DB_MASTER_KEY: 'b'.repeat(40), PORT: '0' });
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(/^wotp: .*DB_MASTER_KEY/);
+      expect(stderr).not.toMatch(/\n\s+at |bbbb|aaaa/);
+    }
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+});
+
+describe('beside a running server', () => {
+  let cwd: string;
+  let server: ServeProcess;
+  beforeAll(async () => {
+    cwd = join(process.env.TMPDIR ?? '/tmp', `wotp-test-cli-${process.pid}`);
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, '.env'), `MASTER_PASSWORD=${PASSWORD}\nOTP_RESEND_SECONDS=0\n`);
+    server = await serve(cwd);
+  }, 60_000);
+  afterAll(() => server.stop());
+
+  test('commands reach it through a socket that only its owner may open', async () => {
+    const socket = statSync(join(cwd, 'data/wotp.sock'));
+    expect(socket.isSocket()).toBe(true);
+    expect(socket.mode & 0o777).toBe(0o600);
+    expect(statSync(join(cwd, 'data')).mode & 0o777).toBe(0o700);
+  });
+
+  test('a key made beside it works at once, and one that is revoked is refused at once', async () => {
+    const { stdout } = await wotp(cwd, ['token', 'create', '--permissions', 'otp:read', '--json']);
+    const { id, key } = lastLine(stdout) as { id: string; key: string };
+    expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(200);
+    const listed = lastLine((await wotp(cwd, ['token', 'list', '--json'])).stdout) as {
+      keys: { id: string }[];
+    };
+    expect(listed.keys.map((entry) => entry.id)).toContain(id);
+    expect((await wotp(cwd, ['token', 'revoke', id])).code).toBe(0);
+    expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(401);
+  });
+
+  test('limits show what a phone has used, and clear lifts it', async () => {
+    const phone = '+6283834946034';
+    const send = () => call(server.address, 'POST', 'otp/send', { body: { phone } });
+    let sent = await send();
+    while (sent.status < 300) sent = await send();
+    expect(sent.status).toBe(429);
+
+    const show = ['limits', 'show', '62 838-3494-6034', '--json'];
+    const before = lastLine((await wotp(cwd, show)).stdout);
+    expect(before).toMatchObject({ phone, messagesLast10Minutes: 5, nextSendAt: expect.any(String) });
+    const text = (await wotp(cwd, ['limits', 'show', phone])).stdout;
+    expect(text).toMatch(/messages in the last 10 minutes +5/);
+
+    const cleared = await wotp(cwd, ['limits', 'clear', phone, '--json']);
+    expect([cleared.code, lastLine(cleared.stdout)]).toEqual([0, { phone }]);
+    expect(lastLine((await wotp(cwd, show)).stdout)).toMatchObject({
+      messagesLast10Minutes: 0,
+      nextSendAt: null,
+    });
+  });
+
+  test('health shows every check, for people and for machines', async () => {
+    const [text, json] = await Promise.all([
+      wotp(cwd, ['health', '--url', server.address]),
+      wotp(cwd, ['health', '--json'], { PORT: new URL(server.address).port }),
+    ]);
+    expect([text.code, json.code]).toEqual([0, 0]);
+    expect(text.stdout).toContain(`healthy (${server.address}, version ${VERSION}`);
+    for (const check of ['whatsapp', 'database', 'memory', 'disk']) expect(text.stdout).toContain(check);
+    expect(lastLine(json.stdout)).toMatchObject({ status: 'healthy', version: VERSION });
+  });
+
+  test('a second server on its folder is refused in one sentence, and the first goes on', async () => {
+    const second = await wotp(cwd, ['serve'], { PORT: '0' });
+    expect(second).toMatchObject({ code: 1, stdout: '' });
+    expect(second.stderr).toMatch(/^wotp: Another WOTP process is using .*wotp\.wodb/);
+    expect(second.stderr).not.toMatch(/\n\s+at /);
+    expect(existsSync(join(cwd, 'data/wotp.sock'))).toBe(true);
+    expect((await wotp(cwd, ['token', 'list'])).code).toBe(0);
+  });
+});
+
+describe('serve', () => {
+  test('prints the password and the first key on the first run only, and both work', async () => {
+    const cwd = tempFolder();
+    const first = await serve(cwd);
+    const [, password = ''] = /Admin password {2}(\S+)/.exec(first.output()) ?? [];
+    const [, key = ''] = /API key {9}(\S+)/.exec(first.output()) ?? [];
+    for (const name of ['API ', 'Dashboard', 'Docs', 'Sign in']) {
+      expect(first.output()).toMatch(new RegExp(`^ {2}${name} +${first.address}`, 'm'));
+    }
+    expect((await call(first.address, 'GET', 'otp', { key })).status).toBe(200);
+    const asAdmin = await fetch(`${first.address}/api/v1/simulator/messages`, {
+      headers: { 'x-master-key': password },
+    });
+    expect(asAdmin.status).toBe(200);
+    const [, link] = /Sign in +(\S+)/.exec(first.output()) ?? [];
+    expect((await first.stop()).code).toBe(0);
+
+    const begun = performance.now();
+    const second = await serve(cwd);
+    // Two seconds on a machine that does nothing else; the tests share theirs.
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(second.output()).not.toContain('First run');
+    expect(second.output()).not.toContain(password);
+    expect(second.output()).not.toMatch(/wotp_[0-9a-f]{64}/);
+    expect(second.output()).toContain('Sign in');
+    expect(second.output()).not.toContain(link);
+    expect((await call(second.address, 'GET', 'otp', { key })).status).toBe(200);
+    expect((await second.stop('SIGINT')).code).toBe(0);
+  });
+
+  test('prints no password that the configuration gives, and lets nobody but the owner read its files', async () => {
+    const cwd = tempFolder();
+    const settings = { MASTER_PASSWORD: PASSWORD, LOG_DIR: './logs', LOG_LEVEL: 'debug' };
+    const server = await serve(cwd, settings);
+    expect(server.output()).toContain('API key');
+    expect(server.output()).not.toContain('Admin password');
+    await call(server.address, 'GET', 'otp');
+    expect((await server.stop()).code).toBe(0);
+    expect(server.output()).not.toContain(PASSWORD);
+
+    const lines = readFileSync(join(cwd, 'logs/wotp.log'), 'utf8').trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line).msg)).toContain('request');
+    const mode = (path: string) => (statSync(join(cwd, path)).mode & 0o777).toString(8);
+    const files = readdirSync(join(cwd, 'data')).map((file) => `data/${file}`);
+    expect(files).toContain('data/master.key');
+    expect(['data', 'logs'].map(mode)).toEqual(['700', '700']);
+    expect([...files, 'logs/wotp.log'].map(mode)).toEqual([...files, ''].map(() => '600'));
+  });
+
+  test('loses no first run to a port that is taken: the next start prints what the first made', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const cwd = tempFolder();
+    const refused = await wotp(cwd, ['serve'], { PORT: String(port) });
+    taken.close();
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(new RegExp(`^wotp: 127\\.0\\.0\\.1:${port} is in use\\.`));
+    const server = await serve(cwd);
+    const printed = refused.stdout + server.output();
+    expect((await server.stop()).code).toBe(0);
+    expect(printed).toMatch(/Admin password {2}\S+/);
+    expect(printed).toMatch(/API key {9}wotp_[0-9a-f]{64}/);
+  });
+
+  test('starts again after a kill, and commands work over what it has left', async () => {
+    const cwd = tempFolder();
+    const killed = await serve(cwd, { MASTER_PASSWORD: PASSWORD });
+    await killed.stop('SIGKILL');
+    expect(existsSync(join(cwd, 'data/wotp.sock'))).toBe(true);
+    expect((await wotp(cwd, ['token', 'list', '--json'])).code).toBe(0);
+    const again = await serve(cwd, { MASTER_PASSWORD: PASSWORD });
+    expect((await call(again.address, 'GET', 'keys')).status).toBe(200);
+    expect((await again.stop()).code).toBe(0);
+  });
+
+  test('ends with 0 within 10 seconds of SIGTERM under load, and what it has answered is kept', async () => {
+    const cwd = tempFolder();
+    const settings = { MASTER_PASSWORD: PASSWORD, SIMULATOR_DELIVERED_MS: '0', SIMULATOR_READ_MS: '0' };
+    const server = await serve(cwd, settings);
+    const answered: { id: string; phone: string }[] = [];
+    let refused = 0;
+    let isStopping = false;
+    const load = Array.from({ length: 16 }, async () => {
+      while (!isStopping || refused < 200) {
+        const phone = newPhone();
+        try {
+          const answer = await call(server.address, 'POST', 'otp/send', { body: { phone } });
+          const { data, code } = await answer.json();
+          if (answer.status === 201) answered.push({ id: data.id, phone });
+          else expect([answer.status, code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+        } catch {
+          if (!isStopping) throw new Error('a request failed before the stop');
+          // The server is gone.
+          return;
+        }
+      }
+    });
+    while (answered.length < 200) await new Promise((resolve) => setTimeout(resolve, 5));
+    isStopping = true;
+    const { code, tookMs } = await server.stop();
+    await Promise.all(load);
+    refused = 200;
+    expect(code).toBe(0);
+    expect(tookMs).toBeLessThan(10_000);
+    expect(readdirSync(join(cwd, 'data')).filter((file) => /-(wal|shm)$/.test(file))).toEqual([]);
+
+    const after = await startTestApp({ dir: join(cwd, 'data'), env: { MASTER_PASSWORD: PASSWORD } });
+    try {
+      const { reader } = after.app.database;
+      const rows = await reader.selectFrom('verifications').select('id').execute();
+      const stored = new Set(rows.map(({ id }) => id));
+      expect(answered.filter(({ id }) => !stored.has(id))).toEqual([]);
+      const messages = await reader.selectFrom('messages').select('status').execute();
+      expect(messages.filter(({ status }) => status === 'sending')).toEqual([]);
+    } finally {
+      await after.stop({ keepFiles: true });
+    }
+  });
+
+  test('ends with 0 within 10 seconds of SIGTERM while somebody holds a connection and says nothing', async () => {
+    const server = await serve(tempFolder());
+    const silent = await openRaw(server.address);
+    const half = await openRaw(server.address);
+    half.write('POST /api/v1/otp/send HTTP/1.1\r\nHost: localhost\r\n');
+    const { code, tookMs } = await server.stop();
+    silent.destroy();
+    half.destroy();
+    expect({ code, inTime: tookMs < 10_000 }).toEqual({ code: 0, inTime: true });
+  });
+});

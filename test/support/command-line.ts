@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/wotp.js', import.meta.url));
+
+/** What a command came to. */
+export interface CommandResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A running `wotp serve`. */
+export interface ServeProcess {
+  address: string;
+  /** Everything it has printed so far. */
+  output(): string;
+  /** Sends a signal and resolves to the exit code and how long the end took, in ms. */
+  stop(signal?: NodeJS.Signals): Promise<{ code: number | null; tookMs: number }>;
+}
+
+type Settings = Record<string, string>;
+
+// Nothing of the outer environment but what a program needs to run at all.
+const BASE: Settings = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
+
+const running = new Set<ChildProcess>();
+
+/** Ends whatever a failed test has left running. */
+export async function endCommands(): Promise<void> {
+  await Promise.all(
+    [...running].map(async (child) => {
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    }),
+  );
+}
+
+function start(cwd: string, args: readonly string[], settings: Settings): ChildProcess {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd,
+    env: { ...BASE, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+/** Runs `node bin/wotp.js …` in a folder, with just these settings, to its end. */
+export async function wotp(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings = {},
+): Promise<CommandResult> {
+  const child = start(cwd, args, settings);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+/** Starts the server on a free port and resolves when it says that it listens; rejects when it ends before. */
+export async function serve(cwd: string, settings: Settings = {}): Promise<ServeProcess> {
+  const child = start(cwd, ['serve'], { PORT: '0', ...settings });
+  let output = '';
+  const address = await new Promise<string>((resolve, reject) => {
+    const take = (chunk: Buffer) => {
+      output += chunk;
+      // The sign-in link is the last address that is printed.
+      const [, found] = /^ {2}Sign in +(http:\/\/[^/]+)\/#/m.exec(output) ?? [];
+      if (found) resolve(found);
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    child.once('close', (code) => reject(new Error(`serve ended with ${code}: ${output}`)));
+  });
+  return {
+    address,
+    output: () => output,
+    async stop(signal = 'SIGTERM') {
+      const begun = performance.now();
+      const closed = once(child, 'close');
+      child.kill(signal);
+      const [code] = (await closed) as [number | null];
+      return { code, tookMs: performance.now() - begun };
+    },
+  };
+}
