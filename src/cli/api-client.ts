@@ -1,9 +1,7 @@
 import { request as httpRequest } from 'node:http';
-import { buildApp } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import { controlSocketPath } from '../http/control-socket.ts';
 import type { Problem } from '../http/problem.ts';
-import { openLog } from '../lib/logger.ts';
 import { CommandError } from './command-error.ts';
 
 /** The API as the command line uses it: as the administrator, whether or not the server runs. */
@@ -26,6 +24,8 @@ export async function openApi(config: Config): Promise<ApiClient> {
       close: async () => {},
     };
   }
+  const { buildApp } = await import('../app.ts');
+  const { openLog } = await import('../lib/logger.ts');
   const { log } = openLog({ level: 'silent', dir: undefined });
   const app = await buildApp({
     config,

@@ -13,7 +13,6 @@ const program = new Command('wotp')
   .description('WOTP, the self-hosted phone verification server')
   .version(VERSION, '--version', 'print the version')
   .helpOption('--help', 'show this help')
-  .showHelpAfterError('Run it with --help to see how it is used.')
   .configureHelp({ showGlobalOptions: true })
   .addHelpText(
     'after',
@@ -38,6 +37,7 @@ for (const command of [
 }
 
 for (const command of everyCommand(program)) {
+  command.showHelpAfterError('Run it with --help to see how it is used.');
   command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : WRONG_USAGE));
 }
 

@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
-import { serve } from '../serve.ts';
 import { command } from './command.ts';
 
 export function serveCommand(): Command {
-  return command('serve', 'start the server in the foreground', 'PORT=3000 wotp serve').action(serve);
+  return command('serve', 'start the server in the foreground', 'PORT=3000 wotp serve').action(async () => {
+    // Only now: the other commands need nothing of the server and start quicker without it.
+    const { serve } = await import('../serve.ts');
+    await serve();
+  });
 }

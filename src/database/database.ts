@@ -11,7 +11,7 @@ export type Transaction = Kysely<Schema> & { readonly __transaction?: true };
 export type Parameters<P> = <K extends keyof P & string>(name: K) => P[K];
 
 /** A query compiled once; each run gives the values for its named parameters and resolves to the rows. */
-export type PreparedQuery<P, Row> = (executor: Executor, values: P) => Promise<Row[]>;
+type PreparedQuery<P, Row> = (executor: Executor, values: P) => Promise<Row[]>;
 
 /**
  * One database, whichever engine is behind it.

@@ -1,10 +1,10 @@
 import { type Kysely, type Migration, Migrator } from 'kysely';
-import * as initial from './migrations/0001-initial.ts';
+import { up as initial } from './migrations/0001-initial.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
 export const MIGRATIONS: Record<string, Migration> = {
-  '0001-initial': initial,
+  '0001-initial': { up: initial },
 };
 
 /** The file was written by a newer version of WOTP. */

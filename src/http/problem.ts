@@ -21,7 +21,7 @@ export interface Problem {
 }
 
 /** The problem document of an error. */
-export function problemOf(error: WotpError, requestId: string): Problem {
+function problemOf(error: WotpError, requestId: string): Problem {
   const { retryAfterSeconds: _header, allow: _allow, ...members } = error.details;
   return {
     type: `/docs/errors#${error.code}`,

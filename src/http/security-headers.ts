@@ -25,6 +25,12 @@ export function securityHeaders({ secure }: { secure: boolean }): Record<string,
     crossOriginOpenerPolicy: { policy: 'same-origin' },
     crossOriginResourcePolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
+    // What only browsers of the past listen to.
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
   });
   middleware(response.req, response, (error?: unknown) => {
     if (error) throw error;

@@ -150,14 +150,17 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
 
   // A caller may name a project; anybody else's is as unknown as one that does not exist.
-  server.addHook('preHandler', async (request) => {
+  server.addHook('preHandler', (request, _reply, done) => {
     const named = namedProject(request.query) ?? namedProject(request.body);
-    if (named === undefined || named === request.projectId) return;
-    if (request.caller.kind !== 'admin' || !(await projectExists(named))) {
+    if (named === undefined || named === request.projectId) done();
+    else actOn(request, named).then(() => done(), done);
+  });
+  async function actOn(request: FastifyRequest, project: string): Promise<void> {
+    if (request.caller.kind !== 'admin' || !(await projectExists(project))) {
       throw new NotFoundError('There is no project with this id.');
     }
-    request.projectId = named;
-  });
+    request.projectId = project;
+  }
 
   server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((request, reply) => sendProblem(request, reply, methodsOf.notFound(request)));

@@ -4,7 +4,7 @@ import { hkdfSync, scryptSync } from 'node:crypto';
  * Cost of turning a master key into key material (scrypt, RFC 7914): 32 MiB of memory, about 60 ms. A master key may
  * be a sentence that somebody typed, so it is stretched once at start.
  */
-export const MASTER_KEY_COST = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 } as const;
+const MASTER_KEY_COST = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 } as const;
 
 /** Stretches a master key to 32 bytes with scrypt (RFC 7914). The key's text is taken as UTF-8. */
 export function stretchMasterKey(masterKey: string, salt: Buffer): Buffer {

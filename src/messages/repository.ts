@@ -6,8 +6,10 @@ import { MESSAGE_STATUSES, type MessageStatus } from './types.ts';
 
 export type MessageRow = Schema['messages'];
 
+type NewMessageRow = Omit<MessageRow, 'attempts' | 'claim' | 'reason'>;
+
 /** A change of one message's state. */
-export interface StatusChange {
+interface StatusChange {
   id: string;
   status: MessageStatus;
   reason: string | null;
@@ -16,10 +18,7 @@ export interface StatusChange {
 
 /** The messages as they are stored. Every write reports what it changed, in one statement. */
 export interface MessageRepository {
-  insert(
-    trx: Transaction,
-    row: Omit<MessageRow, 'timeline' | 'attempts' | 'claim' | 'reason'>,
-  ): Promise<void>;
+  insert(trx: Transaction, row: NewMessageRow): Promise<void>;
   /** Enters a state where the state machine allows it; undefined when nothing was changed. */
   enter(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
   /** As `enter`, by the holder of a claim only. */
@@ -78,7 +77,7 @@ export function messageRepository(database: Database): MessageRepository {
   const enterQueries = queriesByStatus(false);
   const enterByClaimQueries = queriesByStatus(true);
 
-  const insert = database.prepare<MessageRow, unknown>((db, value) =>
+  const insert = database.prepare<NewMessageRow, unknown>((db, value) =>
     db.insertInto('messages').values({
       id: value('id'),
       project_id: value('project_id'),
@@ -196,8 +195,7 @@ export function messageRepository(database: Database): MessageRepository {
 
   return {
     async insert(trx, row) {
-      const timeline = JSON.stringify([[row.created_at, row.status, null]]);
-      await insert(trx, { ...row, timeline, reason: null, attempts: 0, claim: 0 });
+      await insert(trx, row);
     },
     async enter(trx, change) {
       const query = enterQueries.get(change.status)!;

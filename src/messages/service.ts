@@ -141,6 +141,7 @@ export function messageService(deps: {
         body: message.body,
         sealed_code: seal(keyring.key('message-code'), message.code, message.id),
         key_version: keyring.version,
+        timeline: `[[${now},"queued",null]]`,
         due_at: now,
         expires_at: message.expiresAt,
         created_at: now,

@@ -13,7 +13,7 @@ const DAY_MS = 24 * 60 * 60_000;
 const ANYBODY = { code_length: 6, client_ip: null };
 
 /** What a phone has used of its limits in a project. Times are Unix ms. */
-export interface PhoneLimitState {
+interface PhoneLimitState {
   /** E.164. */
   phone: string;
   messagesLast10Minutes: number;

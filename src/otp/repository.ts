@@ -12,7 +12,7 @@ type NewVerificationRow = Omit<VerificationRow, 'attempts' | 'verified_at' | 're
 export type Send = [at: number, messageId: string];
 
 /** What a list is narrowed by. */
-export interface VerificationFilter {
+interface VerificationFilter {
   destination?: string;
   purpose?: string;
   status?: string;

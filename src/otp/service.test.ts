@@ -307,3 +307,20 @@ describe('whatever callers, people, time and channels do, in whatever order', ()
     );
   });
 });
+
+test('a message that fails for good after its code has expired leaves the verification expired', async () => {
+  const { database, clock, messages } = outbox;
+  const { verification } = await database.transaction((trx) =>
+    otp.send(trx, { projectId: PROJECT, phone: PHONES[2]!, purpose: 'login', channel: 'auto' }),
+  );
+  const [claim] = await messages.claimDue('simulator', 1);
+  clock.set(clock.now() + 5 * MINUTE_MS);
+  const seen = [(await otp.get(PROJECT, verification.id)).verification.status];
+  await messages.markTryFailed(claim!, 'permanent', 'gone', (trx) =>
+    otp.onUndeliverable(trx, claim!, 'gone'),
+  );
+  seen.push((await otp.get(PROJECT, verification.id)).verification.status);
+  await otp.expireDue(100);
+  seen.push((await otp.get(PROJECT, verification.id)).verification.status);
+  expect(seen).toEqual(['expired', 'expired', 'expired']);
+});

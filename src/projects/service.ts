@@ -5,8 +5,6 @@ import { newId } from '../lib/id.ts';
 const DEFAULT_PROJECT_SETTING = 'default_project_id';
 
 /** Projects: the tenants to which keys and verifications belong. */
-export type ProjectService = ReturnType<typeof projectService>;
-
 export function projectService({ database, clock }: { database: Database; clock: Clock }) {
   return {
     /** The id of the default project, which is made when there is none. */

@@ -78,27 +78,29 @@ describe('help', () => {
   });
 });
 
-describe('wrong usage', () => {
-  test.each([
-    [[]],
-    [['token']],
-    [['nonsense']],
-    [['serve', '--nonsense']],
-    [['token', 'revoke']],
-    [['limits', 'show']],
-    [['limits', 'show', '+6283834946034', 'more']],
-    [['token', 'create', '--name']],
-    [['token', 'create', '--rate-limit', 'many']],
-    [['token', 'create', '--expires', 'never']],
-    [['health', '--url', 'nowhere']],
-  ])('%j exits 2 and says how it is used, on standard error only', async (args) => {
-    const cwd = tempFolder();
-    const { code, stdout, stderr } = await wotp(cwd, args);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/--help|Usage: /);
-    expect(stderr).not.toMatch(/\n\s+at /);
-    expect(readdirSync(cwd)).toEqual([]);
-  });
+test('wrong usage exits 2 and says what is wrong and where help is, on standard error only', async () => {
+  const cwd = tempFolder();
+  const results = await Promise.all(
+    [
+      '',
+      'token',
+      'nonsense',
+      'serve --nonsense',
+      'token revoke',
+      'limits show',
+      'limits show +6283834946034 more',
+      'token create --name',
+      'token create --rate-limit many',
+      'token create --expires never',
+      'health --url nowhere',
+    ].map(async (line) => ({ line, ...(await wotp(cwd, line.split(' ').filter(Boolean))) })),
+  );
+  for (const { line, code, stdout, stderr } of results) {
+    expect({ line, code, stdout }).toEqual({ line, code: 2, stdout: '' });
+    expect(stderr, line).toMatch(/--help|Usage: /);
+    expect(stderr, line).not.toMatch(/\n\s+at /);
+  }
+  expect(readdirSync(cwd)).toEqual([]);
 });
 
 describe('a setting that is wrong', () => {
@@ -184,35 +186,12 @@ describe('without a server', () => {
       expect.objectContaining({ id: made.id, keyPreview: `wotp_...${made.key.slice(-8)}`, rateLimit: 500 }),
     ]);
     expect(JSON.stringify(listed)).not.toContain(made.key);
-    const table = await wotp(cwd, ['token', 'list']);
-    expect(table.stdout).toContain(made.id);
-    expect(table.stdout).not.toContain(made.key);
-
     const revoked = await wotp(cwd, ['token', 'revoke', made.id, '--json']);
     expect([revoked.code, lastLine(revoked.stdout)]).toEqual([0, { id: made.id }]);
-    const again = await wotp(cwd, ['token', 'revoke', made.id]);
-    expect(again).toMatchObject({ code: 1, stdout: '' });
-    expect(again.stderr).toMatch(/^wotp: .*RESOURCE_NOT_FOUND/);
-    expect(again.stderr).not.toMatch(/\n\s+at /);
 
     const server = await serve(cwd, { DATA_DIR: './data' });
     expect(server.output()).toContain('First run.');
     expect((await server.stop()).code).toBe(0);
-  });
-
-  test('what the server would refuse is refused with the same words and exit 1', async () => {
-    const cwd = tempFolder();
-    const results = await Promise.all([
-      wotp(tempFolder(), ['token', 'create', '--permissions', 'otp:send,root']),
-      wotp(tempFolder(), ['token', 'create', '--expires', '2001-01-01']),
-      wotp(cwd, ['limits', 'show', '12']),
-    ]);
-    for (const { code, stdout, stderr } of results) {
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-      expect(stderr).toMatch(/^wotp: .*(VALIDATION_ERROR|PHONE_INVALID)/);
-      expect(stderr).not.toMatch(/\n\s+at /);
-    }
-    expect(results[0]?.stderr).toContain('permissions.1');
   });
 
   test('health says that nobody answers, and where it asked', async () => {
@@ -274,6 +253,32 @@ describe('beside a running server', () => {
     expect(listed.keys.map((entry) => entry.id)).toContain(id);
     expect((await wotp(cwd, ['token', 'revoke', id])).code).toBe(0);
     expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(401);
+  });
+
+  test('what the server refuses is refused with its own words and exit 1', async () => {
+    const unknown = 'key_01jd3x8zq2e6v9k5m7n0p4r8st';
+    const [permission, past, phone, key] = await Promise.all([
+      wotp(cwd, ['token', 'create', '--permissions', 'otp:send,root']),
+      wotp(cwd, ['token', 'create', '--expires', '2001-01-01', '--json']),
+      wotp(cwd, ['limits', 'show', '12']),
+      wotp(cwd, ['token', 'revoke', unknown]),
+    ]);
+    expect(permission.stderr).toContain('VALIDATION_ERROR');
+    expect(permission.stderr).toContain('\n  permissions.1: ');
+    expect(past.stderr).toContain('\n  expiresAt: ');
+    expect(phone.stderr).toContain('PHONE_INVALID');
+    expect(key.stderr).toContain('RESOURCE_NOT_FOUND');
+    for (const { code, stdout, stderr } of [permission, past, phone, key]) {
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(/^wotp: /);
+      expect(stderr).not.toMatch(/\n\s+at /);
+    }
+  });
+
+  test('the list is a table for people, without a whole key in it', async () => {
+    const { stdout } = await wotp(cwd, ['token', 'list']);
+    for (const word of ['id', 'name', 'permissions', 'First key', 'wotp_...']) expect(stdout).toContain(word);
+    expect(stdout).not.toMatch(/[0-9a-f]{64}/);
   });
 
   test('limits show what a phone has used, and clear lifts it', async () => {
@@ -398,29 +403,32 @@ describe('serve', () => {
     const cwd = tempFolder();
     const settings = { MASTER_PASSWORD: PASSWORD, SIMULATOR_DELIVERED_MS: '0', SIMULATOR_READ_MS: '0' };
     const server = await serve(cwd, settings);
-    const answered: { id: string; phone: string }[] = [];
-    let refused = 0;
-    let isStopping = false;
+    const accepted: string[] = [];
+    const refused: unknown[] = [];
+    let underLoad = () => {};
+    const loaded = new Promise<void>((resolve) => {
+      underLoad = resolve;
+    });
     const load = Array.from({ length: 16 }, async () => {
-      while (!isStopping || refused < 200) {
-        const phone = newPhone();
-        try {
-          const answer = await call(server.address, 'POST', 'otp/send', { body: { phone } });
-          const { data, code } = await answer.json();
-          if (answer.status === 201) answered.push({ id: data.id, phone });
-          else expect([answer.status, code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
-        } catch {
-          if (!isStopping) throw new Error('a request failed before the stop');
-          // The server is gone.
-          return;
-        }
+      for (;;) {
+        const body = { phone: newPhone() };
+        const answer = await call(server.address, 'POST', 'otp/send', { body })
+          .then(async (given) => ({
+            status: given.status,
+            body: (await given.json()) as { data?: { id: string } },
+          }))
+          .catch(() => undefined);
+        // The server is gone.
+        if (!answer) return;
+        if (answer.body.data) accepted.push(answer.body.data.id);
+        else refused.push({ status: answer.status, ...answer.body });
+        if (accepted.length === 200) underLoad();
       }
     });
-    while (answered.length < 200) await new Promise((resolve) => setTimeout(resolve, 5));
-    isStopping = true;
+    await loaded;
     const { code, tookMs } = await server.stop();
     await Promise.all(load);
-    refused = 200;
+    for (const answer of refused) expect(answer).toMatchObject({ status: 503, code: 'SERVICE_UNAVAILABLE' });
     expect(code).toBe(0);
     expect(tookMs).toBeLessThan(10_000);
     expect(readdirSync(join(cwd, 'data')).filter((file) => /-(wal|shm)$/.test(file))).toEqual([]);
@@ -430,7 +438,8 @@ describe('serve', () => {
       const { reader } = after.app.database;
       const rows = await reader.selectFrom('verifications').select('id').execute();
       const stored = new Set(rows.map(({ id }) => id));
-      expect(answered.filter(({ id }) => !stored.has(id))).toEqual([]);
+      expect(accepted.length).toBeGreaterThanOrEqual(200);
+      expect(accepted.filter((id) => !stored.has(id))).toEqual([]);
       const messages = await reader.selectFrom('messages').select('status').execute();
       expect(messages.filter(({ status }) => status === 'sending')).toEqual([]);
     } finally {

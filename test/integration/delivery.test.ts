@@ -35,8 +35,8 @@ const statesOf = async (id: string, messageId?: string) =>
   (await timelineOf(id, messageId)).map(({ status }) => status);
 
 /** Tries of a message that count. */
-async function attemptsOf(messageId: string): Promise<number> {
-  const row = await server.app.database.reader
+async function attemptsOf(messageId: string, on = server): Promise<number> {
+  const row = await on.app.database.reader
     .selectFrom('messages')
     .select('attempts')
     .where('id', '=', messageId)
@@ -89,10 +89,10 @@ describe('a message', () => {
     expect(await otp.inbox(phone)).toHaveLength(1);
   });
 
-  test('to each of 250 phones arrives once', async () => {
-    const phones = Array.from({ length: 250 }, newPhone);
+  test('to each of 120 phones arrives once, though a channel takes 100 at a time', async () => {
+    const phones = Array.from({ length: 120 }, newPhone);
     await Promise.all(phones.map((phone) => otp.sent({ phone })));
-    await server.clock.advance(10_000);
+    await server.clock.advance(5_000);
     const inboxes = await Promise.all(phones.map((phone) => otp.inbox(phone)));
     expect(inboxes.every((inbox) => inbox.length === 1 && inbox[0]!.status === 'read')).toBe(true);
   });
@@ -392,86 +392,63 @@ describe('a slow provider', () => {
 });
 
 describe('over a restart', () => {
-  /** Stops a server whose channels wait for the clock. */
-  async function stopKeepingFiles(app: TestApp): Promise<void> {
-    let stopped = false;
-    const stopping = app.stop({ keepFiles: true }).then(() => {
-      stopped = true;
-    });
-    for (let step = 0; step < 100 && !stopped; step++) await app.clock.advance(100);
-    await stopping;
-  }
-  const startAgain = ({ dir, clock, key }: TestApp) => startTestApp({ env: QUICK_ADMIN, dir, clock, key });
+  let again: TestApp;
+  let after: ReturnType<typeof verificationsOf>;
+  const [waits, inHand, arrived, expires] = [newPhone(), newPhone(), newPhone(), newPhone()];
+  const sent: Record<string, { id: string; messageId: string }> = {};
 
-  test('what waits and what is in hand is delivered once, at the cost of no attempt', async () => {
+  beforeAll(async () => {
     const first = await startTestApp({ env: QUICK_ADMIN });
     const before = verificationsOf(first);
-    const [waits, inHand] = [newPhone(), newPhone()];
+    sent[arrived] = await before.sent({ phone: arrived, code: CODE });
+    for (let step = 0; step < 50 && (await before.inbox(arrived)).length === 0; step++) {
+      await first.clock.advance(10);
+    }
     await before.fault({ to: waits, refuse: true });
     await before.fault({ to: inHand, delayMs: 60_000 });
-    const one = await before.sent({ phone: waits });
-    const other = await before.sent({ phone: inHand });
-    await first.clock.advance(500);
-    await stopKeepingFiles(first);
+    await before.fault({ to: expires, refuse: true });
+    for (const phone of [waits, inHand]) sent[phone] = await before.sent({ phone });
+    sent[expires] = await before.sent({ phone: expires, expiryMinutes: 1 });
+    await first.clock.advance(150);
+    expect((await before.inbox(arrived)).map(({ status }) => status)).toEqual(['sent']);
 
-    const second = await startAgain(first);
-    const after = verificationsOf(second);
-    await second.clock.advance(5_000);
-    for (const [phone, { id, messageId }] of [
-      [waits, one],
-      [inHand, other],
-    ] as const) {
-      expect((await after.inbox(phone)).map((message) => message.id)).toEqual([messageId]);
-      const { data } = (await after.read(id)).body;
-      expect(data.messageStatus).toBe('read');
-      const { attempts } = await second.app.database.reader
-        .selectFrom('messages')
-        .select('attempts')
-        .where('id', '=', messageId)
-        .executeTakeFirstOrThrow();
-      expect(attempts).toBe(1);
-    }
-    await expectOneEventPerChange(second);
-    await second.stop();
+    // What a channel has in hand is waited for, by the clock.
+    let isStopped = false;
+    const stopping = first.stop({ keepFiles: true }).then(() => {
+      isStopped = true;
+    });
+    for (let step = 0; step < 100 && !isStopped; step++) await first.clock.advance(100);
+    await stopping;
+    first.clock.set(first.clock.now() + MINUTE_MS);
+    again = await startTestApp({ env: QUICK_ADMIN, dir: first.dir, clock: first.clock, key: first.key });
+    after = verificationsOf(again);
+    await again.clock.advance(5_000);
+  });
+  afterAll(() => again.stop());
+
+  test.each([
+    ['that waited', waits],
+    ['that a channel had in hand', inHand],
+  ])('a message %s is delivered once, at the cost of no attempt', async (_which, phone) => {
+    const { id, messageId } = sent[phone]!;
+    expect((await after.inbox(phone)).map((message) => message.id)).toEqual([messageId]);
+    expect((await after.read(id)).body.data.messageStatus).toBe('read');
+    expect(await attemptsOf(messageId, again)).toBe(1);
   });
 
   test('the virtual phone keeps its messages, and receipts that were lost come again', async () => {
-    const first = await startTestApp({ env: QUICK_ADMIN });
-    const before = verificationsOf(first);
-    const phone = newPhone();
-    const { id, messageId } = await before.sent({ phone, code: CODE });
-    for (let step = 0; step < 50 && (await before.inbox(phone)).length === 0; step++) {
-      await first.clock.advance(10);
-    }
-    await first.stop({ keepFiles: true });
-
-    const second = await startAgain(first);
-    const after = verificationsOf(second);
-    expect(await after.inbox(phone)).toMatchObject([{ id: messageId, status: 'sent' }]);
-    await after.deliver();
-    expect((await after.read(id)).body.data.messageStatus).toBe('read');
+    const { id, messageId } = sent[arrived]!;
+    expect(await after.inbox(arrived)).toMatchObject([{ id: messageId, status: 'read' }]);
     expect((await after.check({ id, code: CODE })).status).toBe(200);
-    await expectOneEventPerChange(second);
-    await second.stop();
   });
 
-  test('a code that expired meanwhile is not sent', async () => {
-    const first = await startTestApp({ env: QUICK_ADMIN });
-    const before = verificationsOf(first);
-    const phone = newPhone();
-    await before.fault({ to: phone, refuse: true });
-    const { id } = await before.sent({ phone, expiryMinutes: 1 });
-    await first.clock.advance(500);
-    await stopKeepingFiles(first);
-    first.clock.set(first.clock.now() + MINUTE_MS);
-
-    const second = await startAgain(first);
-    const after = verificationsOf(second);
-    await second.clock.advance(5_000);
-    expect(await after.inbox(phone)).toEqual([]);
-    expect((await after.read(id)).body.data).toMatchObject({ status: 'expired', messageStatus: 'expired' });
-    await second.stop();
+  test('a message whose code expired meanwhile is not sent', async () => {
+    expect(await after.inbox(expires)).toEqual([]);
+    const { data } = (await after.read(sent[expires]!.id)).body;
+    expect(data).toMatchObject({ status: 'expired', messageStatus: 'expired' });
   });
+
+  test('every change before and after has exactly one event', () => expectOneEventPerChange(again));
 });
 
 test('every message is in a final state a minute after its code expired', async () => {

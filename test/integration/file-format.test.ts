@@ -1,5 +1,5 @@
-import { createHmac, scryptSync } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { createDecipheriv, createHmac, hkdfSync, scryptSync } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DamagedPageError, readSqlcipherFile, type SqlcipherFile } from '../support/sqlcipher-reader.ts';
@@ -12,6 +12,7 @@ const PAGE = 4096;
 let server: TestApp;
 let verificationId: string;
 let messageId: string;
+let code: string;
 /** The folder's files while the server ran, with all of it still in the WAL, and after its clean stop. */
 const running: Record<string, Buffer> = {};
 const stopped: Record<string, Buffer> = {};
@@ -29,6 +30,8 @@ beforeAll(async () => {
   const more = Array.from({ length: 60 }, (_, i) => `+62838349461${String(i).padStart(2, '0')}`);
   await Promise.all(more.map((phone) => server.call('POST', 'otp/send', { body: { phone, metadata } })));
   await server.clock.advance(2_000);
+  const phone = await server.call('GET', `simulator/messages?to=${PHONES[0]!.slice(1)}`, { asAdmin: true });
+  code = /\d{6}/.exec(phone.body.data[0].text)![0];
   read(running);
   await server.stop({ keepFiles: true });
   read(stopped);
@@ -42,22 +45,17 @@ function read(files: Record<string, Buffer>): void {
   }
 }
 
-/** As `docs/WODB_SPEC.md` says. */
-function rawKeyOf(file: Buffer): Buffer {
-  return scryptSync(MASTER_KEY, file.subarray(0, 16), 32, {
-    N: 32_768,
-    r: 8,
-    p: 1,
-    maxmem: 64 * 1024 * 1024,
-  });
+/** As section 2 of `docs/WODB_SPEC.md` says. */
+function stretched(salt: Buffer): Buffer {
+  return scryptSync(MASTER_KEY, salt, 32, { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 });
 }
 
-function openStopped(file = stopped['wotp.wodb']!): SqlcipherFile {
-  return readSqlcipherFile(file, rawKeyOf(file));
+function open(file: Buffer, wal?: Buffer): SqlcipherFile {
+  return readSqlcipherFile(file, stretched(file.subarray(0, 16)), wal);
 }
 
 test('a program that knows only the published format and the raw key reads a verification', () => {
-  const { header, rows } = openStopped();
+  const { header, rows } = open(stopped['wotp.wodb']!);
   expect(header).toEqual({
     pageSize: PAGE,
     reservedBytes: 80,
@@ -86,22 +84,49 @@ test('a program that knows only the published format and the raw key reads a ver
   expect(rows('key_versions')).toEqual([expect.objectContaining({ version: 1 })]);
 });
 
+test('the same is read while the server runs, from the database and its WAL', () => {
+  const { rows, pages, page } = open(running['wotp.wodb']!, running['wotp.wodb-wal']!);
+  expect(rows('verifications')).toEqual(open(stopped['wotp.wodb']!).rows('verifications'));
+  expect(rows('messages')).toEqual(open(stopped['wotp.wodb']!).rows('messages'));
+  for (let number = 1; number <= pages; number++) page(number);
+});
+
+test('a code is checked and unsealed with the keys that the key version leads to', () => {
+  const { rows } = open(stopped['wotp.wodb']!);
+  const [version] = rows('key_versions');
+  const secret = stretched(Buffer.from(version!.salt as string, 'hex'));
+  expect(createHmac('sha256', secret).update('WOTP keyring check 1').digest('hex')).toBe(
+    version!.check_value,
+  );
+  const key = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', `WOTP ${purpose} 1`, 32));
+
+  const verification = rows('verifications').find(({ id }) => id === verificationId)!;
+  const mac = createHmac('sha256', key('otp-code')).update(`${verificationId}:${code}`).digest();
+  expect(verification.code_mac).toEqual(mac);
+
+  const sealed = rows('messages').find(({ id }) => id === messageId)!.sealed_code as Buffer;
+  const decipher = createDecipheriv('aes-256-gcm', key('message-code'), sealed.subarray(0, 12));
+  decipher.setAAD(Buffer.from(messageId)).setAuthTag(sealed.subarray(-16));
+  expect(decipher.update(sealed.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')).toBe(code);
+});
+
 test('the HMAC of every page fits after a clean stop', () => {
-  const { pages, page } = openStopped();
+  const { pages, page } = open(stopped['wotp.wodb']!);
   expect(pages).toBeGreaterThan(40);
   for (let number = 1; number <= pages; number++) expect(page(number).length).toBeGreaterThan(4_000);
 });
 
 test('one flipped byte anywhere in a page is found by its HMAC', () => {
   const whole = stopped['wotp.wodb']!;
+  const rawKey = stretched(whole.subarray(0, 16));
   const pages = whole.length / PAGE;
   // Page 1 behind its salt, one in the middle and the last one: text, IV and HMAC of each.
   for (const number of [1, Math.ceil(pages / 2), pages]) {
     for (const offset of [16, 2_000, PAGE - 81, PAGE - 80, PAGE - 64, PAGE - 1]) {
       const file = Buffer.from(whole);
       file[(number - 1) * PAGE + offset]! ^= 0x10;
-      const open = () => readSqlcipherFile(file, rawKeyOf(whole)).page(number);
-      expect(open, `page ${number}, byte ${offset}`).toThrow(new DamagedPageError(number));
+      const readPage = () => readSqlcipherFile(file, rawKey).page(number);
+      expect(readPage, `page ${number}, byte ${offset}`).toThrow(new DamagedPageError(number));
     }
   }
 });
@@ -110,18 +135,18 @@ test('a page that was moved to another place is found by its HMAC', () => {
   const whole = stopped['wotp.wodb']!;
   const file = Buffer.from(whole);
   whole.copy(file, 4 * PAGE, 5 * PAGE, 6 * PAGE);
-  expect(() => openStopped(file).page(5)).toThrow(new DamagedPageError(5));
+  expect(() => open(file).page(5)).toThrow(new DamagedPageError(5));
 });
 
 test('another key reads nothing', () => {
   const file = stopped['wotp.wodb']!;
-  const wrong = Buffer.from(rawKeyOf(file));
+  const wrong = Buffer.from(stretched(file.subarray(0, 16)));
   wrong[31]! ^= 1;
   expect(() => readSqlcipherFile(file, wrong)).toThrow(new DamagedPageError(1));
 });
 
 test('no file shows a phone, a code, a key or that it is a database', () => {
-  const rawKey = rawKeyOf(stopped['wotp.wodb']!);
+  const rawKey = stretched(stopped['wotp.wodb']!.subarray(0, 16));
   const secrets = [
     'SQLite format',
     'CREATE TABLE',
@@ -131,6 +156,7 @@ test('no file shows a phone, a code, a key or that it is a database', () => {
     server.adminPassword,
     verificationId,
     metadata.order,
+    code,
     ...PHONES.flatMap((phone) => [phone, phone.slice(1), phone.slice(-7)]),
   ];
   expect(running['wotp.wodb-wal']!.length).toBeGreaterThan(100_000);
@@ -146,5 +172,9 @@ test('the key check tells the right key from another one, and which file it belo
   const file = stopped['wotp.wodb']!;
   const { salt, check } = JSON.parse(stopped['wotp.keycheck']!.toString('utf8'));
   expect(salt).toBe(file.subarray(0, 16).toString('hex'));
-  expect(check).toBe(createHmac('sha256', rawKeyOf(file)).update('WODB key check 1').digest('hex'));
+  expect(check).toBe(
+    createHmac('sha256', stretched(file.subarray(0, 16)))
+      .update('WODB key check 1')
+      .digest('hex'),
+  );
 });

@@ -151,20 +151,24 @@ describe('a phone', () => {
   });
 });
 
-describe('after a restart', () => {
-  test.each([
-    ['the sixth message in ten minutes', 5, 30_000, 450],
-    ['the eleventh in a day', 10, 10 * MINUTE_MS, (DAY_MS - 100 * MINUTE_MS) / 1000],
-  ])('%s is refused as before', async (_which, sends, gapMs, seconds) => {
-    const phone = newPhone();
-    const first = await startTestApp({ env: QUICK_ADMIN });
-    await sendApart(phone, sends, gapMs, verificationsOf(first));
-    await first.stop({ keepFiles: true });
-    const { dir, clock, key } = first;
-    const second = await startTestApp({ env: QUICK_ADMIN, dir, clock, key });
-    expect(await expectTrueRetryAfter({ phone, purpose: 'next' }, verificationsOf(second))).toBe(seconds);
-    await second.stop();
-  });
+test('limits are the same after a restart', async () => {
+  const [busyDay, busyMinutes] = [newPhone(), newPhone()];
+  const first = await startTestApp({ env: QUICK_ADMIN });
+  const before = verificationsOf(first);
+  const { clock, dir, key } = first;
+  const dayBeganAt = clock.now();
+  await sendApart(busyDay, 10, 10 * MINUTE_MS, before);
+  const minutesBeganAt = clock.now();
+  await sendApart(busyMinutes, 5, 30_000, before);
+  await first.stop({ keepFiles: true });
+
+  const second = await startTestApp({ env: QUICK_ADMIN, dir, clock, key });
+  const after = verificationsOf(second);
+  await expectTrueRetryAfter({ phone: busyMinutes, purpose: 'sixth' }, after);
+  expect(clock.now()).toBe(minutesBeganAt + 10 * MINUTE_MS);
+  await expectTrueRetryAfter({ phone: busyDay, purpose: 'eleventh' }, after);
+  expect(clock.now()).toBe(dayBeganAt + DAY_MS);
+  await second.stop();
 });
 
 describe('an operator', () => {

@@ -299,6 +299,13 @@ describe('a resend', () => {
   });
 });
 
+test('where the operator allows it a code lives an hour, and no longer', async () => {
+  const { expiresAt } = await otp.sent({ phone: newPhone(), expiryMinutes: 60 });
+  expect(msUntil(expiresAt)).toBe(3_600_000);
+  const refusal = await otp.send({ phone: newPhone(), expiryMinutes: 61 });
+  expect(refusal.body).toMatchObject({ status: 400, errors: [{ path: 'expiryMinutes' }] });
+});
+
 describe('canceling', () => {
   test('ends a verification, and twice is the same as once', async () => {
     const { id, phone } = await otp.sent({ phone: newPhone(), code: '481516' });

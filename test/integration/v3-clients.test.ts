@@ -124,14 +124,3 @@ describe('a client of version 3', () => {
     expect((await otp.check({ phone, code: '123456' }, { key })).status).toBe(401);
   });
 });
-
-describe('where an operator allows a longer life', () => {
-  test('an hour is accepted, and no more', async () => {
-    const own = await startTestApp({ env: { ...QUICK_ADMIN, OTP_MAX_EXPIRY_MINUTES: '60' } });
-    const on = verificationsOf(own);
-    const { expiresAt } = await on.sent({ ...v3Send(v3Phone()), expiryMinutes: 60 });
-    expect(Date.parse(expiresAt) - own.clock.now()).toBe(3_600_000);
-    expect((await on.send({ ...v3Send(v3Phone()), expiryMinutes: 61 })).status).toBe(400);
-    await own.stop();
-  });
-});

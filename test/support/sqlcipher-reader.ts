@@ -12,6 +12,8 @@ const HMAC_BYTES = 64;
 const RESERVED_BYTES = IV_BYTES + HMAC_BYTES;
 const USABLE_BYTES = PAGE_BYTES - RESERVED_BYTES;
 const HMAC_SALT_MASK = 0x3a;
+const WAL_HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
 const PLAIN_HEADER = Buffer.from('SQLite format 3\0', 'latin1');
 
 const PAGE_KINDS = { interiorIndex: 2, interiorTable: 5, leafIndex: 10, leafTable: 13 };
@@ -47,32 +49,32 @@ export interface SqlcipherFile {
   rows(table: string): Record<string, Value>[];
 }
 
-/** Reads a whole file with its raw key (32 bytes). The file must have no changes left in a WAL. */
-export function readSqlcipherFile(file: Buffer, rawKey: Buffer): SqlcipherFile {
-  const pages = file.length / PAGE_BYTES;
+/** Reads a whole file, and the changes in its WAL if there is one, with its raw key (32 bytes). */
+export function readSqlcipherFile(
+  file: Buffer,
+  rawKey: Buffer,
+  wal: Buffer = Buffer.alloc(0),
+): SqlcipherFile {
+  const changed = pagesInWal(wal);
+  const pages = changed.pages ?? file.length / PAGE_BYTES;
   const hmacSalt = file.subarray(0, SALT_BYTES).map((byte) => byte ^ HMAC_SALT_MASK);
   const hmacKey = pbkdf2Sync(rawKey, hmacSalt, 2, 32, 'sha512');
 
   function page(number: number): Buffer {
     const start = (number - 1) * PAGE_BYTES;
+    const stored = changed.byNumber.get(number) ?? file.subarray(start, start + PAGE_BYTES);
     // The salt stands where page 1 would say "SQLite format 3"; it is neither encrypted nor covered by the HMAC.
-    const from = number === 1 ? start + SALT_BYTES : start;
-    const iv = file.subarray(start + USABLE_BYTES, start + USABLE_BYTES + IV_BYTES);
-    const expected = file.subarray(start + USABLE_BYTES + IV_BYTES, start + PAGE_BYTES);
+    const ciphertext = stored.subarray(number === 1 ? SALT_BYTES : 0, USABLE_BYTES);
+    const iv = stored.subarray(USABLE_BYTES, USABLE_BYTES + IV_BYTES);
+    const expected = stored.subarray(USABLE_BYTES + IV_BYTES);
     const pageNumber = Buffer.alloc(4);
     pageNumber.writeUInt32LE(number);
-    const actual = createHmac('sha512', hmacKey)
-      .update(file.subarray(from, start + USABLE_BYTES + IV_BYTES))
-      .update(pageNumber)
-      .digest();
+    const actual = createHmac('sha512', hmacKey).update(ciphertext).update(iv).update(pageNumber).digest();
     if (expected.length !== HMAC_BYTES || !timingSafeEqual(expected, actual))
       throw new DamagedPageError(number);
 
     const decipher = createDecipheriv('aes-256-cbc', rawKey, iv).setAutoPadding(false);
-    const plain = Buffer.concat([
-      decipher.update(file.subarray(from, start + USABLE_BYTES)),
-      decipher.final(),
-    ]);
+    const plain = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
     return number === 1 ? Buffer.concat([PLAIN_HEADER, plain]) : plain;
   }
 
@@ -105,6 +107,43 @@ export function readSqlcipherFile(file: Buffer, rawKey: Buffer): SqlcipherFile {
   }
 
   return { header, pages, page, rows };
+}
+
+/** The latest committed content of each page in a WAL, still encrypted, and the size of the database in pages. */
+function pagesInWal(wal: Buffer): { byNumber: Map<number, Buffer>; pages: number | undefined } {
+  const byNumber = new Map<number, Buffer>();
+  let pages: number | undefined;
+  if (wal.length < WAL_HEADER_BYTES) return { byNumber, pages };
+  // The magic number's last bit says in which order the checksum takes its words.
+  const isBigEndian = (wal.readUInt32BE(0) & 1) === 1;
+  let sum = walChecksum(wal.subarray(0, 24), [0, 0], isBigEndian);
+  let uncommitted: [number, Buffer][] = [];
+  for (let at = WAL_HEADER_BYTES; at + FRAME_HEADER_BYTES + PAGE_BYTES <= wal.length; ) {
+    const header = wal.subarray(at, at + FRAME_HEADER_BYTES);
+    const content = wal.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + PAGE_BYTES);
+    sum = walChecksum(content, walChecksum(header.subarray(0, 8), sum, isBigEndian), isBigEndian);
+    const isOfThisWal = header.subarray(8, 16).equals(wal.subarray(16, 24));
+    if (!isOfThisWal || header.readUInt32BE(16) !== sum[0] || header.readUInt32BE(20) !== sum[1]) break;
+    uncommitted.push([header.readUInt32BE(0), content]);
+    const pagesAfterCommit = header.readUInt32BE(4);
+    if (pagesAfterCommit > 0) {
+      for (const [number, bytes] of uncommitted) byNumber.set(number, bytes);
+      uncommitted = [];
+      pages = pagesAfterCommit;
+    }
+    at += FRAME_HEADER_BYTES + PAGE_BYTES;
+  }
+  return { byNumber, pages };
+}
+
+function walChecksum(bytes: Buffer, [a, b]: [number, number], isBigEndian: boolean): [number, number] {
+  const word = (at: number) => (isBigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at));
+  let [first, second] = [a, b];
+  for (let at = 0; at < bytes.length; at += 8) {
+    first = (first + word(at) + second) >>> 0;
+    second = (second + word(at + 4) + first) >>> 0;
+  }
+  return [first, second];
 }
 
 interface Column {

@@ -1,7 +1,7 @@
 import type { Database, Executor, Transaction } from '../../database/database.ts';
 import type { Schema } from '../../database/schema.ts';
 
-export type ArrivedRow = Schema['simulator_messages'];
+type ArrivedRow = Schema['simulator_messages'];
 
 /** The virtual phones' memory. */
 export interface ArrivedRepository {
