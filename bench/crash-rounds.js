@@ -1,6 +1,6 @@
 // @ts-check
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes, randomInt, scryptSync } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { ensureBuilt } from './ensure-built.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SENDERS = 32;
@@ -32,8 +33,7 @@ const PATIENCE_MS = 30_000;
  * @param {{ rounds: number, say: (line: string) => void }} options
  */
 export async function runCrashRounds({ rounds, say }) {
-  const built = spawnSync(process.execPath, ['scripts/build.js'], { cwd: ROOT, encoding: 'utf8' });
-  assert.equal(built.status, 0, built.stderr);
+  await ensureBuilt();
   const dir = mkdtempSync(join(tmpdir(), 'wotp-crash-'));
   const world = new World(dir);
   try {

@@ -38,8 +38,9 @@ export function authenticator(deps: {
     if (request.method === 'GET' || request.method === 'HEAD') return;
     const { origin } = request.headers;
     const own = publicUrl?.origin ?? `${request.protocol}://${request.host}`;
-    if (origin !== own)
-      throw new AuthenticationError('A signed-in page may only be used from its own address.');
+    // A browser that sends no Origin still says by itself where a request comes from (Fetch Metadata).
+    const isOwn = origin === undefined ? request.headers['sec-fetch-site'] === 'same-origin' : origin === own;
+    if (!isOwn) throw new AuthenticationError('A signed-in page may only be used from its own address.');
   }
 
   return {

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { errorsPage } from '../errors/reference.ts';
 import { ROUTE_ACCESS } from './access.ts';
+import { pagesFolder } from './pages.ts';
 
 /** Collects the routes that follow for the OpenAPI document. Has to run before them. */
 export async function collectRoutes(server: FastifyInstance, version: string): Promise<void> {
@@ -106,5 +108,6 @@ export async function serveDocs(server: FastifyInstance): Promise<void> {
     routePrefix: '/docs',
     uiConfig: { docExpansion: 'list', persistAuthorization: false, tryItOutEnabled: false },
     theme: { title: 'WOTP API' },
+    logo: { type: 'image/svg+xml', content: readFileSync(`${pagesFolder()}/assets/logo.svg`), href: '/' },
   });
 }

@@ -8,10 +8,16 @@ const FOLDERS = ['../dashboard', '../../dashboard'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
 );
 
-/** Serves the page at `/` and its files. The page itself holds no data; what it shows needs a session. */
-export async function servePages(server: FastifyInstance): Promise<void> {
+/** Where the pages' files lie. */
+export function pagesFolder(): string {
   const root = FOLDERS.find((folder) => existsSync(folder));
   if (!root) throw new Error('The pages are missing; run `npm run build`.');
+  return root;
+}
+
+/** Serves the page at `/` and its files. The page itself holds no data; what it shows needs a session. */
+export async function servePages(server: FastifyInstance): Promise<void> {
+  const root = pagesFolder();
   await server.register(fastifyStatic, { root: `${root}/assets`, prefix: '/assets/', index: false });
   server.get('/', { schema: { hide: true } }, (_request, reply) =>
     reply.header('cache-control', 'no-cache').sendFile('index.html', root),

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ensureBuilt } from '../../bench/ensure-built.js';
 import { VERSION } from '../../src/version.ts';
-import { ensureBuilt } from '../support/child.ts';
 import { endCommands, type ServeProcess, serve, wotp } from '../support/command-line.ts';
 import { openRaw } from '../support/raw-http.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -229,12 +230,14 @@ describe('beside a running server', () => {
   let cwd: string;
   let server: ServeProcess;
   beforeAll(async () => {
-    cwd = join(process.env.TMPDIR ?? '/tmp', `wotp-test-cli-${process.pid}`);
-    mkdirSync(cwd);
+    cwd = mkdtempSync(join(tmpdir(), 'wotp-test-'));
     writeFileSync(join(cwd, '.env'), `MASTER_PASSWORD=${PASSWORD}\nOTP_RESEND_SECONDS=0\n`);
     server = await serve(cwd);
   }, 60_000);
-  afterAll(() => server.stop());
+  afterAll(async () => {
+    await server.stop();
+    rmSync(cwd, { recursive: true });
+  });
 
   test('commands reach it through a socket that only its owner may open', async () => {
     const socket = statSync(join(cwd, 'data/wotp.sock'));

@@ -1,19 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const ROOT = new URL('../../', import.meta.url);
+export { ensureBuilt } from '../../bench/ensure-built.js';
 
-/** Builds dist/ when it is not what the sources are now; for tests that need another process of the program. */
-export function ensureBuilt(): void {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/build.js'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(stderr);
-}
+const ROOT = new URL('../../', import.meta.url);
 
 /** Another process that says what it does in lines of JSON. */
 export interface Child {
