@@ -7,6 +7,9 @@ import { errorsPage } from '../errors/reference.ts';
 import { ROUTE_ACCESS } from './access.ts';
 import { pagesFolder } from './pages.ts';
 
+/** The one style that the reference page carries inside itself, in the picture of its top bar. */
+const TOP_BAR_STYLE = "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='";
+
 /** Collects the routes that follow for the OpenAPI document. Has to run before them. */
 export async function collectRoutes(server: FastifyInstance, version: string): Promise<void> {
   await server.register(swagger, {
@@ -106,6 +109,13 @@ export async function serveDocs(server: FastifyInstance): Promise<void> {
   );
   await server.register(swaggerUi, {
     routePrefix: '/docs',
+    uiHooks: {
+      onRequest: (_request, reply, next) => {
+        const policy = String(reply.getHeader('content-security-policy'));
+        reply.header('content-security-policy', `${policy};style-src 'self' ${TOP_BAR_STYLE}`);
+        next();
+      },
+    },
     uiConfig: { docExpansion: 'list', persistAuthorization: false, tryItOutEnabled: false },
     theme: { title: 'WOTP API' },
     logo: { type: 'image/svg+xml', content: readFileSync(`${pagesFolder()}/assets/logo.svg`), href: '/' },
