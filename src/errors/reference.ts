@@ -21,3 +21,50 @@ ${Object.entries(ERROR_CODES)
 
 ${sections.join('\n')}`;
 }
+
+/** The same page for browsers. The `type` of a problem leads to the section of its code. */
+export function errorsHtml(): string {
+  const entries = Object.entries(ERROR_CODES);
+  const rows = entries.map(
+    ([code, { status, title }]) =>
+      `<tr><td><a href="#${code}"><code>${code}</code></a></td><td>${status}</td><td>${html(title)}</td></tr>`,
+  );
+  const sections = entries.map(
+    ([code, { status, title, meaning, whatToDo }]) =>
+      `<section id="${code}"><h2><code>${code}</code> ${status}</h2><p><strong>${html(title)}.</strong> ${html(meaning)}</p><p>${html(whatToDo)}</p></section>`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Errors · WOTP</title>
+<link rel="icon" href="/assets/logo.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/errors.css">
+</head>
+<body>
+<main>
+<p><a href="/docs">API reference</a></p>
+<h1>Errors</h1>
+<p>Every error is an <code>application/problem+json</code> document (RFC 9457). Decide by its <code>code</code>: it never changes.</p>
+<table>
+<thead><tr><th>code</th><th>status</th><th>title</th></tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody>
+</table>
+${sections.join('\n')}
+</main>
+</body>
+</html>
+`;
+}
+
+/** A sentence as HTML; what stands between backticks is code. */
+function html(sentence: string): string {
+  return sentence
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replace(/`([^`]+)`/g, '<code>$1</code>');
+}

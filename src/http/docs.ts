@@ -3,7 +3,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { errorsPage } from '../errors/reference.ts';
+import { errorsHtml } from '../errors/reference.ts';
 import { ROUTE_ACCESS } from './access.ts';
 import { pagesFolder } from './pages.ts';
 
@@ -19,7 +19,7 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
         title: 'WOTP',
         version,
         description:
-          'Phone verification: send a one-time code, check what the person types. Errors are described at /docs/errors.',
+          'Phone verification: send a one-time code, check what the person types. Errors are described at [/docs/errors](/docs/errors).',
         license: { name: 'MIT' },
       },
       servers: [{ url: '/' }],
@@ -103,9 +103,9 @@ export async function serveDocs(server: FastifyInstance): Promise<void> {
   );
   server.get('/docs/errors', { schema: { hide: true } }, (_request, reply) =>
     reply
-      .type('text/plain; charset=utf-8')
+      .type('text/html; charset=utf-8')
       .serializer((text: string) => text)
-      .send(errorsPage()),
+      .send(errorsHtml()),
   );
   await server.register(swaggerUi, {
     routePrefix: '/docs',

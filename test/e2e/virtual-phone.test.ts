@@ -1,0 +1,248 @@
+import chromium from '@sparticuz/chromium';
+import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../src/lib/clock.ts';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { newPhone } from '../support/verifications.ts';
+
+vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
+
+const PASSWORD = 'a password only tests know';
+/** Any wait on the page for something that has to happen by itself. */
+const PATIENCE_MS = 15_000;
+
+// The packaged browser is made for scraping and switches off what is tested here: origins and their policies.
+const LESS_SAFE = /web-security|insecure-content|site-isolation/;
+
+let server: TestApp;
+let browser: Browser;
+beforeAll(async () => {
+  const env = { MASTER_PASSWORD: PASSWORD, ADDRESS_LIMIT_PER_MINUTE: '100000' };
+  server = await startTestApp({ clock: systemClock(), env });
+  browser = await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: chromium.args.filter((argument) => !LESS_SAFE.test(argument)),
+    headless: true,
+  });
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+let context: BrowserContext;
+let page: Page;
+/** What the browser complained about: scripts that fail, policies that are violated, files that do not come. */
+let complaints: string[];
+/** Requests to anybody but the server. */
+let strangers: string[];
+
+beforeEach(async () => {
+  complaints = [];
+  strangers = [];
+  context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB' });
+  context.setDefaultTimeout(PATIENCE_MS);
+  page = await context.newPage();
+  page.on('console', (message) => {
+    // Browsers report every answer from 400 on; those of the API are words of its own, not faults of the page.
+    const isAnswer =
+      /^Failed to load resource/.test(message.text()) && message.location().url.includes('/api/');
+    if (['error', 'warning'].includes(message.type()) && !isAnswer) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('requestfailed', (request) => {
+    // The page itself gives up its question for messages when it is left.
+    if (!request.url().includes('/api/'))
+      complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(server.address) && !request.url().startsWith('data:'))
+      strangers.push(request.url());
+  });
+});
+
+afterEach(async () => {
+  await context.close();
+  expect(complaints).toEqual([]);
+  expect(strangers).toEqual([]);
+});
+
+const signInLink = () => `${server.address}/#sign-in=${server.app.admin.newSignInToken()}`;
+const see = (selector: string, hasText?: string | RegExp) =>
+  page
+    .locator(selector, hasText === undefined ? {} : { hasText })
+    .first()
+    .waitFor();
+
+async function signIn(): Promise<void> {
+  await page.goto(signInLink());
+  await see('#desk');
+}
+
+describe('signing in', () => {
+  test('the one-time link opens the virtual phone and leaves no trace of itself in the address', async () => {
+    await page.goto(signInLink());
+    await see('#desk');
+    await see('#link-text', 'Live');
+    expect(page.url()).toBe(`${server.address}/`);
+    expect(await page.locator('#sign-in').isVisible()).toBe(false);
+    expect(await page.locator('#mark').innerText()).toMatch(/no real messages are sent/);
+    await page.reload();
+    await see('#desk');
+    expect(await page.evaluate('document.cookie')).toBe('');
+  });
+
+  test('a link that was used asks for the password, and the password opens the same', async () => {
+    const link = signInLink();
+    await page.goto(link);
+    await see('#desk');
+    await context.clearCookies();
+    await page.goto('about:blank');
+    await page.goto(link);
+    await see('#sign-in-problem', 'already used or has expired');
+    expect(await page.locator('#desk').isVisible()).toBe(false);
+
+    await page.fill('#password', 'not this one');
+    await page.click('#sign-in-button');
+    await see('#sign-in-problem', 'The password is wrong.');
+    await page.fill('#password', PASSWORD);
+    await page.press('#password', 'Enter');
+    await see('#desk');
+    expect(await page.inputValue('#password')).toBe('');
+  });
+
+  test('without either shows no phone, no number and no message', async () => {
+    const phone = newPhone();
+    await server.call('POST', 'otp/send', { body: { phone } });
+    await page.goto(server.address);
+    await see('#sign-in');
+    expect(await page.locator('#desk').isVisible()).toBe(false);
+    expect(await page.content()).not.toContain(phone.slice(-6));
+  });
+
+  test('out again closes the page and the session behind it', async () => {
+    await signIn();
+    const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    await page.click('#sign-out');
+    await see('#sign-in');
+    const answer = await server.call('GET', 'simulator/messages', { key: null, headers: { cookie } });
+    expect(answer.status).toBe(401);
+  });
+
+  test('is asked for again when the session ends elsewhere', async () => {
+    await signIn();
+    await server.app.database.transaction(async (trx) => {
+      await trx.deleteFrom('admin_sessions').execute();
+    });
+    await see('#sign-in-problem', 'Your session has ended.');
+    expect(await page.locator('#bubbles li').count()).toBe(0);
+  });
+});
+
+describe('the virtual phone', () => {
+  test('shows a code that the page sends, lets it be verified, and puts bullets in its place', async () => {
+    const phone = newPhone();
+    await signIn();
+    await page.fill('#phone', `0${phone}`);
+    await page.click('#send-button');
+    await see('#send-problem', 'country code');
+    expect(await page.locator('#pending').isVisible()).toBe(false);
+
+    await page.fill('#phone', phone);
+    await page.click('#send-button');
+    await see('#pending-pill', 'Pending');
+    const code = await page.locator('.bubble .code').innerText();
+    expect(code).toMatch(/^\d{6}$/);
+    expect(await page.locator('#attempts-left').innerText()).toBe('5');
+    await see('.ticks[data-status="read"]');
+
+    const wrong = code === '000000' ? '111111' : '000000';
+    await page.fill('#code', wrong);
+    await page.click('#verify-button');
+    await see('#verify-problem', 'wrong');
+    await see('#attempts-left', '4');
+
+    await page.fill('#code', `${code.slice(0, 3)} ${code.slice(3)}`);
+    await page.press('#code', 'Enter');
+    await see('#pending-pill', 'Verified');
+    await see('.bubble-text', '••••••');
+    expect(await page.locator('#desk').innerText()).not.toContain(code);
+    expect(await page.locator('#verify-form').isVisible()).toBe(false);
+  });
+
+  test('shows by itself what others send, and each number as a chat of its own', async () => {
+    const [first, second] = [newPhone(), newPhone()];
+    await signIn();
+    const send = (phone: string, message: string) =>
+      server.call('POST', 'otp/send', { body: { phone, code: '482913', message } });
+    await send(first, 'The first: {{code}}');
+    await see('.conversation-last', 'The first: 482913');
+    await send(second, 'The second: {{code}}');
+    const inList = page.locator('.conversation', { hasText: 'The second' });
+    await inList.waitFor();
+    await inList.click();
+    await see('.bubble-text', 'The second: 482913');
+    expect(await page.locator('#bubbles').innerText()).not.toContain('The first');
+    await page.locator('.conversation', { hasText: 'The first' }).click();
+    await see('.bubble-text', 'The first: 482913');
+  });
+
+  test('shows the text of a message as text, whatever is in it', async () => {
+    const phone = newPhone();
+    const markup = '<img src=x onerror="document.title=`taken`"><b>{{code}}</b> <script>alert(1)</script>';
+    await server.call('POST', 'otp/send', { body: { phone, code: '482913', message: markup } });
+    await signIn();
+    await page.locator('.conversation', { hasText: '<img' }).click();
+    await see('.bubble-text', markup.replace('{{code}}', '482913'));
+    expect(await page.locator('.bubble-text img, .bubble-text b, .bubble-text script').count()).toBe(0);
+    expect(await page.title()).not.toBe('taken');
+  });
+
+  test('says when the next code may be sent, and lets a number wait', async () => {
+    const phone = newPhone();
+    await signIn();
+    await page.fill('#phone', phone);
+    await page.click('#send-button');
+    await see('.bubble .code');
+    await page.click('#send-button');
+    await see('#send-problem', /Next try at/);
+  });
+
+  test('fits a phone: nothing is wider than the screen', async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await signIn();
+    await page.fill('#phone', newPhone());
+    await page.click('#send-button');
+    await see('#pending');
+    const widths = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+    expect(await page.evaluate(widths)).toBe(0);
+  });
+
+  test('comes back by itself when the server was away for a moment', async () => {
+    await signIn();
+    await page.route('**/api/v1/simulator/**', (route) => route.abort());
+    await see('#link-text', 'Reconnecting');
+    await page.unroute('**/api/v1/simulator/**');
+    await see('#link-text', 'Live');
+  });
+});
+
+describe('the reference', () => {
+  test('shows every group of routes and opens one of them', async () => {
+    await page.goto(`${server.address}/docs`);
+    for (const group of ['Verifications', 'API keys', 'Limits', 'Simulator', 'Health']) {
+      await see('.opblock-tag', group);
+    }
+    await page.locator('.opblock-summary', { hasText: 'Send a code' }).click();
+    await see('.opblock-body', 'A send while one is pending');
+    await see('.opblock-body .parameters, .opblock-body .opblock-section-request-body');
+  });
+
+  test('describes every error at the place that the error itself names', async () => {
+    const { body } = await server.call('GET', 'nothing');
+    await page.goto(new URL(body.type, server.address).href);
+    const named = page.locator(':target');
+    expect(await named.innerText()).toMatch(/RESOURCE_NOT_FOUND/);
+    expect(await named.locator('p').count()).toBeGreaterThan(0);
+  });
+});
