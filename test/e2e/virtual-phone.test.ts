@@ -11,8 +11,9 @@ const PASSWORD = 'a password only tests know';
 /** Any wait on the page for something that has to happen by itself. */
 const PATIENCE_MS = 15_000;
 
-// The packaged browser is made for scraping and switches off what is tested here: origins and their policies.
-const LESS_SAFE = /web-security|insecure-content|site-isolation/;
+// The packaged browser is made for a small box: it switches off what is tested here, origins and their policies, and
+// runs in one process, which ends with the first window that is closed.
+const UNSUITABLE = /web-security|insecure-content|site-isolation|single-process|no-zygote/;
 
 let server: TestApp;
 let browser: Browser;
@@ -21,7 +22,7 @@ beforeAll(async () => {
   server = await startTestApp({ clock: systemClock(), env });
   browser = await playwright.launch({
     executablePath: await chromium.executablePath(),
-    args: chromium.args.filter((argument) => !LESS_SAFE.test(argument)),
+    args: chromium.args.filter((argument) => !UNSUITABLE.test(argument)),
     headless: true,
   });
 });
@@ -86,7 +87,7 @@ describe('signing in', () => {
     await see('#link-text', 'Live');
     expect(page.url()).toBe(`${server.address}/`);
     expect(await page.locator('#sign-in').isVisible()).toBe(false);
-    expect(await page.locator('#mark').innerText()).toMatch(/no real messages are sent/);
+    expect(await page.locator('#mark').textContent()).toMatch(/no real messages are sent/);
     await page.reload();
     await see('#desk');
     expect(await page.evaluate('document.cookie')).toBe('');
@@ -151,9 +152,9 @@ describe('the virtual phone', () => {
     await page.fill('#phone', phone);
     await page.click('#send-button');
     await see('#pending-pill', 'Pending');
-    const code = await page.locator('.bubble .code').innerText();
+    const code = await page.locator('.bubble .code').textContent();
     expect(code).toMatch(/^\d{6}$/);
-    expect(await page.locator('#attempts-left').innerText()).toBe('5');
+    expect(await page.locator('#attempts-left').textContent()).toBe('5');
     await see('.ticks[data-status="read"]');
 
     const wrong = code === '000000' ? '111111' : '000000';
@@ -166,7 +167,7 @@ describe('the virtual phone', () => {
     await page.press('#code', 'Enter');
     await see('#pending-pill', 'Verified');
     await see('.bubble-text', '••••••');
-    expect(await page.locator('#desk').innerText()).not.toContain(code);
+    expect(await page.locator('#desk').textContent()).not.toContain(code);
     expect(await page.locator('#verify-form').isVisible()).toBe(false);
   });
 
@@ -182,7 +183,7 @@ describe('the virtual phone', () => {
     await inList.waitFor();
     await inList.click();
     await see('.bubble-text', 'The second: 482913');
-    expect(await page.locator('#bubbles').innerText()).not.toContain('The first');
+    expect(await page.locator('#bubbles').textContent()).not.toContain('The first');
     await page.locator('.conversation', { hasText: 'The first' }).click();
     await see('.bubble-text', 'The first: 482913');
   });
@@ -242,7 +243,7 @@ describe('the reference', () => {
     const { body } = await server.call('GET', 'nothing');
     await page.goto(new URL(body.type, server.address).href);
     const named = page.locator(':target');
-    expect(await named.innerText()).toMatch(/RESOURCE_NOT_FOUND/);
+    expect(await named.textContent()).toMatch(/RESOURCE_NOT_FOUND/);
     expect(await named.locator('p').count()).toBeGreaterThan(0);
   });
 });
