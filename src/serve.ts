@@ -52,8 +52,9 @@ export async function serve(): Promise<void> {
   );
 
   try {
-    const firstRun = await app.firstRun();
     const address = await app.start();
+    // Last, so that a start that fails has made nothing that would never be shown.
+    const firstRun = await app.firstRun();
     process.stdout.write(banner(config, app, address, firstRun));
     for (const sentence of looseSettings(config)) log.warn(sentence);
   } catch (error) {

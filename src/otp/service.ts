@@ -336,7 +336,7 @@ export function otpService(deps: {
     /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */
     async onUndeliverable(trx: Transaction, message: MessageRef, reason: string): Promise<void> {
       const row = await repository.byIdInAnyProject(trx, message.verificationId);
-      if (row?.status !== 'pending') return;
+      if (!row || statusAt(row, clock.now()) !== 'pending') return;
       if (await messages.anyAlive(trx, messageIdsOf(row))) return;
       await ender.end(trx, row, 'failed', reason);
     },
