@@ -83,7 +83,8 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     const defaultProjectId = await projects.ensureDefault();
 
     const counters = requestCounters(database, clock);
-    await counters.load(Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS));
+    const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
+    await counters.load(longestWindowMs);
     const keys = keyService({ database, events, clock });
     const admin = adminService({
       database,
@@ -185,7 +186,18 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
         clock,
         log,
       ),
-      new Periodic({ name: 'purging kept answers', intervalMs: PURGE_MS, run: once.purge }, clock, log),
+      new Periodic(
+        {
+          name: 'purging what is over',
+          intervalMs: PURGE_MS,
+          run: async () => {
+            await once.purge();
+            await counters.purge(longestWindowMs);
+          },
+        },
+        clock,
+        log,
+      ),
     ];
     let control: HttpServer | undefined;
     const listenForCommands = async (): Promise<string | undefined> => {

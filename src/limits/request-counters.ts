@@ -109,13 +109,21 @@ export function requestCounters(database: Database, clock: Clock) {
       }
     },
 
-    /** Reads the counts of an earlier run, and drops the rows that no window can still need. */
-    async load(longestWindowMs: number): Promise<void> {
+    /** Deletes the rows that no window of this length can still need. */
+    async purge(longestWindowMs: number): Promise<void> {
       const oldest = clock.now() - longestWindowMs;
       await database.transaction(async (trx) => {
         await trx.deleteFrom('rate_limits').where('window_started_at', '<', oldest).execute();
       });
-      const rows = await database.reader.selectFrom('rate_limits').selectAll().execute();
+    },
+
+    /** Reads the counts of an earlier run, whose windows are at most this long. */
+    async load(longestWindowMs: number): Promise<void> {
+      const rows = await database.reader
+        .selectFrom('rate_limits')
+        .selectAll()
+        .where('window_started_at', '>=', clock.now() - longestWindowMs)
+        .execute();
       for (const row of rows) {
         windows.set(row.key, {
           startedAt: row.window_started_at,
