@@ -149,6 +149,7 @@ describe('over a restart', () => {
     await counters.flush();
     clock.set(clock.now() + WINDOW_MS + 1);
     const again = await restarted();
+    await again.purge(WINDOW_MS);
     expect(await stored()).toEqual([]);
     expect(again.consume('key:old', 1, WINDOW_MS).allowed).toBe(true);
   });
