@@ -44,6 +44,7 @@ const PURGE_MS = 10 * 60_000;
 const SIGN_IN_WINDOW_MS = 15 * 60_000;
 /** How long a stop waits for requests that are still arriving or running, in ms. */
 const REQUESTS_FINISH_MS = 3_000;
+const IDLE_SWEEP_MS = 25;
 const FIRST_RUN_SETTING = 'first_run_at';
 
 export interface AppOptions {
@@ -215,7 +216,10 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
       // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
       const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);
+      // Connections that were busy when the stop began become idle one by one.
+      const sweep = setInterval(() => server.server.closeIdleConnections(), IDLE_SWEEP_MS);
       await server.close();
+      clearInterval(sweep);
       clearTimeout(cutOff);
       await dispatcher.stop();
       for (const work of background) await work.stop();

@@ -22,5 +22,10 @@ export async function withApi(work: (api: ApiClient) => Promise<void>): Promise<
 
 /** Prints one line of JSON for machines, or the text for people. */
 export function print(asJson: boolean | undefined, value: object, text: string): void {
-  process.stdout.write(`${asJson ? JSON.stringify(value) : text}\n`);
+  process.stdout.write(`${asJson ? JSON.stringify(value) : withoutControls(text)}\n`);
+}
+
+/** The names in a text are chosen by others; none of them may colour the terminal or move its cursor. */
+function withoutControls(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, '\u{fffd}');
 }

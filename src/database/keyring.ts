@@ -18,7 +18,7 @@ export interface Keyring {
 export class WrongMasterKeyError extends Error {
   constructor() {
     super(
-      'DB_MASTER_KEY is not the key that this database was made with. Set the right key; nothing was changed.',
+      'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key that this database was made with. Give the right key; nothing was changed.',
     );
     this.name = 'WrongMasterKeyError';
   }

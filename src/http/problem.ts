@@ -79,7 +79,8 @@ function toWotpError(error: unknown): WotpError {
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new WotpError('RESOURCE_NOT_FOUND', 'There is nothing at this address.');
   }
-  if (error instanceof SyntaxError) return new ValidationError('The body is not valid JSON.');
+  if (error instanceof SyntaxError && statusCode === 400)
+    return new ValidationError('The body is not valid JSON.');
   if (statusCode === 403 || statusCode === 404) {
     return new WotpError('RESOURCE_NOT_FOUND', 'There is nothing at this address.');
   }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
 import type { Database } from '../database/database.ts';
@@ -17,20 +17,36 @@ const RIGHT = 'the right password';
 const ADDRESS = '192.0.2.1';
 const MINUTE_MS = 60_000;
 
-let clock: ReturnType<typeof testClock>;
 let opened: Awaited<ReturnType<typeof openTestDatabase>>;
 let database: Database;
+let stored: { key: string; value: string };
+let clock: ReturnType<typeof testClock>;
 let admin: ReturnType<typeof adminService>;
-beforeEach(async () => {
-  clock = testClock();
+
+const newAdmin = () => {
+  const counters = requestCounters(database, clock);
+  return adminService({ database, clock, counters, configuredPassword: undefined, failuresMax: 3 });
+};
+
+beforeAll(async () => {
   opened = await openTestDatabase();
   database = opened.database;
-  const counters = requestCounters(database, clock);
-  admin = adminService({ database, clock, counters, configuredPassword: undefined, failuresMax: 3 });
-  await admin.setPassword(RIGHT);
+  clock = testClock();
+  await newAdmin().setPassword(RIGHT);
+  stored = await database.reader.selectFrom('settings').selectAll().executeTakeFirstOrThrow();
+});
+afterAll(() => opened.close());
+
+// The slow hash is made once; each test begins with it, and with nothing in memory.
+beforeEach(async () => {
+  clock = testClock();
+  admin = newAdmin();
+  await database.transaction(async (trx) => {
+    await trx.deleteFrom('admin_sessions').execute();
+    await trx.updateTable('settings').set({ value: stored.value }).where('key', '=', stored.key).execute();
+  });
   slowHash.mockClear();
 });
-afterEach(() => opened.close());
 
 describe('the slow hash of the password', () => {
   test('is worked out once for a right one in 5 minutes, and again after them', async () => {

@@ -32,6 +32,7 @@ export function adminService(deps: {
   const memoryKey = randomBytes(32);
   const keyed = (secret: string) => createHmac('sha256', memoryKey).update(secret).digest();
   let remembered: { mac: Buffer; until: number } | undefined;
+  let passwordVersion = 0;
   const checksUnderWay = new Map<string, Promise<boolean>>();
   let signInToken: { mac: Buffer; until: number } | undefined;
 
@@ -42,12 +43,16 @@ export function adminService(deps: {
   }
 
   async function matchesStoredHash(candidate: string, mac: Buffer): Promise<boolean> {
+    const version = passwordVersion;
     const stored = await database.reader
       .selectFrom('settings')
       .select('value')
       .where('key', '=', PASSWORD_SETTING)
       .executeTakeFirst();
-    if (!stored || !(await passwordMatches(candidate, stored.value))) return false;
+    const isRight = stored !== undefined && (await passwordMatches(candidate, stored.value));
+    // The password was changed while this one was compared with the old hash.
+    if (version !== passwordVersion) return matchesStoredHash(candidate, mac);
+    if (!isRight) return false;
     remembered = { mac, until: clock.now() + REMEMBERED_MS };
     return true;
   }
@@ -100,6 +105,7 @@ export function adminService(deps: {
           .execute();
         await trx.deleteFrom('admin_sessions').execute();
       });
+      passwordVersion += 1;
       remembered = undefined;
     },
 

@@ -54,6 +54,7 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
   const usage = new Map<string, { count: number; lastUsed: number }>();
   // Only where no other process can revoke a key behind our back; emptied before a revocation is answered.
   const remembered = new Map<string, KeyRow>();
+  let revocations = 0;
 
   const byHash = database.prepare<{ hash: string }, KeyRow>((db, value) =>
     db.selectFrom('api_keys').selectAll().where('hash', '=', value('hash')).where('revoked_at', 'is', null),
@@ -156,6 +157,7 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
           data: { keyId: id, actor: actor.name },
         });
       });
+      revocations += 1;
       remembered.clear();
     },
 
@@ -165,9 +167,11 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
       const hash = hashOf(key);
       let row = remembered.get(hash);
       if (!row) {
+        const seen = revocations;
         [row] = await byHash(database.reader, { hash });
         if (!row) return undefined;
-        if (database.isExclusive && remembered.size < REMEMBERED_MAX) remembered.set(hash, row);
+        if (database.isExclusive && seen === revocations && remembered.size < REMEMBERED_MAX)
+          remembered.set(hash, row);
       }
       if (row.expires_at !== null && row.expires_at <= clock.now()) return undefined;
       return toKey(row);

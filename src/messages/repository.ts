@@ -38,8 +38,6 @@ export interface MessageRepository {
   ): Promise<MessageRow[]>;
   /** Messages being sent whose lease has ended by `now`. */
   leasesEnded(executor: Executor, now: number): Promise<MessageRow[]>;
-  /** When the next queued message is due; undefined when none waits. */
-  nextDueAt(executor: Executor): Promise<number | undefined>;
   /**
    * Forgets the code of a message for ever and, with `to`, enters that state at once. False when its state is no
    * longer `from`; then nothing was changed.
@@ -155,15 +153,6 @@ export function messageRepository(database: Database): MessageRepository {
       .limit(sql.lit(500)),
   );
 
-  const nextDue = database.prepare<object, { due_at: number }>((db) =>
-    db
-      .selectFrom('messages')
-      .select('due_at')
-      .where('status', '=', sql.lit('queued'))
-      .orderBy('due_at')
-      .limit(sql.lit(1)),
-  );
-
   const wipeCode = database.prepare<{ id: string; from: string }, { id: string }>((db, value) =>
     db
       .updateTable('messages')
@@ -215,10 +204,6 @@ export function messageRepository(database: Database): MessageRepository {
     claimDue: (trx, claim) =>
       claimDue(trx, { ...claim, entry: timelineEntry({ at: claim.now, status: 'sending', reason: null }) }),
     leasesEnded: (executor, now) => leasesEnded(executor, { now }),
-    async nextDueAt(executor) {
-      const [row] = await nextDue(executor, {});
-      return row?.due_at;
-    },
     async settle(trx, { id, from, to, reason, at }) {
       const changed =
         to === undefined

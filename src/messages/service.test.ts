@@ -106,7 +106,7 @@ describe('whatever happens to messages, in whatever order', () => {
           expect(numbers, 'claims grow').toEqual([...new Set(numbers)].sort((a, b) => a - b));
         }
       }),
-      { numRuns: 80 },
+      { numRuns: 80, interruptAfterTimeLimit: 10_000 },
     );
   });
 
@@ -117,7 +117,7 @@ describe('whatever happens to messages, in whatever order', () => {
         expect(claims.filter(({ afterEnd }) => afterEnd)).toEqual([]);
         for (const { text } of claims) expect(text).toBe('Code 481516');
       }),
-      { numRuns: 50 },
+      { numRuns: 50, interruptAfterTimeLimit: 10_000 },
     );
   });
 });

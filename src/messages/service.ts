@@ -273,8 +273,5 @@ export function messageService(deps: {
       const rows = await repository.byIds(executor, messageIds);
       return new Map(rows.map((row) => [row.id, toView(row)]));
     },
-
-    /** When the next queued message is due (Unix ms); undefined when none waits. */
-    nextDueAt: () => repository.nextDueAt(database.reader),
   };
 }

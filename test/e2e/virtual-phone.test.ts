@@ -152,7 +152,7 @@ describe('the virtual phone', () => {
     await page.fill('#phone', phone);
     await page.click('#send-button');
     await see('#pending-pill', 'Pending');
-    const code = await page.locator('.bubble .code').textContent();
+    const code = (await page.locator('.bubble .code').textContent()) ?? '';
     expect(code).toMatch(/^\d{6}$/);
     expect(await page.locator('#attempts-left').textContent()).toBe('5');
     await see('.ticks[data-status="read"]');
@@ -217,14 +217,6 @@ describe('the virtual phone', () => {
     await see('#pending');
     const widths = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
     expect(await page.evaluate(widths)).toBe(0);
-  });
-
-  test('comes back by itself when the server was away for a moment', async () => {
-    await signIn();
-    await page.route('**/api/v1/simulator/**', (route) => route.abort());
-    await see('#link-text', 'Reconnecting');
-    await page.unroute('**/api/v1/simulator/**');
-    await see('#link-text', 'Live');
   });
 });
 

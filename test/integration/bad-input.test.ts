@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FieldProblem } from '../../src/errors/errors.ts';
+import { ROUTE_ACCESS } from '../../src/http/access.ts';
 import { expectProblem } from '../support/problem.ts';
 import { requestText, sendRaw } from '../support/raw-http.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -344,4 +346,91 @@ describe('a phone number that cannot be', () => {
       expect(await stored()).toEqual(before);
     },
   );
+});
+
+describe('whatever comes in, the answer is a success or a refusal, never an error of ours', () => {
+  // The same inputs each time, so that a failure can be looked into.
+  const parameters = { seed: 20_260_115, numRuns: 150 };
+  const routes = Object.keys(ROUTE_ACCESS).map((route) => route.split(' ') as [string, string]);
+  const apiRoutes = routes.filter(([method, path]) => method !== 'GET' && path.startsWith('/api/'));
+
+  async function hold(call: Promise<Awaited<ReturnType<TestApp['call']>>>): Promise<void> {
+    const answer = await call;
+    expect(answer.status).toBeLessThan(500);
+    if (answer.status >= 400) expectProblem(answer, answer.body.code);
+  }
+
+  test('any JSON as a body', async () => {
+    const names = [
+      'phone',
+      'code',
+      'id',
+      'purpose',
+      'metadata',
+      'name',
+      'permissions',
+      'rateLimit',
+      'to',
+      'token',
+    ];
+    const body = fc.oneof(
+      fc.json({ maxDepth: 4 }),
+      fc
+        .dictionary(fc.constantFrom(...names), fc.jsonValue({ maxDepth: 3 }))
+        .map((value) => JSON.stringify(value)),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...apiRoutes),
+        body,
+        fc.boolean(),
+        async ([method, path], text, once) => {
+          const headers: Record<string, string> = once ? { 'idempotency-key': 'fuzz' } : {};
+          const address = path
+            .replace(':id', 'ver_01jd3x8zq2e6v9k5m7n0p4r8st')
+            .replace(':phone', '6283834946034');
+          await hold(server.call(method, address, { body: text, asAdmin: true, headers }));
+        },
+      ),
+      parameters,
+    );
+  });
+
+  test('any text as a part of an address or in a query', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...routes),
+        fc.string({ unit: 'binary' }),
+        async ([method, path], text) => {
+          // What cannot be written as UTF-8 (half of a pair) cannot be encoded either.
+          const written = encodeURIComponent(text.toWellFormed());
+          const address = path.replace(/:\w+|\*/, written || 'x');
+          await hold(server.call(method, `${address}?cursor=${written}&to=${written}`, { asAdmin: true }));
+        },
+      ),
+      parameters,
+    );
+  });
+
+  test('any bytes as a header', async () => {
+    const headerNames = [
+      'authorization',
+      'x-master-key',
+      'idempotency-key',
+      'x-request-id',
+      'cookie',
+      'content-type',
+    ];
+    const value = fc.uint8Array({ maxLength: 60 }).map((bytes) =>
+      // Other bytes end the header or are refused as no HTTP before we see them.
+      Buffer.from(bytes.map((byte) => (byte < 32 || byte === 127 ? 46 : byte))).toString('latin1'),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...headerNames), value, async (name, text) => {
+        const key = name === 'authorization' ? null : server.key;
+        await hold(server.call('POST', 'otp/verify', { key, body: {}, headers: { [name]: text } }));
+      }),
+      parameters,
+    );
+  });
 });

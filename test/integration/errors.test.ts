@@ -297,6 +297,18 @@ describe('an error of ours', () => {
   });
 });
 
+test('what is damaged inside is an error of ours, not of the caller, though it is JSON that cannot be read', async () => {
+  const sent = await server.call('POST', 'otp/send', { body: { phone: newPhone(), metadata: { a: 1 } } });
+  const { id } = sent.body.data;
+  await server.app.database.transaction(async (trx) => {
+    await trx.updateTable('verifications').set({ metadata: '{"a":' }).where('id', '=', id).execute();
+  });
+  const problem = expectProblem(await server.call('GET', `otp/${id}`), 'INTERNAL_ERROR');
+  expect(
+    server.logLines.some((line) => line.includes(problem.requestId) && line.includes('"level":50')),
+  ).toBe(true);
+});
+
 describe('the request id', () => {
   const idFor = async (given: string) => {
     const answer = await server.call('GET', 'nothing', { headers: { 'x-request-id': given } });

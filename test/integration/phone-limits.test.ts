@@ -79,6 +79,18 @@ describe('a phone', () => {
     expect(retryAfterOf(await otp.send({ phone, purpose: 'y' }), 'RATE_LIMIT_EXCEEDED')).toBe(450);
   });
 
+  test('is told with each answer when its next message is allowed', async () => {
+    const phone = newPhone();
+    const firstAt = server.clock.now();
+    await sendApart(phone, 4, 30_000);
+    const { resendAt } = await otp.sent({ phone, purpose: 'fifth', expiryMinutes: 10 });
+    expect(Date.parse(resendAt)).toBe(firstAt + 10 * MINUTE_MS);
+    await otp.jump(Date.parse(resendAt) - server.clock.now() - 1);
+    expect((await otp.send({ phone, purpose: 'sixth' })).status).toBe(429);
+    await otp.jump(1);
+    await otp.sent({ phone, purpose: 'sixth' });
+  });
+
   test('counts the resends among them', async () => {
     const phone = newPhone();
     const { id } = await otp.sent({ phone, expiryMinutes: 10 });

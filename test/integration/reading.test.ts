@@ -73,6 +73,20 @@ describe('one verification', () => {
     expect(text).not.toContain(CODE);
   });
 
+  test('tells what happened in the order in which it happened, whichever message it happened to', async () => {
+    const phone = newPhone();
+    await otp.fault({ to: phone, refuse: true });
+    const { id } = await otp.sent({ phone });
+    await server.clock.advance(30_000);
+    await otp.resend(id);
+    await otp.fault({ to: phone });
+    await server.clock.advance(5_000);
+    const { timeline } = (await otp.read(id)).body.data;
+    const times = timeline.map(({ at }: { at: string }) => at);
+    expect(times).toEqual([...times].sort());
+    expect(timeline.at(0).messageId).not.toBe(timeline.at(-1).messageId);
+  });
+
   test('tells when it was verified', async () => {
     const { id } = await otp.sent({ phone: newPhone(), code: CODE });
     await otp.jump(5_000);

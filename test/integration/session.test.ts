@@ -184,6 +184,23 @@ describe('on http and loopback', () => {
       expect(byGet.status).toBeGreaterThanOrEqual(400);
     });
 
+    test('changes something without Origin only where the browser itself says that the page is ours', async () => {
+      await browser.signIn();
+      const { cookie } = browser;
+      const from = (site: string) =>
+        server.call('PUT', 'simulator/faults', {
+          key: null,
+          body: {},
+          headers: { cookie, 'sec-fetch-site': site },
+        });
+      expect((await from('same-origin')).status).toBe(200);
+      for (const site of ['same-site', 'cross-site', 'none', '']) {
+        expectProblem(await from(site), 'UNAUTHORIZED');
+      }
+      const headers = { 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' };
+      expectProblem(await browser.call('PUT', 'simulator/faults', {}, headers), 'UNAUTHORIZED');
+    });
+
     test('takes JSON only, so that no form of another site can post to it', async () => {
       await browser.signIn();
       const answer = await server.call('POST', 'otp/send', {

@@ -207,6 +207,15 @@ describe('the code of a verification', () => {
     expect(await placesOf(code)).toEqual([]);
   });
 
+  test('of a message that still waits when the verification ends is nowhere either', async () => {
+    const code = newCode();
+    const phone = newPhone();
+    await otp.fault({ to: phone, refuse: true });
+    const { id } = await otp.sent({ phone, code });
+    expect((await otp.cancel(id)).body.data.messageStatus).toBe('canceled');
+    expect(await placesOf(code)).toEqual([]);
+  });
+
   test('that was refused with its request is nowhere', async () => {
     const code = newCode();
     const phone = newPhone();

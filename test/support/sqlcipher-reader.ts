@@ -19,7 +19,7 @@ const PLAIN_HEADER = Buffer.from('SQLite format 3\0', 'latin1');
 const PAGE_KINDS = { interiorIndex: 2, interiorTable: 5, leafIndex: 10, leafTable: 13 };
 
 /** A value of a row as SQLite stores it. */
-export type Value = null | number | bigint | string | Buffer;
+type Value = null | number | bigint | string | Buffer;
 
 /** A page whose HMAC does not fit its bytes: it was changed, or the key is another one. */
 export class DamagedPageError extends Error {

@@ -45,7 +45,7 @@ export function fileKeyOf(path: string, masterKey: string, keyCheck: KeyCheck | 
   const isExpected = expectedSalt.equals(salt);
   if (!keyMatches(keyCheck, isExpected ? key : stretchMasterKey(masterKey, expectedSalt))) {
     throw new DatabaseOpenError(
-      'DB_MASTER_KEY is not the key of this database. Set the key it was made with; the file was not touched.',
+      'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key of this database. Give the key it was made with; the file was not touched.',
     );
   }
   if (!isExpected) {

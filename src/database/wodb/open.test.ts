@@ -186,6 +186,21 @@ test('a first start that is killed at any step leaves a folder that the next sta
   }
 });
 
+test('a first start that finds no room leaves no database, and the next one makes it', async () => {
+  const dir = tempFolder();
+  const pragma = Sqlite.prototype.pragma;
+  vi.spyOn(Sqlite.prototype, 'pragma').mockImplementation(function (this: Sqlite.Database, source, options) {
+    if (source.startsWith('wal_checkpoint')) throw new Sqlite.SqliteError('disk is full', 'SQLITE_FULL');
+    return pragma.call(this, source, options);
+  });
+  await expect(openDatabase(dir)).rejects.toThrow('disk is full');
+  expect(existsSync(databasePathIn(dir))).toBe(false);
+  expect(existsSync(join(dir, 'wotp.keycheck'))).toBe(false);
+
+  vi.restoreAllMocks();
+  await write(await openDatabase(dir), 'one');
+});
+
 test('a database without its key check gets it back at the next start', async () => {
   const dir = tempFolder();
   await (await openDatabase(dir)).close();

@@ -72,8 +72,9 @@ async function createDatabase(path: string, masterKey: string): Promise<FileKey>
   const connection = new WodbConnection(draft, fileKey, 'create');
   try {
     await bringUpToDate(connection);
+    // Closing would do it as well, but would not say when it could not.
+    connection.sqlite.pragma('wal_checkpoint(TRUNCATE)');
   } finally {
-    // Also moves the WAL into the file and syncs it.
     connection.close();
   }
   renameSync(draft, path);
@@ -105,7 +106,7 @@ async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | 
     throw new DatabaseOpenError(
       keyIsRight
         ? `${path} is damaged. Restore a backup; the file was not touched.`
-        : `${path} cannot be opened with this DB_MASTER_KEY: the key is wrong, or the file's first page is damaged. Check the key, then restore a backup; the file was not touched.`,
+        : `${path} cannot be opened with this master key: the key is wrong, or the file's first page is damaged. Check the key, then restore a backup; the file was not touched.`,
       error,
     );
   }

@@ -42,18 +42,18 @@ test('the vectors for the file key in WODB_SPEC.md are what the code derives', (
 });
 
 test('the vectors for derived keys and sealed values in WODB_SPEC.md are what the code derives', async () => {
-  const [, masterKey, version, salt] = /^Master key `(\w+)`, version (\d+), salt `(\w+)`:$/m.exec(page)!;
   const value = (what: RegExp) => rowsWith(what)[0]![1]!;
   const database = await openDatabase(tempFolder());
   const row = {
-    version: Number(version),
-    salt: salt!,
+    version: Number(value(/^\| `version` \| `/)),
+    salt: value(/^\| `salt` \| `/),
     check_value: value(/^\| `check_value` \| `/),
     created_at: 0,
   };
   await database.transaction((trx) => trx.insertInto('key_versions').values(row).execute());
 
-  const keyring = await openKeyring(database, masterKey!, {
+  const masterKey = value(/^\| master key \| `/);
+  const keyring = await openKeyring(database, masterKey, {
     now: () => 0,
     setTimeout: () => ({ cancel() {} }),
   });
