@@ -132,7 +132,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       throw new DatabaseError('The server is stopping.');
     }
     if (access === undefined || access === 'public') {
-      limiter.countAddress(request, reply);
+      if (!isLocalSocket(request)) limiter.countAddress(request, reply);
       return;
     }
     try {

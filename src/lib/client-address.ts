@@ -2,9 +2,10 @@ import { isIPv4, isIPv6 } from 'node:net';
 
 /**
  * A client address as limits count it: IPv4 as it is, IPv4-mapped IPv6 as IPv4, IPv6 by its /64, since one
- * subscriber usually has at least that much.
+ * subscriber usually has at least that much. A caller on the control socket has none and is `local`.
  */
-export function addressIdentity(address: string): string {
+export function addressIdentity(address: string | undefined): string {
+  if (address === undefined) return 'local';
   if (isIPv4(address)) return address;
   const bare = address.split('%')[0]!.toLowerCase();
   if (!isIPv6(bare)) return address;

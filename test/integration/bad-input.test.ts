@@ -352,7 +352,10 @@ describe('whatever comes in, the answer is a success or a refusal, never an erro
   // The same inputs each time, so that a failure can be looked into.
   const parameters = { seed: 20_260_115, numRuns: 150 };
   const routes = Object.keys(ROUTE_ACCESS).map((route) => route.split(' ') as [string, string]);
-  const apiRoutes = routes.filter(([method, path]) => method !== 'GET' && path.startsWith('/api/'));
+  // Without the sign-in, whose wrong tries would lock out the administrator who makes all the other calls.
+  const apiRoutes = routes.filter(
+    ([method, path]) => method !== 'GET' && path.startsWith('/api/') && !path.endsWith('/session'),
+  );
 
   async function hold(call: Promise<Awaited<ReturnType<TestApp['call']>>>): Promise<void> {
     const answer = await call;
@@ -402,8 +405,7 @@ describe('whatever comes in, the answer is a success or a refusal, never an erro
         fc.constantFrom(...routes),
         fc.string({ unit: 'binary' }),
         async ([method, path], text) => {
-          // What cannot be written as UTF-8 (half of a pair) cannot be encoded either.
-          const written = encodeURIComponent(text.toWellFormed());
+          const written = encodeURIComponent(text);
           const address = path.replace(/:\w+|\*/, written || 'x');
           await hold(server.call(method, `${address}?cursor=${written}&to=${written}`, { asAdmin: true }));
         },
