@@ -102,6 +102,16 @@ describe('the admin password in X-Master-Key', () => {
     expectProblem(await call(PASSWORD), 'RATE_LIMIT_EXCEEDED');
   });
 
+  test('is recorded when it was wrong, with the address and without what was tried', async () => {
+    await call('tried and wrong');
+    const events = await server.app.database.reader
+      .selectFrom('events')
+      .select(['type', 'data'])
+      .where('data', 'like', `%${address}%`)
+      .execute();
+    expect(events).toEqual([{ type: 'admin.sign_in_failed', data: JSON.stringify({ address }) }]);
+  });
+
   test('is asked for by a route with its own name', async () => {
     const refused = await server.call('GET', 'simulator/messages');
     expect(expectProblem(refused, 'FORBIDDEN').requiredPermission).toBe('admin');

@@ -310,7 +310,24 @@ describe('every route asks for its permission', () => {
     },
   );
 
-  test('a refusal writes nothing and is told before anything in the body is looked at', async () => {
+  test('a refusal is recorded with the key, what it lacks and where it came from', async () => {
+    const { id, key } = await makeKey(server, ['otp:read']);
+    await server.call('GET', 'keys', { key });
+    await server.call('GET', 'simulator/messages', { key });
+    const events = await server.app.database.reader
+      .selectFrom('events')
+      .select(['type', 'data'])
+      .where('type', '=', 'key.refused')
+      .where('data', 'like', `%${id}%`)
+      .orderBy('id')
+      .execute();
+    expect(events.map(({ data }) => JSON.parse(data!))).toEqual([
+      { keyId: id, permission: 'keys:manage', address: '127.0.0.1' },
+      { keyId: id, permission: 'admin', address: '127.0.0.1' },
+    ]);
+  });
+
+  test('a refusal is told before anything in the body is looked at', async () => {
     const { key } = await makeKey(server, ['otp:read']);
     const answers = [
       await server.call('POST', 'otp/send', { key, body: '{"not json' }),

@@ -149,15 +149,16 @@ test('the counts of limits and of uses are written by a stop', async () => {
 
 test('the control socket answers as the administrator, without a key, and every route like any other', async () => {
   const server = await startTestApp({ env: QUICK_ADMIN });
-  const ask = (method: string, path: string) =>
+  const ask = (method: string, path: string, body?: object) =>
     new Promise<number | undefined>((resolve, reject) => {
       const socketPath = join(server.dir, 'wotp.sock');
-      const call = httpRequest({ socketPath, method, path, agent: false }, (answer) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const call = httpRequest({ socketPath, method, path, headers, agent: false }, (answer) => {
         answer.resume();
         resolve(answer.statusCode);
       });
       call.on('error', reject);
-      call.end();
+      call.end(body && JSON.stringify(body));
     });
   try {
     expect(await ask('GET', '/api/v1/limits/+6283834946034')).toBe(200);
@@ -166,6 +167,10 @@ test('the control socket answers as the administrator, without a key, and every 
     expect(await ask('GET', '/nothing')).toBe(404);
     expect(await ask('PUT', '/api/v1/keys')).toBe(405);
     expect(await ask('POST', '/api/v1/session')).toBe(400);
+    expect(await ask('POST', '/api/v1/keys', { name: 'by command', permissions: ['*'] })).toBe(201);
+    const events = await server.app.database.reader.selectFrom('events').select(['type', 'data']).execute();
+    expect(events.at(-1)?.type).toBe('key.created');
+    expect(JSON.parse(events.at(-1)?.data ?? '{}')).toMatchObject({ actor: 'cli' });
     expect((await server.call('GET', 'limits/+6283834946034', { key: null })).status).toBe(401);
   } finally {
     await server.stop();
