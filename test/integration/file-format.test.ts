@@ -16,7 +16,7 @@ let code: string;
 /** The folder's files while the server ran, with all of it still in the WAL, and after its clean stop. */
 const running: Record<string, Buffer> = {};
 const stopped: Record<string, Buffer> = {};
-const metadata = { order: 'A-1', note: 'n'.repeat(3_000) };
+const metadata = { order: 'order-2026-0001', note: 'n'.repeat(3_000) };
 
 beforeAll(async () => {
   server = await startTestApp({ env: { DB_MASTER_KEY: MASTER_KEY, RATE_LIMIT_MAX: '1000000000' } });
