@@ -63,7 +63,7 @@ export function authenticator(deps: {
       }
       const { authorization } = request.headers;
       if (authorization !== undefined) {
-        const key = authorization.startsWith('Bearer ')
+        const key = /^bearer /i.test(authorization)
           ? await keys.authenticate(authorization.slice('Bearer '.length).trim())
           : undefined;
         if (!key) throw new AuthenticationError('The API key is unknown, revoked or expired.');
