@@ -113,6 +113,8 @@ async function live(happening: readonly Step[]): Promise<Life> {
 
   async function guessOnce({ id, destination: line }: VerificationRow, right: boolean, clientIp?: string) {
     const row = (await verifications()).find((candidate) => candidate.id === id)!;
+    // Away from the moment of the latest wrong guess, so that before and after are told apart.
+    if (right) clock.set(clock.now() + 1);
     const canVerify = statusAt(row, clock.now()) === 'pending';
     const code = right ? life.codes.get(id)! : '999999';
     const result = await otp
