@@ -10,6 +10,7 @@ import { resolveMasterKey } from './database/master-key.ts';
 import { keyCheckPathIn } from './database/wodb/key-check.ts';
 import { openWodb } from './database/wodb/open.ts';
 import { eventRecorder } from './events/record.ts';
+import { v3Logs } from './events/v3-logs.ts';
 import { healthRoutes } from './health/routes.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
@@ -24,6 +25,8 @@ import { generatePassword } from './keys/password.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
+import { v3Routes } from './keys/v3-routes.ts';
+import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import type { Logger } from './lib/logger.ts';
 import { Periodic } from './lib/periodic.ts';
@@ -159,6 +162,11 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       wakeDispatcher: () => dispatcher.wake(),
     });
     keyRoutes(server, { keys, clock, runOnce: once.runOnce });
+    v3Routes(server, {
+      tokens: v3Tokens({ database, events, clock }),
+      logs: v3Logs({ database, clock }),
+      runOnce: once.runOnce,
+    });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });

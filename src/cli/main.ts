@@ -4,6 +4,7 @@ import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
 import { masterKeyCommand } from './master-key.ts';
+import { migrateCommand } from './migrate.ts';
 import { serveCommand } from './serve.ts';
 import { tokenCommand } from './token.ts';
 
@@ -32,6 +33,7 @@ for (const command of [
   limitsCommand(),
   healthCommand(),
   masterKeyCommand(),
+  migrateCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -26,7 +26,7 @@ interface MessageEvent {
 }
 
 interface KeyEvent {
-  type: 'key.created' | 'key.revoked';
+  type: 'key.created' | 'key.imported' | 'key.revoked';
   projectId: string;
   data: { keyId: string; actor: string };
 }
@@ -48,6 +48,14 @@ interface AdminEvent {
   type: 'admin.signed_in' | 'admin.sign_in_failed' | 'admin.signed_out';
   projectId: string;
   data: { address: string };
+}
+
+/** A line of v3's log, brought along with its own time: a message that was sent, or whatever else v3 noted. */
+export interface V3LogEvent {
+  type: 'v3.otp_sent' | 'v3.logged';
+  projectId: string;
+  /** `action` is v3's word, `keyId` the key that its token became, `phone` is masked. */
+  data: { action: string; keyId?: string; phone?: string };
 }
 
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */

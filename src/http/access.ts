@@ -20,6 +20,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/keys': 'keys:manage',
   'DELETE /api/v1/keys/:id': 'keys:manage',
   'POST /api/admin/generate-token': 'admin',
+  'POST /api/v1/migrate/v3': 'admin',
 
   'GET /api/v1/session': 'admin',
   'POST /api/v1/session': 'public',

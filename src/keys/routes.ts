@@ -18,6 +18,7 @@ import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PERMISSIONS } from './permissions.ts';
 import type { ApiKey, KeyService } from './service.ts';
+import { V3_TOKEN_PERMISSIONS } from './v3-tokens.ts';
 
 const grant = z.enum([...PERMISSIONS, '*']);
 const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
@@ -58,9 +59,6 @@ const listed = z.object({
   expiresAt: timestamp.nullable(),
   createdAt: timestamp,
 });
-
-/** What v3's tokens may do. */
-const V3_TOKEN_PERMISSIONS = ['otp:send', 'otp:verify'] as const;
 
 /** Making, listing and revoking API keys. */
 export function keyRoutes(

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { pooledRandomBytes } from './random.ts';
 
 /** What an id names; the prefix is part of the id. */
@@ -24,6 +25,18 @@ export function newId(prefix: IdPrefix, now: number): string {
   bytes.writeUIntBE(now, 0, 6);
   bytes[6] = 0x70 | (sequence >> 8);
   bytes[7] = sequence & 0xff;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return `${prefix}_${encode(bytes)}`;
+}
+
+/**
+ * The TypeID of something that is always the same: its time (Unix ms) and, in place of random bits, 74 bits of the
+ * SHA-256 of `content`. Who takes the same thing in twice gives it the same id.
+ */
+export function idOfContent(prefix: IdPrefix, time: number, content: string): string {
+  const bytes = hash('sha256', content, 'buffer').subarray(0, 16);
+  bytes.writeUIntBE(time, 0, 6);
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return `${prefix}_${encode(bytes)}`;
 }

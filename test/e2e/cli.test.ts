@@ -52,6 +52,7 @@ describe('help', () => {
     'health',
     'master-key',
     'master-key create',
+    'migrate',
   ];
 
   test('of every command exits 0, shows an example, and touches nothing', async () => {
@@ -94,6 +95,10 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
       'token create --rate-limit many',
       'token create --expires never',
       'health --url nowhere',
+      'migrate',
+      'migrate --from-v3',
+      'migrate --from-v3 database.wodb',
+      'migrate --from-v3 database.wodb --v3-key x --v3-key-file y',
     ].map(async (line) => ({ line, ...(await wotp(cwd, line.split(' ').filter(Boolean))) })),
   );
   for (const { line, code, stdout, stderr } of results) {

@@ -34,6 +34,9 @@ const PROMISED = [
 /** The sign-in of our own page. */
 const OF_THE_PAGE = ['GET /api/v1/session', 'POST /api/v1/session', 'DELETE /api/v1/session'];
 
+/** What commands call over the control socket. */
+const OF_THE_COMMANDS = ['POST /api/v1/migrate/v3'];
+
 /** Pages and documents, which the OpenAPI document leaves out. */
 const PAGES = [
   'GET /',
@@ -109,13 +112,13 @@ describe('the routes', () => {
     }
   });
 
-  test('in the OpenAPI document are those that are promised and those of the page, no more and no less', () => {
+  test('in the OpenAPI document are those that are promised, of the page and of commands, no more and no less', () => {
     const documented = operations().map(({ route }) => route);
-    expect(documented.sort()).toEqual([...PROMISED, ...OF_THE_PAGE].sort());
+    expect(documented.sort()).toEqual([...PROMISED, ...OF_THE_PAGE, ...OF_THE_COMMANDS].sort());
   });
 
   test('in the OpenAPI document and the pages are all that is served', () => {
-    const expected = [...PROMISED, ...OF_THE_PAGE, ...PAGES].sort();
+    const expected = [...PROMISED, ...OF_THE_PAGE, ...OF_THE_COMMANDS, ...PAGES].sort();
     const routes = [...served.keys()].filter((route) => !/^(HEAD |GET \/docs\/(?!errors))/.test(route));
     expect(routes.sort()).toEqual(expected);
   });
@@ -347,6 +350,15 @@ describe('an answer has the shape that its route declares, and not a field more'
     for (const name of ['', '/live', '/ready', '/metrics']) {
       await call(`GET /api/v1/health${name}`, 200, `health${name}`);
     }
+  });
+
+  test('of the import from v3', async () => {
+    const logs = [{ at: '2025-06-01T08:30:00.000Z', action: 'otp_sent', phone: '+*********6034' }];
+    const body = { tokens: [{ hash: '0'.repeat(64) }], logs };
+    const route = 'POST /api/v1/migrate/v3';
+    await call(route, 200, 'migrate/v3', { asAdmin: true, body });
+    await call(route, 400, 'migrate/v3', { asAdmin: true, body: { tokens: ['x'] } });
+    await call(route, 403, 'migrate/v3', { body });
   });
 
   test('of the session', async () => {

@@ -41,20 +41,24 @@ function start(cwd: string, args: readonly string[], settings: Settings): ChildP
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
     env: { ...BASE, ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;
 }
 
-/** Runs `node bin/wotp.js …` in a folder, with just these settings, to its end. */
+/** Runs `node bin/wotp.js …` in a folder, with just these settings and this on its standard input, to its end. */
 export async function wotp(
   cwd: string,
   args: readonly string[],
   settings: Settings = {},
+  input = '',
 ): Promise<CommandResult> {
   const child = start(cwd, args, settings);
+  // A command that does not read its input may have ended before all of it was written.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(input);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
