@@ -37,7 +37,6 @@ export async function readV3Key({ v3Key, v3KeyFile }: V3KeySource): Promise<stri
 export async function migrateFromV3(path: string, key: string, asJson: boolean | undefined): Promise<void> {
   const { tokens, logs, unreadable } = readV3Database(path, key);
   const taken: Taken = { tokens: 0, logs: 0, skipped: 0 };
-  const total = tokens.length + logs.length + unreadable;
 
   await withApi(async (api) => {
     const take = async (body: object) => {
@@ -58,15 +57,11 @@ export async function migrateFromV3(path: string, key: string, asJson: boolean |
     asJson,
     { ...taken, skipped: taken.skipped + unreadable },
     [
-      taken.tokens + taken.logs > 0
-        ? `Taken from ${path}: ${taken.tokens} tokens and ${taken.logs} log lines.`
-        : total > 0
-          ? `Nothing new is in ${path}.`
-          : `${path} holds no tokens and no log lines.`,
-      ...(taken.skipped > 0
-        ? [`Left, because they are here already or lie in the future: ${taken.skipped}.`]
-        : []),
-      ...(unreadable > 0 ? [`Left, because they are neither tokens nor log lines: ${unreadable}.`] : []),
+      `Read ${path}`,
+      `  tokens taken                          ${taken.tokens}`,
+      `  log lines taken                       ${taken.logs}`,
+      `  left: here already, or in the future  ${taken.skipped}`,
+      `  left: neither token nor log line      ${unreadable}`,
     ].join('\n'),
   );
 }

@@ -172,10 +172,10 @@ describe('a portion', () => {
     expect(await eventsOf('v3.otp_sent')).toEqual(before);
   });
 
-  test('has at most 200 entries of a kind', async () => {
-    const tokens = Array.from({ length: 201 }, () => ({ hash: v3Token(AT).entry.hash }));
+  test('has at most 100 entries of a kind', async () => {
+    const tokens = Array.from({ length: 101 }, () => ({ hash: v3Token(AT).entry.hash }));
     expectProblem(await take({ tokens }), 'VALIDATION_ERROR');
-    expect((await take({ tokens: tokens.slice(1) })).body.data.tokens).toBe(200);
+    expect((await take({ tokens: tokens.slice(1) })).body.data.tokens).toBe(100);
   });
 
   test('may be empty', async () => {

@@ -21,7 +21,7 @@ export function v3Token(createdAt: number): { token: string; entry: { hash: stri
 }
 
 /** How v3 hashed a token. */
-export function v3Hash(token: string): string {
+function v3Hash(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 

@@ -3,6 +3,7 @@ import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { FileKey } from './connection.ts';
 import { type KeyCheck, keyMatches } from './key-check.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { isV3Database } from './v3-import.ts';
 
 export const SALT_BYTES = 16;
 const PLAIN_HEADER = 'SQLite format 3\0';
@@ -37,6 +38,11 @@ export function fileKeyOf(path: string, masterKey: string, keyCheck: KeyCheck | 
   const salt = readSalt(path);
   if (salt.toString('latin1') === PLAIN_HEADER) {
     throw new DatabaseOpenError(`${path} is a plain SQLite file, not an encrypted WODB database.`);
+  }
+  if (!keyCheck && isV3Database(path, masterKey)) {
+    throw new DatabaseOpenError(
+      `${path} is the database of WOTP v3. Take DB_PATH out of the settings, and bring it along with \`wotp migrate --from-v3 ${path}\`; the file was not touched.`,
+    );
   }
   const key = stretchMasterKey(masterKey, salt);
   if (!keyCheck) return { key, salt };

@@ -106,7 +106,7 @@ async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | 
     throw new DatabaseOpenError(
       keyIsRight
         ? `${path} is damaged. Restore a backup; the file was not touched.`
-        : `${path} cannot be opened with this master key: the key is wrong, or the file's first page is damaged. Check the key, then restore a backup; the file was not touched.`,
+        : `${path} cannot be opened with this master key: the key is wrong, or the file's first page is damaged. Check the key, then restore a backup; the file was not touched. (For a database of v3 see docs/UPGRADE.md.)`,
       error,
     );
   }

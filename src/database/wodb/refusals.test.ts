@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../../test/support/temp-folder.ts';
+import { writeV3Database } from '../../../test/support/v3-database.ts';
 import { contentsOf, databasePathIn, MASTER_KEY, openDatabase } from '../../../test/support/wodb.ts';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -66,6 +67,14 @@ interface Case {
 }
 
 const CASES: Case[] = [
+  {
+    name: "v3's database in its place, as v3's DB_PATH in the settings puts it",
+    spoil: (dir) => {
+      withoutKeyCheck(dir);
+      writeV3Database(databasePathIn(dir), { tokens: [], logs: [] }, MASTER_KEY);
+    },
+    says: /is the database of WOTP v3\. Take DB_PATH out .*wotp migrate --from-v3/,
+  },
   {
     name: 'a wrong key',
     spoil: () => {},

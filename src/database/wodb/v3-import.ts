@@ -1,5 +1,5 @@
-import { createDecipheriv, scryptSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createDecipheriv, type Decipher, scryptSync } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 /** What cannot be read as v3's database; the message says why and what to do. Nothing was changed. */
 export class V3FileError extends Error {
@@ -10,7 +10,7 @@ export class V3FileError extends Error {
 }
 
 /** A token of v3, of which only the hash was kept. */
-export interface V3Token {
+interface V3Token {
   /** SHA-256 of the whole `otp_…` token, hex. */
   hash: string;
   /** Unix ms; undefined when v3's file does not say. */
@@ -18,7 +18,7 @@ export interface V3Token {
 }
 
 /** A line of v3's log, with nothing in it that should not be read. */
-export interface V3Log {
+interface V3Log {
   /** Unix ms. */
   at: number;
   /** v3's word for what happened; a word with a digit in it (a code, a number) has become `***`. */
@@ -40,7 +40,7 @@ export interface V3Database {
 }
 
 /** Entries that are taken in one transaction: few enough to hold nobody up. */
-export const V3_BATCH_MAX = 200;
+export const V3_BATCH_MAX = 100;
 
 const BLOCK_BYTES = 16;
 const WODB_PAGE_BYTES = 4096;
@@ -106,15 +106,35 @@ function refuseForeign(path: string, file: Buffer): void {
   }
 }
 
+/** Whether a file begins as v3's database does under this key. It is read before SQLite opens it. */
+export function isV3Database(path: string, masterKey: string): boolean {
+  const start = Buffer.alloc(2 * BLOCK_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    return readSync(file, start) === start.length && opensWith(start, keyFrom(masterKey));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function keyFrom(masterKey: string): Buffer {
+  return scryptSync(masterKey, 'salt', 32);
+}
+
+function decipherOf(file: Buffer, key: Buffer): Decipher {
+  return createDecipheriv('aes-256-cbc', key, file.subarray(0, BLOCK_BYTES));
+}
+
+/** What the file begins with is known, so that a wrong key is told from a file whose end is lost. */
+function opensWith(file: Buffer, key: Buffer): boolean {
+  const firstBlock = file.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES);
+  const start = decipherOf(file, key).setAutoPadding(false).update(firstBlock).toString('latin1');
+  return /^\s*\{\s*["}]/.test(start);
+}
+
 function decrypted(path: string, file: Buffer, masterKey: string): string {
-  const key = scryptSync(masterKey, 'salt', 32);
-  const decipher = () => createDecipheriv('aes-256-cbc', key, file.subarray(0, BLOCK_BYTES));
-  // What the file begins with is known, so that a wrong key is told from a file whose end is lost.
-  const start = decipher()
-    .setAutoPadding(false)
-    .update(file.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES))
-    .toString('latin1');
-  if (!/^\s*\{\s*["}]/.test(start)) {
+  const key = keyFrom(masterKey);
+  if (!opensWith(file, key)) {
     throw new V3FileError(
       file.length % WODB_PAGE_BYTES === 0
         ? `${path} is a database of WOTP 4, as it seems: it is made of whole pages of ${WODB_PAGE_BYTES} bytes, and does not open as v3's with this key. Give v3's database.wodb; if it is that, the key is wrong.`
@@ -122,7 +142,7 @@ function decrypted(path: string, file: Buffer, masterKey: string): string {
     );
   }
   try {
-    const whole = decipher();
+    const whole = decipherOf(file, key);
     const text = Buffer.concat([whole.update(file.subarray(BLOCK_BYTES)), whole.final()]);
     return new TextDecoder('utf-8', { fatal: true }).decode(text);
   } catch (error) {
