@@ -31,7 +31,6 @@ export async function benchWriteQueue() {
   });
   const insert = database.prepare((/** @type {any} */ db, /** @type {any} */ value) =>
     db.insertInto('events').values({
-      id: value('id'),
       project_id: 'prj_of_the_benchmark',
       type: 'otp.created',
       at: value('at'),
@@ -49,7 +48,7 @@ export async function benchWriteQueue() {
     for (; elapsedMs < MEASURE_MS; elapsedMs = performance.now() - startedAt) {
       const now = Date.now();
       const transactions = Array.from({ length: group }, () =>
-        database.transaction((/** @type {any} */ trx) => insert(trx, { id: newId('evt', now), at: now })),
+        database.transaction((/** @type {any} */ trx) => insert(trx, { id: newId('ver', now), at: now })),
       );
       await Promise.all(transactions);
       commits += 1;

@@ -23,7 +23,8 @@ export interface Database {
   /**
    * Runs `work` in one write transaction and resolves with its result once the commit is on disk. When `work`
    * rejects, everything it wrote is undone, no neighbour in the same commit is touched, and the rejection is
-   * passed on. `work` must await nothing but the transaction it was handed.
+   * passed on. `work` may run more than once, so it has no effect but through the transaction it was handed, and it
+   * awaits nothing else.
    * @throws DatabaseError (503) when the write cannot be taken: queue full, disk full, closing.
    */
   transaction<T>(work: (trx: Transaction) => Promise<T>): Promise<T>;

@@ -1,18 +1,16 @@
-import { type CreateTableBuilder, type Kysely, type RawBuilder, SqliteAdapter, sql } from 'kysely';
+import { type Kysely, type RawBuilder, SqliteAdapter, sql } from 'kysely';
 
 interface EngineTypes {
   /** The column type of raw bytes. */
   binary: RawBuilder<unknown>;
-  /** Keeps a table's rows in the order of its primary key, where the engine can. */
-  clustered: <T extends string, C extends string>(
-    table: CreateTableBuilder<T, C>,
-  ) => CreateTableBuilder<T, C>;
+  /** The column type of a number that the engine counts up with each row. */
+  serial: RawBuilder<unknown>;
 }
 
 /** What the migrations have to say differently to each engine; everything else in them is the same. */
 export function engineTypes(db: Kysely<unknown>): EngineTypes {
   if (db.getExecutor().adapter instanceof SqliteAdapter) {
-    return { binary: sql`blob`, clustered: (table) => table.modifyEnd(sql`without rowid`) };
+    return { binary: sql`blob`, serial: sql`integer` };
   }
-  return { binary: sql`bytea`, clustered: (table) => table };
+  return { binary: sql`bytea`, serial: sql`bigserial` };
 }

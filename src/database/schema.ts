@@ -1,3 +1,5 @@
+import type { Generated } from 'kysely';
+
 /**
  * The tables as the queries see them; `migrations/` makes them, with the same names on every engine.
  * Times are Unix milliseconds, ids are TypeIDs, JSON is kept as text. Flags and enums are text or 0/1.
@@ -100,7 +102,8 @@ export interface Schema {
   };
 
   events: {
-    id: string;
+    /** Counts up; the order in which events were written. */
+    seq: Generated<number>;
     project_id: string;
     type: string;
     at: number;

@@ -1,6 +1,5 @@
 import type { Database, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
-import { newId } from '../lib/id.ts';
 import type { WotpEvent } from './types.ts';
 
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
@@ -10,7 +9,6 @@ export interface EventRecorder {
 
 export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   interface Row {
-    id: string;
     projectId: string;
     type: string;
     at: number;
@@ -20,7 +18,6 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   }
   const insert = database.prepare<Row, unknown>((db, value) =>
     db.insertInto('events').values({
-      id: value('id'),
       project_id: value('projectId'),
       type: value('type'),
       at: value('at'),
@@ -32,12 +29,10 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
 
   return {
     async record(trx, event) {
-      const at = clock.now();
       await insert(trx, {
-        id: newId('evt', at),
         projectId: event.projectId,
         type: event.type,
-        at,
+        at: clock.now(),
         verificationId: 'verificationId' in event ? event.verificationId : null,
         messageId: 'messageId' in event ? event.messageId : null,
         data: event.data ? JSON.stringify(event.data) : null,

@@ -1,5 +1,4 @@
 import type { Executor } from '../database/database.ts';
-import { firstIdAt } from '../lib/id.ts';
 import { nextMessageAt, nextResendAt, type PhoneLimits } from '../limits/phone-limits.ts';
 import { BUDGET_WINDOW_MS, type FailedCheck, type GuessBudget, guessBudget } from './guess-budget.ts';
 import type { Send, VerificationRepository, VerificationRow } from './repository.ts';
@@ -35,7 +34,7 @@ export async function loadDestination(
   identity: string,
   now: number,
 ): Promise<Destination> {
-  const since = firstIdAt('ver', now - LOOK_BACK_MS);
+  const since = now - LOOK_BACK_MS;
   const verifications = await repository.ofDestination(executor, projectId, identity, since);
   const countedFrom = Math.max(0, ...verifications.map((row) => row.limits_lifted_at ?? 0));
   return {

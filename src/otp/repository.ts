@@ -26,12 +26,12 @@ export interface VerificationRepository {
   byId(executor: Executor, projectId: string, id: string): Promise<VerificationRow | undefined>;
   /** By the bare id, for parts that act for every project (the dispatcher's failures). */
   byIdInAnyProject(executor: Executor, id: string): Promise<VerificationRow | undefined>;
-  /** A phone's verifications with an id of at least `since`, oldest first. */
+  /** A phone's verifications made at `since` (Unix ms) or later, oldest first. */
   ofDestination(
     executor: Executor,
     projectId: string,
     destination: string,
-    since: string,
+    since: number,
   ): Promise<VerificationRow[]>;
   /** Leaves `pending`; false when it had been left before. */
   end(trx: Transaction, end: { id: string; status: Ending; reason: string | null }): Promise<boolean>;
@@ -89,15 +89,16 @@ export function verificationRepository(database: Database): VerificationReposito
     db.selectFrom('verifications').selectAll().where('id', '=', value('id')),
   );
   const ofDestination = database.prepare<
-    { projectId: string; destination: string; since: string },
+    { projectId: string; destination: string; since: number },
     VerificationRow
   >((db, value) =>
     db
       .selectFrom('verifications')
       .selectAll()
-      .where('project_id', '=', value('projectId'))
       .where('destination', '=', value('destination'))
-      .where('id', '>=', value('since'))
+      .where('created_at', '>=', value('since'))
+      .where('project_id', '=', value('projectId'))
+      .orderBy('created_at')
       .orderBy('id'),
   );
   const end = database.prepare<{ id: string; status: string; reason: string | null }, { id: string }>(

@@ -92,7 +92,7 @@ describe('making a key', () => {
       .selectFrom('events')
       .select(['type', 'data'])
       .where('data', 'like', `%${id}%`)
-      .orderBy('id')
+      .orderBy('seq')
       .execute();
     expect(events.map(({ type, data }) => ({ type, ...JSON.parse(data!) }))).toEqual([
       { type: 'key.created', keyId: id, actor: maker },
@@ -319,7 +319,7 @@ describe('every route asks for its permission', () => {
       .select(['type', 'data'])
       .where('type', '=', 'key.refused')
       .where('data', 'like', `%${id}%`)
-      .orderBy('id')
+      .orderBy('seq')
       .execute();
     expect(events.map(({ data }) => JSON.parse(data!))).toEqual([
       { keyId: id, permission: 'keys:manage', address: '127.0.0.1' },

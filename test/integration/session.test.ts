@@ -130,7 +130,7 @@ describe('on http and loopback', () => {
         .selectFrom('events')
         .select(['type', 'data'])
         .where('type', 'like', 'admin.%')
-        .orderBy('id', 'desc')
+        .orderBy('seq', 'desc')
         .limit(3)
         .execute();
       expect(events.map(({ type }) => type)).toEqual([

@@ -74,7 +74,7 @@ export async function openTestOutbox() {
         .selectFrom('events')
         .selectAll()
         .where('message_id', '=', id)
-        .orderBy('id')
+        .orderBy('seq')
         .execute();
       return rows.map(({ type, data }) => {
         const status = type.replace('message.', '');

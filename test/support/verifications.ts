@@ -63,7 +63,7 @@ export function verificationsOf(server: TestApp) {
         .selectFrom('events')
         .select('type')
         .where('verification_id', '=', verificationId)
-        .orderBy('id')
+        .orderBy('seq')
         .execute();
       return rows.map((row) => row.type);
     },
@@ -101,7 +101,7 @@ export function countByStatus(answers: readonly Answer[]): Record<number, number
  */
 export async function expectOneEventPerChange(server: TestApp): Promise<void> {
   const { reader } = server.app.database;
-  const events = await reader.selectFrom('events').selectAll().orderBy('id').execute();
+  const events = await reader.selectFrom('events').selectAll().orderBy('seq').execute();
   const messages = await reader.selectFrom('messages').selectAll().execute();
   const verifications = await reader.selectFrom('verifications').selectAll().execute();
   const endings: Record<string, string> = {

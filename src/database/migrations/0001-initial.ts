@@ -3,13 +3,12 @@ import { engineTypes } from '../engine-types.ts';
 
 /** Everything a code needs from being asked for to being checked. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const { binary, clustered } = engineTypes(db);
+  const { binary, serial } = engineTypes(db);
   const text: ColumnDataType = 'text';
   const time: ColumnDataType = 'bigint';
 
-  /** A table whose rows lie in the order of its text key: ids begin with their time, so new rows go to its end. */
   const table = (name: string, key: string): CreateTableBuilder<string, string> =>
-    clustered(db.schema.createTable(name).addColumn(key, text, (c) => c.primaryKey().notNull()));
+    db.schema.createTable(name).addColumn(key, text, (c) => c.primaryKey().notNull());
 
   await table('projects', 'id')
     .addColumn('name', text, (c) => c.notNull())
@@ -71,7 +70,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createIndex('verifications_by_destination')
     .on('verifications')
-    .columns(['project_id', 'destination', 'id'])
+    .columns(['destination', 'created_at'])
     .execute();
   await db.schema
     .createIndex('verifications_pending_by_expiry')
@@ -107,7 +106,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       .execute();
   }
 
-  await table('events', 'id')
+  await db.schema
+    .createTable('events')
+    .addColumn('seq', serial, (c) => c.primaryKey().notNull())
     .addColumn('project_id', text, (c) => c.notNull())
     .addColumn('type', text, (c) => c.notNull())
     .addColumn('at', time, (c) => c.notNull())

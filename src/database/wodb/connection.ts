@@ -58,6 +58,8 @@ export type ConnectionMode = 'create' | 'write' | 'read';
 export class WodbConnection implements DatabaseConnection {
   readonly sqlite: Sqlite.Database;
   readonly #statements = new Map<string, Sqlite.Statement>();
+  /** Statements run so far that may have written. */
+  writes = 0;
 
   /**
    * Opens the file, gives the key, sets every pragma the product relies on and reads each one back.
@@ -136,6 +138,7 @@ export class WodbConnection implements DatabaseConnection {
     }
     try {
       const statement = this.statement(sql);
+      if (!statement.readonly) this.writes += 1;
       if (statement.reader) return { rows: statement.all(...parameters) as Row[], changes: 0 };
       return { rows: [], changes: statement.run(...parameters).changes };
     } catch (error) {

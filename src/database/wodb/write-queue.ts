@@ -20,8 +20,9 @@ export interface WriteQueueOptions {
 }
 
 /**
- * Group commit: transactions that wait at the same time run one after another inside one SQLite transaction, each
- * in its own savepoint, and share one sync to disk. A transaction's promise settles only after that sync.
+ * Group commit: transactions that wait at the same time run one after another inside one SQLite transaction and share
+ * one sync to disk. A transaction's promise settles only after that sync. When one fails after it has written, the
+ * whole group runs once more, each in a savepoint of its own, so that the failed one alone is undone.
  */
 export class WriteQueue {
   readonly #connection: WodbConnection;
@@ -82,7 +83,11 @@ export class WriteQueue {
     const changesBefore = this.failure === undefined ? 0 : this.#changes();
     try {
       this.#exec('BEGIN IMMEDIATE');
-      for (const job of group) await this.#runInSavepoint(job);
+      if (!(await this.#runAll(group))) {
+        this.#exec('ROLLBACK');
+        this.#exec('BEGIN IMMEDIATE');
+        for (const job of group) await this.#runInSavepoint(job);
+      }
       this.#exec('COMMIT');
       // A group that wrote nothing shows nothing about the disk.
       if (this.failure !== undefined && this.#changes() > changesBefore) this.failure = undefined;
@@ -96,8 +101,27 @@ export class WriteQueue {
     }
   }
 
+  /**
+   * Runs a group without savepoints, each of which would copy every page that its transaction changes. False when
+   * one of them has failed after it had written, which cannot be undone alone.
+   */
+  async #runAll(group: Job[]): Promise<boolean> {
+    for (const job of group) {
+      const before = this.#connection.writes;
+      await this.#run(job);
+      if (job.outcome && 'error' in job.outcome && this.#connection.writes > before) return false;
+    }
+    return true;
+  }
+
   async #runInSavepoint(job: Job): Promise<void> {
     this.#exec('SAVEPOINT job');
+    await this.#run(job);
+    if (job.outcome && 'error' in job.outcome) this.#exec('ROLLBACK TO job');
+    this.#exec('RELEASE job');
+  }
+
+  async #run(job: Job): Promise<void> {
     try {
       job.outcome = { value: await job.work() };
     } catch (error) {
@@ -108,8 +132,6 @@ export class WriteQueue {
       const error = 'error' in job.outcome ? job.outcome.error : undefined;
       throw sqliteCode(error) === '' ? new DatabaseError(OUTAGE, error) : error;
     }
-    if ('error' in job.outcome) this.#exec('ROLLBACK TO job');
-    this.#exec('RELEASE job');
   }
 
   #abort(group: Job[], error: unknown): void {
