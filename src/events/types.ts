@@ -54,8 +54,8 @@ interface AdminEvent {
 export interface V3LogEvent {
   type: 'v3.otp_sent' | 'v3.logged';
   projectId: string;
-  /** `action` is v3's word, `keyId` the key that its token became, `phone` is masked. */
-  data: { action: string; keyId?: string; phone?: string };
+  /** `token` is the beginning of the token's hash, `phone` is masked, `repeat` tells the second of equal lines, … */
+  data: { action: string; token?: string; phone?: string; repeat?: number };
 }
 
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */

@@ -7,16 +7,14 @@ import { problems, projectId, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { V3Tokens } from './v3-tokens.ts';
 
-const tokenHash = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
-  .meta({ description: 'SHA-256 of the whole `otp_…` token, hex.', example: 'a'.repeat(64) });
-
 const body = z.strictObject({
   tokens: z
     .array(
       z.strictObject({
-        hash: tokenHash,
+        hash: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/)
+          .meta({ description: 'SHA-256 of the whole `otp_…` token, hex.', example: 'a'.repeat(64) }),
         createdAt: timestamp.optional().meta({ description: 'When v3 made it; now when absent.' }),
       }),
     )
@@ -31,7 +29,11 @@ const body = z.strictObject({
           .string()
           .regex(/^[^\p{N}\p{Cc}]{1,100}$/u)
           .meta({ description: "v3's word for what happened, without any digit.", example: 'otp_sent' }),
-        tokenHash: tokenHash.optional(),
+        token: z
+          .string()
+          .regex(/^[0-9a-f]{8}$/)
+          .optional()
+          .meta({ description: "The beginning of its token's hash.", example: 'aaaaaaaa' }),
         phone: z
           .string()
           .regex(/^\+\*{4,11}\d{4}$/)
@@ -87,16 +89,10 @@ export function v3Routes(
           given.tokens.map(({ hash, createdAt }) => ({ hash, createdAt: time(createdAt) })),
           request.caller,
         );
-        const hashes = new Set(given.logs.flatMap((line) => line.tokenHash ?? []));
-        const keyIds = await tokens.idsOf(trx, request.projectId, [...hashes]);
         const newLogs = await logs.take(
           trx,
           request.projectId,
-          given.logs.map((line) => ({
-            ...line,
-            at: Date.parse(line.at),
-            keyId: line.tokenHash && keyIds.get(line.tokenHash),
-          })),
+          given.logs.map((line) => ({ ...line, at: Date.parse(line.at) })),
         );
         const skipped = given.tokens.length + given.logs.length - newTokens - newLogs;
         const data = { tokens: newTokens, logs: newLogs, skipped };

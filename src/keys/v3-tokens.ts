@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
+import { shownV3Hash } from '../database/wodb/v3-import.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { idOfContent } from '../lib/id.ts';
@@ -7,8 +8,6 @@ import type { KeyActor } from './service.ts';
 
 /** What v3's tokens may do. */
 export const V3_TOKEN_PERMISSIONS = ['otp:send', 'otp:verify'] as const;
-
-const HASH_DIGITS_SHOWN = 8;
 
 /** v3's tokens as API keys of this server. */
 export type V3Tokens = ReturnType<typeof v3Tokens>;
@@ -59,7 +58,7 @@ export function v3Tokens(deps: { database: Database; events: EventRecorder; cloc
           // Of the time when it was made, so that the list of keys keeps its order.
           id: idOfContent('key', madeAt, `v3 token ${hash}`),
           projectId,
-          name: `v3 token ${hash.slice(0, HASH_DIGITS_SHOWN)}…`,
+          name: `v3 token ${shownV3Hash(hash)}…`,
           hash,
           createdAt: madeAt,
         });
@@ -69,22 +68,6 @@ export function v3Tokens(deps: { database: Database; events: EventRecorder; cloc
         await events.record(trx, { type: 'key.imported', projectId, data });
       }
       return taken;
-    },
-
-    /** The ids of a project's keys with these hashes, by hash. */
-    async idsOf(
-      trx: Transaction,
-      projectId: string,
-      hashes: readonly string[],
-    ): Promise<Map<string, string>> {
-      if (hashes.length === 0) return new Map();
-      const rows = await trx
-        .selectFrom('api_keys')
-        .select(['id', 'hash'])
-        .where('project_id', '=', projectId)
-        .where('hash', 'in', hashes)
-        .execute();
-      return new Map(rows.map(({ id, hash }) => [hash, id]));
     },
   };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { firstIdAt, type IdPrefix, isId, newId } from './id.ts';
+import { firstIdAt, type IdPrefix, idOfContent, isId, newId } from './id.ts';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const PREFIXES: IdPrefix[] = ['prj', 'key', 'ver', 'msg'];
@@ -15,6 +15,23 @@ function uuidOf(id: string): string {
 
 const prefix = fc.constantFrom(...PREFIXES);
 const time = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+
+describe('the id of a content', () => {
+  test('is a version 7 UUID of its time, the same each time, and another for another content or kind', () => {
+    fc.assert(
+      fc.property(prefix, time, fc.string(), fc.string(), (kind, at, one, other) => {
+        const id = idOfContent(kind, at, one);
+        expect(isId(kind, id)).toBe(true);
+        expect(idOfContent(kind, at, one)).toBe(id);
+        const uuid = uuidOf(id);
+        expect(Number.parseInt(uuid.slice(0, 12), 16)).toBe(at);
+        expect(uuid[12]).toBe('7');
+        expect('89ab').toContain(uuid[16]);
+        if (one !== other) expect(idOfContent(kind, at, other)).not.toBe(id);
+      }),
+    );
+  });
+});
 
 describe('a new id', () => {
   test('is its prefix and a version 7 UUID that begins with the time', () => {

@@ -116,6 +116,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('message_id', text)
     .addColumn('data', text)
     .execute();
+  await db.schema
+    .createIndex('events_of_v3')
+    .on('events')
+    .columns(['project_id', 'at', 'data'])
+    .unique()
+    .where(sql`type`, 'in', sql`('v3.otp_sent', 'v3.logged')`)
+    .execute();
 
   await table('rate_limits', 'key')
     .addColumn('window_started_at', time, (c) => c.notNull())

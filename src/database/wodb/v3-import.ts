@@ -23,8 +23,8 @@ interface V3Log {
   at: number;
   /** v3's word for what happened; a word with a digit in it (a code, a number) has become `***`. */
   action: string;
-  /** The token it was done with. */
-  tokenHash: string | undefined;
+  /** The beginning of the hash of the token it was done with, which is in the name of its key, too. */
+  token: string | undefined;
   /** Masked but for the last four digits. */
   phone: string | undefined;
   /** 0 for the first of equal lines, 1 for the second …: what tells them apart. */
@@ -51,6 +51,7 @@ const ACTION_MAX_LENGTH = 100;
 /** v3 took phones of 10 to 15 digits, and its chat commands shorter ones. */
 const PHONE_DIGITS = { min: 8, max: 15 };
 const PHONE_DIGITS_SHOWN = 4;
+const HASH_DIGITS_SHOWN = 8;
 
 /**
  * Reads v3's database: a 16-byte IV, then AES-256-CBC over JSON, under scrypt (Node's default cost) of v3's
@@ -65,6 +66,11 @@ export function readV3Database(path: string, masterKey: string): V3Database {
   const readLogs = withRepeats(logs.map(logOf).filter((log) => log !== undefined));
   const unreadable = tokens.length - readTokens.length + (logs.length - readLogs.length);
   return { tokens: readTokens, logs: readLogs, unreadable };
+}
+
+/** As much of a token's hash as its owner needs to know it by. */
+export function shownV3Hash(hash: string): string {
+  return hash.slice(0, HASH_DIGITS_SHOWN);
 }
 
 function contentOf(path: string): Buffer {
@@ -184,7 +190,7 @@ function logOf(entry: unknown): Omit<V3Log, 'repeat'> | undefined {
   return {
     at: timestamp,
     action: shownAction,
-    tokenHash: isHash(tokenHash) ? tokenHash : undefined,
+    token: isHash(tokenHash) ? shownV3Hash(tokenHash) : undefined,
     phone: maskedPhone(phone),
   };
 }
@@ -192,7 +198,7 @@ function logOf(entry: unknown): Omit<V3Log, 'repeat'> | undefined {
 function withRepeats(logs: Omit<V3Log, 'repeat'>[]): V3Log[] {
   const seen = new Map<string, number>();
   return logs.map((log) => {
-    const content = JSON.stringify([log.at, log.action, log.tokenHash, log.phone]);
+    const content = JSON.stringify([log.at, log.action, log.token, log.phone]);
     const repeat = seen.get(content) ?? 0;
     seen.set(content, repeat + 1);
     return { ...log, repeat };
