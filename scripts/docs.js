@@ -12,6 +12,9 @@ write('docs/CONFIGURATION.md', config.configurationPage());
 const errorsReference = new URL('../dist/errors/reference.js', import.meta.url);
 if (existsSync(errorsReference)) write('docs/ERRORS.md', (await import(errorsReference.href)).errorsPage());
 
+const databaseReference = new URL('../dist/database/reference.js', import.meta.url);
+write('docs/DATABASE.md', await (await import(databaseReference.href)).databasePage());
+
 /**
  * @param {string} path from the root of the repository
  * @param {string} text

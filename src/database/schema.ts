@@ -3,140 +3,252 @@ import type { Generated } from 'kysely';
 /**
  * The tables as the queries see them; `migrations/` makes them, with the same names on every engine.
  * Times are Unix milliseconds, ids are TypeIDs, JSON is kept as text. Flags and enums are text or 0/1.
+ *
+ * Every table and column says here what it is for; `docs/DATABASE.md` is made from it. A table says `@kept` how long its
+ * rows stay, and `@index` with an index' name why there is one.
  */
 export interface Schema {
+  /**
+   * The tenants: keys, verifications, messages and events belong to exactly one.
+   * @kept always
+   */
   projects: {
+    /** `prj_…` */
     id: string;
+    /** For people. */
     name: string;
+    /** When it was made. */
     created_at: number;
   };
 
+  /**
+   * API keys, those of v3's clients (its tokens) included. The key itself is not stored.
+   * @kept always; a revoked key stays as a row, so that its use can be traced and no import brings it back
+   */
   api_keys: {
+    /** `key_…` */
     id: string;
+    /** The project it acts on. */
     project_id: string;
+    /** For people. */
     name: string;
     /** SHA-256 of the whole key, hex. Keys are random, so no slow hash is needed. */
     hash: string;
+    /** Prefix and last characters, to know the key by; of v3's tokens the prefix alone. */
     preview: string;
     /** JSON array of permissions. */
     permissions: string;
+    /** Requests a window; null for the server's own limit. */
     rate_limit: number | null;
+    /** From then on it is refused; null for never. */
     expires_at: number | null;
+    /** When it was revoked; null while it is good. */
     revoked_at: number | null;
+    /** When it was made; for a token of v3, when v3 made it. */
     created_at: number;
+    /** Requests made with it; written behind them, a few times a second. */
     usage_count: number;
+    /** When it was last used, as exactly. */
     last_used_at: number | null;
   };
 
-  /** One row a thing the server remembers about itself (the admin password's hash, the default project). */
+  /**
+   * One row a thing the server remembers about itself (the admin password's hash, the default project).
+   * @kept always
+   */
   settings: {
+    /** `default_project_id`, `first_run_at`, `admin_password_hash`, `write_probe` … */
     key: string;
+    /** Text; what it means depends on the key. */
     value: string;
   };
 
-  /** One row a master key that was ever in use; `salt` and `check_value` let a wrong key be told from damage. */
+  /**
+   * One row a master key that was ever in use; `salt` and `check_value` let a wrong key be told from damage.
+   * @kept always
+   */
   key_versions: {
+    /** 1, 2, 3 …; new values are made under the newest. */
     version: number;
+    /** 16 random bytes, hex: with the master key they give the secret from which keys are derived. */
     salt: string;
+    /** HMAC-SHA-256 of a fixed text under that secret, hex. */
     check_value: string;
+    /** When this master key was first used. */
     created_at: number;
   };
 
+  /**
+   * Signed-in pages of the administrator.
+   * @kept until sign-out or a new password; a session that is over goes with the first sign-in after its 12 hours
+   */
   admin_sessions: {
     /** SHA-256 of the cookie's value, hex. */
     hash: string;
+    /** When it was opened; it ends 12 hours later. */
     created_at: number;
+    /** When it was last used, to the minute; it ends 30 minutes later. */
     last_seen_at: number;
   };
 
+  /**
+   * Attempts to prove that a person holds a phone number, with the count of guesses and of messages.
+   * @kept always, so far; limits and guesses look back a day and an hour
+   * @index verifications_by_destination the verifications of one phone in the last day: what every send and check decides on
+   * @index verifications_pending_by_expiry those whose time is over, for the sweep each second; only pending ones are in it
+   */
   verifications: {
+    /** `ver_…` */
     id: string;
+    /** The project it belongs to. */
     project_id: string;
+    /** E.164, as the message goes to it. */
     phone: string;
     /** The phone folded to one identity: what limits and budgets are counted by. */
     destination: string;
+    /** The caller's word for what it is about; a phone can have one pending for each. */
     purpose: string;
+    /** The channel that its messages take. */
     channel: string;
+    /** `pending`, or how it ended: `verified`, `expired`, `canceled`, `max_attempts_reached`, `failed`. */
     status: string;
+    /** Why it ended so, where the status alone does not say it. */
     reason: string | null;
     /** HMAC-SHA-256 of the code under a derived key, bound to the id. */
     code_mac: Buffer;
+    /** The master key under which `code_mac` was made. */
     key_version: number;
+    /** Characters of the code; short ones have fewer guesses. */
     code_length: number;
+    /** Checks that were taken, right and wrong. */
     attempts: number;
     /** JSON array of [time, message id], oldest first: the messages of this verification. */
     sends: string;
     /** JSON array of [time, client address or null]: failed checks that still count against the destination. */
     failed_checks: string;
+    /** The end user's address as the caller gave it: some limits go by it. */
     client_ip: string | null;
+    /** The caller's own JSON, 4 KB at most. */
     metadata: string | null;
+    /** When it was asked for. */
     created_at: number;
+    /** From then on no check is right. */
     expires_at: number;
+    /** When the right code was typed. */
     verified_at: number | null;
     /** When an administrator lifted the phone's limits: what came before no longer counts. */
     limits_lifted_at: number | null;
   };
 
+  /**
+   * The durable outbox, and what became of every message.
+   * @kept always, so far; the code in it only until its verification ends
+   * @index messages_queued_by_due the next to be sent; only queued ones are in it
+   * @index messages_sending_by_due claims whose lease is over; only those being sent are in it
+   */
   messages: {
+    /** `msg_…`; the id under which it is sent, however often it is tried. */
     id: string;
+    /** The project it belongs to. */
     project_id: string;
+    /** The verification whose code it carries. */
     verification_id: string;
+    /** E.164. */
     phone: string;
+    /** The channel that sends it. */
     channel: string;
+    /** `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `expired` or `canceled`. */
     status: string;
+    /** Why it failed, waits or was given up. */
     reason: string | null;
     /** The text with `{{code}}` where the code stands; the code itself is only in `sealed_code`. */
     body: string;
     /** AES-256-GCM; null once the verification has ended. */
     sealed_code: Buffer | null;
+    /** The master key under which `sealed_code` was made. */
     key_version: number;
     /** JSON array of [time, status, reason or null], oldest first. */
     timeline: string;
+    /** Tries that count; six at most. */
     attempts: number;
     /** Number of the claim; grows with each one, and a write under an older number changes nothing. */
     claim: number;
     /** When a queued message may be tried; when the lease of one being sent ends. */
     due_at: number;
+    /** When its code expires: it is not sent later. */
     expires_at: number;
+    /** When it was accepted. */
     created_at: number;
   };
 
+  /**
+   * What happened, each written by the transaction of the change it tells of. Never holds a code.
+   * @kept always, so far
+   * @index events_of_v3 a line of v3's log is known by what it says, so that it is brought along once; only those lines are in it
+   */
   events: {
     /** Counts up; the order in which events were written. */
     seq: Generated<number>;
+    /** The project it is about. */
     project_id: string;
+    /** What happened, such as `otp.verified`. */
     type: string;
+    /** When it happened. */
     at: number;
+    /** The verification it tells of. */
     verification_id: string | null;
+    /** The message it tells of. */
     message_id: string | null;
     /** JSON object with what the type adds; null when there is nothing. */
     data: string | null;
   };
 
-  /** Fixed windows of request counts; written behind the requests, read at start. */
+  /**
+   * Fixed windows of request counts; written behind the requests, read at start.
+   * @kept until the window is over; deleted every 10 minutes
+   */
   rate_limits: {
+    /** `key:<key id>`, `address:<address>` or `sign-in:<address>`. */
     key: string;
+    /** When the window began. */
     window_started_at: number;
+    /** Requests (or wrong passwords) in it. */
     count: number;
   };
 
+  /**
+   * Answers that are given again to a request that is repeated with its `Idempotency-Key`.
+   * @kept 24 hours; deleted every 10 minutes
+   * @index idempotency_keys_by_age those that are kept no longer
+   */
   idempotency_keys: {
     /** SHA-256 of project, API key, route and Idempotency-Key. */
     scope: string;
     /** HMAC of the canonical request. */
     fingerprint: Buffer;
+    /** HTTP status of the answer. */
     status: number;
     /** The sealed answer. */
     answer: Buffer;
+    /** The master key under which fingerprint and answer were made. */
     key_version: number;
+    /** When it was answered first. */
     created_at: number;
   };
 
-  /** The virtual phone's memory: which messages arrived on it. */
+  /**
+   * The virtual phone's memory: which messages arrived on it. Empty where there is no mock mode.
+   * @kept always, so far
+   * @index simulator_messages_by_phone the newest messages of one phone
+   */
   simulator_messages: {
+    /** The message, whose text is in `messages`. */
     message_id: string;
+    /** The project it belongs to. */
     project_id: string;
+    /** E.164. */
     phone: string;
+    /** When it arrived. */
     at: number;
   };
 }
