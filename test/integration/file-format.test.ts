@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DamagedPageError, readSqlcipherFile, type SqlcipherFile } from '../support/sqlcipher-reader.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { headerValue, KEYS, LAYOUT } from '../support/wodb-spec.ts';
 
 const MASTER_KEY = 'the master key of a test, 32 characters or more';
 const PHONES = ['+6283834946034', '+4915112345678'];
-const PAGE = 4096;
+const PAGE = LAYOUT.pageBytes;
 
 let server: TestApp;
 let verificationId: string;
@@ -47,7 +48,7 @@ function read(files: Record<string, Buffer>): void {
 
 /** As section 2 of `docs/WODB_SPEC.md` says. */
 function stretched(salt: Buffer): Buffer {
-  return scryptSync(MASTER_KEY, salt, 32, { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 });
+  return scryptSync(MASTER_KEY, salt, KEYS.bytes, KEYS.scrypt);
 }
 
 function open(file: Buffer, wal?: Buffer): SqlcipherFile {
@@ -55,16 +56,22 @@ function open(file: Buffer, wal?: Buffer): SqlcipherFile {
 }
 
 test('a program that knows only the published format and the raw key reads a verification', () => {
-  const { header, rows } = open(stopped['wotp.wodb']!);
+  const { header, rows, page } = open(stopped['wotp.wodb']!);
   expect(header).toEqual({
     pageSize: PAGE,
-    reservedBytes: 80,
+    reservedBytes: Number(headerValue('20')),
     pages: stopped['wotp.wodb']!.length / PAGE,
     isAutoVacuum: true,
     isIncremental: true,
     userVersion: 1,
-    applicationId: 0x574f5450,
+    applicationId: Number(headerValue('68').split(',')[0]),
   });
+  const first = page(1);
+  expect([...first.subarray(18, 20)].join(', ')).toBe(headerValue('18, 19'));
+  expect([...first.subarray(21, 24)].join(', ')).toBe(headerValue('21, 22, 23'));
+  expect([44, 56, 64].map((at) => first.readUInt32BE(at))).toEqual(
+    ['44', '56', '64'].map((at) => Number(headerValue(at))),
+  );
 
   const verifications = rows('verifications');
   expect(verifications).toHaveLength(62);
@@ -95,10 +102,8 @@ test('a code is checked and unsealed with the keys that the key version leads to
   const { rows } = open(stopped['wotp.wodb']!);
   const [version] = rows('key_versions');
   const secret = stretched(Buffer.from(version!.salt as string, 'hex'));
-  expect(createHmac('sha256', secret).update('WOTP keyring check 1').digest('hex')).toBe(
-    version!.check_value,
-  );
-  const key = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', `WOTP ${purpose} 1`, 32));
+  expect(createHmac('sha256', secret).update(KEYS.keyringCheckText).digest('hex')).toBe(version!.check_value);
+  const key = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', KEYS.infoOf(purpose, 1), 32));
 
   const verification = rows('verifications').find(({ id }) => id === verificationId)!;
   const mac = createHmac('sha256', key('otp-code')).update(`${verificationId}:${code}`).digest();
@@ -174,7 +179,7 @@ test('the key check tells the right key from another one, and which file it belo
   expect(salt).toBe(file.subarray(0, 16).toString('hex'));
   expect(check).toBe(
     createHmac('sha256', stretched(file.subarray(0, 16)))
-      .update('WODB key check 1')
+      .update(KEYS.fileCheckText)
       .digest('hex'),
   );
 });

@@ -1,20 +1,13 @@
 import { createDecipheriv, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
+import { KEYS, LAYOUT, WAL } from './wodb-spec.ts';
 
 /*
- * Reads an SQLCipher 4 file from what is published about it and nothing else: no SQLite, no code of the product. It
- * knows as much as `docs/WODB_SPEC.md` tells, so what it reads another program can read as well.
+ * Reads an SQLCipher 4 file from what is published about it and nothing else: no SQLite, no code of the product. Its
+ * numbers are those of `docs/WODB_SPEC.md`, so what it reads another program can read as well.
  */
 
-const PAGE_BYTES = 4096;
-const SALT_BYTES = 16;
-const IV_BYTES = 16;
-const HMAC_BYTES = 64;
-const RESERVED_BYTES = IV_BYTES + HMAC_BYTES;
-const USABLE_BYTES = PAGE_BYTES - RESERVED_BYTES;
-const HMAC_SALT_MASK = 0x3a;
-const WAL_HEADER_BYTES = 32;
-const FRAME_HEADER_BYTES = 24;
-const PLAIN_HEADER = Buffer.from('SQLite format 3\0', 'latin1');
+const PAGE_BYTES = LAYOUT.pageBytes;
+const USABLE_BYTES = LAYOUT.usableBytes;
 
 const PAGE_KINDS = { interiorIndex: 2, interiorTable: 5, leafIndex: 10, leafTable: 13 };
 
@@ -57,25 +50,25 @@ export function readSqlcipherFile(
 ): SqlcipherFile {
   const changed = pagesInWal(wal);
   const pages = changed.pages ?? file.length / PAGE_BYTES;
-  const hmacSalt = file.subarray(0, SALT_BYTES).map((byte) => byte ^ HMAC_SALT_MASK);
-  const hmacKey = pbkdf2Sync(rawKey, hmacSalt, 2, 32, 'sha512');
+  const hmacSalt = file.subarray(0, KEYS.saltBytes).map((byte) => byte ^ KEYS.hmacSaltMask);
+  const hmacKey = pbkdf2Sync(rawKey, hmacSalt, KEYS.hmacIterations, KEYS.bytes, 'sha512');
 
   function page(number: number): Buffer {
     const start = (number - 1) * PAGE_BYTES;
     const stored = changed.byNumber.get(number) ?? file.subarray(start, start + PAGE_BYTES);
     // The salt stands where page 1 would say "SQLite format 3"; it is neither encrypted nor covered by the HMAC.
-    const ciphertext = stored.subarray(number === 1 ? SALT_BYTES : 0, USABLE_BYTES);
-    const iv = stored.subarray(USABLE_BYTES, USABLE_BYTES + IV_BYTES);
-    const expected = stored.subarray(USABLE_BYTES + IV_BYTES);
+    const ciphertext = stored.subarray(number === 1 ? KEYS.saltBytes : 0, LAYOUT.iv.from);
+    const iv = stored.subarray(LAYOUT.iv.from, LAYOUT.iv.to);
+    const expected = stored.subarray(LAYOUT.hmac.from, LAYOUT.hmac.to);
     const pageNumber = Buffer.alloc(4);
     pageNumber.writeUInt32LE(number);
     const actual = createHmac('sha512', hmacKey).update(ciphertext).update(iv).update(pageNumber).digest();
-    if (expected.length !== HMAC_BYTES || !timingSafeEqual(expected, actual))
+    if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
       throw new DamagedPageError(number);
 
     const decipher = createDecipheriv('aes-256-cbc', rawKey, iv).setAutoPadding(false);
     const plain = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
-    return number === 1 ? Buffer.concat([PLAIN_HEADER, plain]) : plain;
+    return number === 1 ? Buffer.concat([LAYOUT.plainHeader, plain]) : plain;
   }
 
   const first = page(1);
@@ -113,14 +106,14 @@ export function readSqlcipherFile(
 function pagesInWal(wal: Buffer): { byNumber: Map<number, Buffer>; pages: number | undefined } {
   const byNumber = new Map<number, Buffer>();
   let pages: number | undefined;
-  if (wal.length < WAL_HEADER_BYTES) return { byNumber, pages };
+  if (wal.length < WAL.headerBytes) return { byNumber, pages };
   // The magic number's last bit says in which order the checksum takes its words.
   const isBigEndian = (wal.readUInt32BE(0) & 1) === 1;
   let sum = walChecksum(wal.subarray(0, 24), [0, 0], isBigEndian);
   let uncommitted: [number, Buffer][] = [];
-  for (let at = WAL_HEADER_BYTES; at + FRAME_HEADER_BYTES + PAGE_BYTES <= wal.length; ) {
-    const header = wal.subarray(at, at + FRAME_HEADER_BYTES);
-    const content = wal.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + PAGE_BYTES);
+  for (let at = WAL.headerBytes; at + WAL.frameHeaderBytes + PAGE_BYTES <= wal.length; ) {
+    const header = wal.subarray(at, at + WAL.frameHeaderBytes);
+    const content = wal.subarray(at + WAL.frameHeaderBytes, at + WAL.frameHeaderBytes + PAGE_BYTES);
     sum = walChecksum(content, walChecksum(header.subarray(0, 8), sum, isBigEndian), isBigEndian);
     const isOfThisWal = header.subarray(8, 16).equals(wal.subarray(16, 24));
     if (!isOfThisWal || header.readUInt32BE(16) !== sum[0] || header.readUInt32BE(20) !== sum[1]) break;
@@ -131,12 +124,13 @@ function pagesInWal(wal: Buffer): { byNumber: Map<number, Buffer>; pages: number
       uncommitted = [];
       pages = pagesAfterCommit;
     }
-    at += FRAME_HEADER_BYTES + PAGE_BYTES;
+    at += WAL.frameHeaderBytes + PAGE_BYTES;
   }
   return { byNumber, pages };
 }
 
-function walChecksum(bytes: Buffer, [a, b]: [number, number], isBigEndian: boolean): [number, number] {
+/** The checksum of a WAL's headers and pages, going on from the one before. */
+export function walChecksum(bytes: Buffer, [a, b]: [number, number], isBigEndian: boolean): [number, number] {
   const word = (at: number) => (isBigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at));
   let [first, second] = [a, b];
   for (let at = 0; at < bytes.length; at += 8) {
