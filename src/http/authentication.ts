@@ -90,7 +90,7 @@ export function authenticator(deps: {
   };
 }
 
-const SINGLE_HEADERS = new Set(['authorization', 'idempotency-key', 'x-master-key']);
+const SINGLE_HEADERS = new Set(['authorization', 'host', 'idempotency-key', 'x-master-key']);
 
 /** Node keeps one of several equal headers; which one a proxy looked at is anybody's guess. */
 function refuseRepeatedHeaders(request: FastifyRequest): void {
@@ -98,7 +98,7 @@ function refuseRepeatedHeaders(request: FastifyRequest): void {
   let seen = '';
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
-    if (name.length !== 13 && name.length !== 15 && name.length !== 12) continue;
+    if (name.length !== 13 && name.length !== 15 && name.length !== 12 && name.length !== 4) continue;
     const lower = name.toLowerCase();
     if (!SINGLE_HEADERS.has(lower)) continue;
     if (seen.includes(lower)) throw new ValidationError(`The header ${lower} was sent more than once.`);

@@ -18,11 +18,14 @@ export function logRequest(log: Logger, request: FastifyRequest, reply: FastifyR
 
 /** A path as it may be logged: of a segment that may be a phone number only the last 4 digits are kept. */
 function maskNumbers(path: string): string {
+  if (!DIGITS_OF_A_PHONE_ANYWHERE.test(path)) return path;
   return path.split('/').map(maskSegment).join('/');
 }
 
 const ID_FORM = /^[a-z]{3}_[0-9a-z]{26}$/;
 const DIGITS_OF_A_PHONE = 7;
+// However it is encoded, a digit has a digit in it.
+const DIGITS_OF_A_PHONE_ANYWHERE = new RegExp(`(?:\\d\\D*){${DIGITS_OF_A_PHONE}}`);
 
 function maskSegment(segment: string): string {
   if (ID_FORM.test(segment)) return segment;

@@ -6,12 +6,14 @@ import type { Database } from '../database.ts';
 import { migrateToLatest } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
 import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
 import { fileKeyOf, holdsDatabase, SALT_BYTES } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { finishReplacement } from './replace.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface WodbOptions {
@@ -37,6 +39,7 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
+    finishReplacement(path);
     const keyCheck = readKeyCheck(options.keyCheckPath);
     const fileKey = holdsDatabase(path, keyCheck)
       ? fileKeyOf(path, options.masterKey, keyCheck)
@@ -47,7 +50,8 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
     try {
       await explaining(path, true, () => bringUpToDate(writer));
       if (!keyCheck) writeKeyCheck(options.keyCheckPath, fileKey);
-      return wodbDatabase(writer, await open('read'), releaseLock, options);
+      const checkpointer = new Checkpointer(writer, { path, fileKey }, options.onFatal);
+      return wodbDatabase(writer, await open('read'), checkpointer, releaseLock, options);
     } catch (error) {
       writer.close();
       throw error;
@@ -115,16 +119,22 @@ async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | 
 function wodbDatabase(
   writer: WodbConnection,
   reader: WodbConnection,
+  checkpointer: Checkpointer,
   releaseLock: () => void,
   options: WodbOptions,
 ): Database {
-  const queue = new WriteQueue(writer, { onFatal: options.onFatal, maxWaiting: options.maxWaitingWrites });
+  const queue = new WriteQueue(writer, {
+    onFatal: options.onFatal,
+    onCommit: () => checkpointer.committed(),
+    maxWaiting: options.maxWaitingWrites,
+  });
   const writing = kyselyOver(writer);
   const reading = kyselyOver(reader);
   let closing: Promise<void> | undefined;
 
   const close = async () => {
     await queue.close();
+    await checkpointer.close();
     try {
       // The reader first: while it is open the writer cannot empty the WAL.
       reader.close();

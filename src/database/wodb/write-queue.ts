@@ -15,6 +15,8 @@ export interface WriteQueueOptions {
   maxWaiting?: number;
   /** Transactions that share one commit at most. */
   maxGroup?: number;
+  /** Called after each commit. */
+  onCommit?: () => void;
   /** Called when a sync to disk failed: what was written is unknown, so the process must end and recover. */
   onFatal: (error: Error) => void;
 }
@@ -28,6 +30,7 @@ export class WriteQueue {
   readonly #connection: WodbConnection;
   readonly #maxWaiting: number;
   readonly #maxGroup: number;
+  readonly #onCommit: () => void;
   readonly #onFatal: (error: Error) => void;
   #waiting: Job[] = [];
   #running: Promise<void> | undefined;
@@ -39,6 +42,7 @@ export class WriteQueue {
     this.#connection = connection;
     this.#maxWaiting = options.maxWaiting ?? 10_000;
     this.#maxGroup = options.maxGroup ?? 256;
+    this.#onCommit = options.onCommit ?? (() => {});
     this.#onFatal = options.onFatal;
   }
 
@@ -99,6 +103,7 @@ export class WriteQueue {
       if (job.outcome && 'value' in job.outcome) job.resolve(job.outcome.value);
       else job.reject(job.outcome?.error);
     }
+    this.#onCommit();
   }
 
   /**
