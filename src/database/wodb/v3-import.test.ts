@@ -81,7 +81,7 @@ describe("v3's database", () => {
 
   test('gives a token whatever its time is, and no token without a hash', () => {
     const { hash } = token.entry;
-    const times = [undefined, null, '2025-06-01', -1, 1.5, 1e300];
+    const times = [undefined, null, '1', -1, 1.5, 1e300];
     const garbage = [
       null,
       7,
@@ -98,6 +98,16 @@ describe("v3's database", () => {
     });
     expect(tokens).toEqual(times.map(() => ({ hash, createdAt: undefined })));
     expect(unreadable).toBe(garbage.length);
+  });
+
+  test('takes times as numbers and in ISO 8601', () => {
+    const { hash } = token.entry;
+    const time = '2025-06-01T12:00:00.000Z';
+    const { tokens, logs } = read({
+      tokens: [{ hash, created_at: time }],
+      logs: [{ action: 'x', timestamp: time }],
+    });
+    expect([tokens[0]!.createdAt, logs[0]!.at]).toEqual([Date.parse(time), Date.parse(time)]);
   });
 
   test('gives no log line without a time or an action', () => {

@@ -44,6 +44,7 @@ export const V3_BATCH_MAX = 100;
 
 const BLOCK_BYTES = 16;
 const WODB_PAGE_BYTES = 4096;
+const ISO_FORM = /^\d{4}-\d{2}-\d{2}(T|$)/;
 const HASH_FORM = /^[0-9a-f]{64}$/;
 /** The last moment of the year 9999, Unix ms. */
 const TIME_MAX = 253_402_300_799_999;
@@ -179,16 +180,17 @@ function damaged(path: string, cause: unknown): V3FileError {
 
 function tokenOf(entry: unknown): V3Token | undefined {
   const { hash, created_at } = Object(entry) as Record<string, unknown>;
-  return isHash(hash) ? { hash, createdAt: isTime(created_at) ? created_at : undefined } : undefined;
+  return isHash(hash) ? { hash, createdAt: timeOf(created_at) } : undefined;
 }
 
 /** Only what is named here is taken: any other field may hold a text, and so a code. */
 function logOf(entry: unknown): Omit<V3Log, 'repeat'> | undefined {
   const { timestamp, action, tokenHash, phone } = Object(entry) as Record<string, unknown>;
   const shownAction = typeof action === 'string' ? maskedAction(action) : '';
-  if (!isTime(timestamp) || shownAction === '') return undefined;
+  const at = timeOf(timestamp);
+  if (at === undefined || shownAction === '') return undefined;
   return {
-    at: timestamp,
+    at,
     action: shownAction,
     token: isHash(tokenHash) ? shownV3Hash(tokenHash) : undefined,
     phone: maskedPhone(phone),
@@ -209,8 +211,12 @@ function isHash(value: unknown): value is string {
   return typeof value === 'string' && HASH_FORM.test(value);
 }
 
-function isTime(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= TIME_MAX;
+/** A time in Unix ms, however it was written: as that number, or in ISO 8601. */
+function timeOf(value: unknown): number | undefined {
+  const time = typeof value === 'string' && ISO_FORM.test(value) ? Date.parse(value) : value;
+  return Number.isSafeInteger(time) && (time as number) > 0 && (time as number) <= TIME_MAX
+    ? (time as number)
+    : undefined;
 }
 
 function maskedAction(action: string): string {
