@@ -14,6 +14,8 @@ export interface WebSocket {
   send(data: Uint8Array): void;
   close(): void;
   terminate(): void;
+  /** Reads nothing more from the network. */
+  pause(): void;
   on(event: 'message', listener: (data: Buffer) => void): void;
   on(event: 'close', listener: () => void): void;
   on(event: 'error', listener: (error: Error) => void): void;

@@ -12,6 +12,8 @@ export interface Connection {
   blackHole: boolean;
   /** Sends a stanza, unless the connection is closed or a black hole. */
   send(node: Stanza): void;
+  /** Reads and sends nothing more, not even the end of the WebSocket. */
+  freeze(): void;
   /** Cuts the TCP connection without a word. */
   drop(): void;
   /** Closes the WebSocket in good order. */
@@ -43,6 +45,10 @@ export function acceptConnection(socket: WebSocket, handler: ConnectionHandler):
     blackHole: false,
     send(node) {
       if (step === 'stanzas' && !connection.blackHole) socket.send(frame(noise.seal(encodeBinaryNode(node))));
+    },
+    freeze() {
+      connection.blackHole = true;
+      socket.pause();
     },
     drop: () => socket.terminate(),
     close: () => socket.close(),

@@ -592,6 +592,38 @@ describe('faults', () => {
     expect(textsOf(ada)).toEqual(['before', 'into the hole']);
   });
 
+  test('a dead line carries nothing, not even the end of the connection', async () => {
+    const { whatsapp, bot, device, ada } = await sharedWorld();
+    await bot.send(ada, 'heard');
+    await whatsapp.until(() => ada.messages.length === 1);
+    device.freeze();
+    await bot.send(ada, 'unheard');
+    bot.end();
+    expect(device.online).toBe(true);
+    device.drop();
+    await whatsapp.until(() => !device.online);
+    await bot.until(() => !bot.open);
+    expect(textsOf(ada)).toEqual(['heard']);
+  });
+
+  test('a receipt that was not acknowledged comes again on the next connection', async () => {
+    const { whatsapp, bot, device, ada } = await sharedWorld();
+    const id = await bot.send(ada, 'once');
+    await bot.until(() => bot.statuses(id).includes(3));
+    await whatsapp.until(() => device.unacknowledged === 0);
+    ada.read(id);
+    device.blackHole = true;
+    await bot.until(() => bot.statuses(id).includes(4));
+    expect(device.unacknowledged).toBe(1);
+    device.drop();
+    await bot.until(() => bot.closeCode === 428);
+
+    device.blackHole = false;
+    await bot.reconnect();
+    await bot.until(() => bot.statuses(id).filter((status) => status === 4).length === 2);
+    await whatsapp.until(() => device.unacknowledged === 0);
+  });
+
   test('a query is refused, delayed or left without an answer', async () => {
     const { bot, device, ada } = await newWorld({ baileys: { defaultQueryTimeoutMs: 100 } });
     device.answers = ({ xmlns }) => (xmlns === 'usync' ? { error: 429 } : undefined);

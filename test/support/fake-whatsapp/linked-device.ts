@@ -36,6 +36,8 @@ export interface LinkedDevice {
   loginFailure: number | undefined;
   /** Reads what the device sends and neither acts nor answers, on this connection and on later ones. */
   blackHole: boolean;
+  /** The line is dead: its TCP connection stays up and carries nothing any more, until `drop`. */
+  freeze(): void;
   /** Cuts the TCP connection. */
   drop(): void;
   /**
@@ -171,6 +173,7 @@ export function linkDevice(
       blackHole = value;
       if (connection) connection.blackHole = value;
     },
+    freeze: () => connection?.freeze(),
     drop: () => connection?.drop(),
     disconnect(code) {
       if (code === 401) phone.linked.splice(phone.linked.indexOf(device), 1);
