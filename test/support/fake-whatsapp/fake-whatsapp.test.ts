@@ -388,6 +388,23 @@ describe('acknowledgements and receipts', () => {
     await bot.until(() => bot.statuses(id).includes(3));
   });
 
+  test('ask again for a message whose key was used before, as after a crash that lost the last state', async () => {
+    const { whatsapp, bot, ada } = await sharedWorld();
+    await bot.send(ada, 'first');
+    const { keys } = bot.socket.authState;
+    const address = `${ada.lid.split('@')[0]}_1.0`;
+    const before = structuredClone(await keys.get('session', [address]));
+    await bot.send(ada, 'second');
+    await whatsapp.until(() => ada.messages.length === 2);
+    await keys.set({ session: before });
+    const id = await bot.send(ada, 'third');
+    await whatsapp.until(() => ada.messages.length === 3);
+    expect(ada.unreadable).toEqual([
+      { id, from: OWN, device: 0, reason: 'Key used already or never filled' },
+    ]);
+    expect(textsOf(ada)).toEqual(['first', 'second', 'third']);
+  });
+
   test('ask after a reconnect too, where only the application has the text', async () => {
     const asked: string[] = [];
     const { whatsapp, bot, ada } = await newWorld({
