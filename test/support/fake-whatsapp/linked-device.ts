@@ -59,10 +59,9 @@ export interface LinkedDeviceParts extends LinkedDevice {
   takeBundle(): KeyBundle;
   /** Logs it in over this connection. */
   logIn(connection: Connection): void;
-  received(node: Stanza): void;
+  /** What it sent over this connection; what is answered goes back over the same one, or nowhere. */
+  received(node: Stanza, connection: Connection): void;
   disconnected(connection: Connection): void;
-  /** Sends on this connection only; lost when there is none. */
-  send(node: Stanza): void;
   /** Hands over a stanza that must be acknowledged: now, or when the device is back. */
   deliver(node: Stanza): void;
 }
@@ -88,10 +87,10 @@ export function linkDevice(
   let logins = 0;
   let presence: string | undefined;
   let blackHole = false;
+  let greeted = false;
   const queries: Query[] = [];
 
-  const send = (node: Stanza) => connection?.send(node);
-  const queue = offlineQueue(send);
+  const queue = offlineQueue((node) => connection?.send(node));
 
   const logIn = (opened: Connection) => {
     opened.blackHole = blackHole;
@@ -99,19 +98,26 @@ export function linkDevice(
       refuseLogin(opened, device.loginFailure);
       return;
     }
-    if (connection) endSession(connection, 440);
+    device.disconnect(440);
     connection = opened;
     presence = undefined;
     logins += 1;
-    send(
+    opened.send(
       stanza('success', { t: network.agenda.timestamp(), lid: device.lid, props: '27', location: 'fake' }),
     );
     const routingInfo = stanza('routing_info', {}, Buffer.from([8, 8, 8, 2]));
-    send(stanza('ib', { from: SERVER }, [stanza('edge_routing', {}, [routingInfo])]));
+    opened.send(stanza('ib', { from: SERVER }, [stanza('edge_routing', {}, [routingInfo])]));
     network.changed();
   };
 
-  const answer = (iq: Stanza) => {
+  /** From now on what comes for the device is kept. */
+  const leave = () => {
+    connection = undefined;
+    queue.wentAway();
+    network.changed();
+  };
+
+  const answer = (iq: Stanza, asker: Connection) => {
     const query: Query = {
       xmlns: iq.attrs.xmlns ?? '',
       type: iq.attrs.type ?? '',
@@ -124,16 +130,17 @@ export function linkDevice(
     network.agenda.later(rule.delayMs ?? 0, () => {
       if (rule.error !== undefined) {
         const error = stanza('error', { code: String(rule.error), text: ERROR_TEXTS[rule.error] ?? 'error' });
-        send(stanza('iq', { type: 'error', id: iq.attrs.id, from: SERVER }, [error]));
+        asker.send(stanza('iq', { type: 'error', id: iq.attrs.id, from: SERVER }, [error]));
         return;
       }
       const content = answerQuery(network, device, iq);
       query.known = content !== undefined;
-      send(stanza('iq', { type: 'result', id: iq.attrs.id, from: SERVER }, content ?? undefined));
-      if (query.xmlns === 'passive') {
+      asker.send(stanza('iq', { type: 'result', id: iq.attrs.id, from: SERVER }, content ?? undefined));
+      if (query.xmlns === 'passive' && asker === connection) {
         queue.cameBack();
         network.changed();
-        if (logins === 1) network.agenda.later(0, () => phone.greet(device));
+        if (!greeted) network.agenda.later(0, () => phone.greet(device));
+        greeted = true;
       }
       if (query.child === 'remove-companion-device') device.disconnect(401);
     });
@@ -174,10 +181,14 @@ export function linkDevice(
       if (connection) connection.blackHole = value;
     },
     freeze: () => connection?.freeze(),
-    drop: () => connection?.drop(),
+    drop() {
+      connection?.drop();
+      leave();
+    },
     disconnect(code) {
-      if (code === 401) phone.linked.splice(phone.linked.indexOf(device), 1);
+      if (code === 401 && phone.linked.includes(device)) phone.linked.splice(phone.linked.indexOf(device), 1);
       if (connection) endSession(connection, code);
+      leave();
     },
     takeBundle() {
       const { registrationId, signedPreKey, preKeys } = keys;
@@ -197,9 +208,10 @@ export function linkDevice(
       return { registrationId, identity, signedPreKey, ...(preKey && { preKey }) };
     },
     logIn,
-    received(node) {
-      if (node.tag === 'iq' && node.attrs.type !== 'result') answer(node);
-      else if (node.tag === 'message') routeMessage(network, device, node);
+    received(node, sender) {
+      if (sender !== connection) return;
+      if (node.tag === 'iq' && node.attrs.type !== 'result') answer(node, sender);
+      else if (node.tag === 'message') routeMessage(network, device, node, (ack) => sender.send(ack));
       else if (node.tag === 'ack') queue.acknowledge(node);
       else if (node.tag === 'receipt') {
         queue.acknowledge(node);
@@ -209,13 +221,8 @@ export function linkDevice(
       network.changed();
     },
     disconnected(closed) {
-      if (connection === closed) {
-        connection = undefined;
-        queue.wentAway();
-      }
-      network.changed();
+      if (connection === closed) leave();
     },
-    send,
     deliver: (node) => queue.add(node),
   };
   return device;

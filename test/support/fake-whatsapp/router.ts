@@ -21,13 +21,18 @@ export interface Arrival {
 }
 
 /** Acknowledges a message as the rules of its sender say, and takes each copy in it to the device it is for. */
-export function routeMessage(network: Network, sender: LinkedDeviceParts, message: Stanza): void {
+export function routeMessage(
+  network: Network,
+  sender: LinkedDeviceParts,
+  message: Stanza,
+  reply: (ack: Stanza) => void,
+): void {
   const { id, to } = message.attrs as { id: string; to: string };
   const rule = ruleFor(sender.acks, { id, to: network.phoneOf(to)?.number ?? to });
   const error = rule.error === undefined ? undefined : String(rule.error);
   if (!rule.lost) {
     network.agenda.later(rule.delayMs ?? 0, () =>
-      sender.send(stanza('ack', { class: 'message', id, from: to, t: network.agenda.timestamp(), error })),
+      reply(stanza('ack', { class: 'message', id, from: to, t: network.agenda.timestamp(), error })),
     );
   }
   if (error !== undefined) return;

@@ -105,7 +105,7 @@ export async function startFakeWhatsApp(options: FakeWhatsAppOptions = {}): Prom
           if (client) client.logIn(opened);
           else refuseLogin(opened, 401);
         },
-        received: (node) => client?.received(node),
+        received: (node) => client?.received(node, connection),
         closed: () => client?.disconnected(connection),
         failed,
       });
