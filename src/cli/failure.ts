@@ -2,6 +2,7 @@ import { ConfigError } from '../config/config.ts';
 import { WrongMasterKeyError } from '../database/keyring.ts';
 import { MasterKeyMissingError } from '../database/master-key.ts';
 import { NewerSchemaError } from '../database/migrate.ts';
+import { PostgresOpenError } from '../database/postgres/errors.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { CommandError } from './command-error.ts';
@@ -12,6 +13,7 @@ const EXPECTED = [
   DatabaseOpenError,
   MasterKeyMissingError,
   NewerSchemaError,
+  PostgresOpenError,
   WrongMasterKeyError,
 ];
 

@@ -17,13 +17,16 @@ type PreparedQuery<P, Row> = (executor: Executor, values: P) => Promise<Row[]>;
  * One database, whichever engine is behind it.
  */
 export interface Database {
+  readonly engine: 'wodb' | 'postgres';
+
   /** Runs queries over what is committed. Never writes. */
   readonly reader: Executor;
 
   /**
    * Runs `work` in one write transaction and resolves with its result once the commit is on disk. When `work`
    * rejects, everything it wrote is undone, no neighbour in the same commit is touched, and the rejection is
-   * passed on. `work` must await nothing but the transaction it was handed.
+   * passed on. `work` must await nothing but the transaction it was handed, and do nothing that may not be done twice:
+   * an engine may undo it and run it again.
    * @throws DatabaseError (503) when the write cannot be taken: queue full, disk full, closing.
    */
   transaction<T>(work: (trx: Transaction) => Promise<T>): Promise<T>;
@@ -33,6 +36,9 @@ export interface Database {
    * it is safe to decide on.
    */
   serialize(trx: Transaction, key: string): Promise<void>;
+
+  /** As `serialize`, but resolves to false at once where another transaction that asked for the key has not ended. */
+  trySerialize(trx: Transaction, key: string): Promise<boolean>;
 
   /** Compiles a query on its first run and keeps it; use for every query on the way of a request. */
   prepare<P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>): PreparedQuery<P, Row>;
@@ -45,6 +51,9 @@ export interface Database {
 
   /** Resolves when a write has just reached the disk; rejects with the reason when writes fail. */
   checkWritable(): Promise<void>;
+
+  /** The time (Unix ms) by the one clock that all processes on these data share; absent where there is only one. */
+  sharedTime?(): Promise<number>;
 
   /** Finishes what is queued, then closes. Safe to call twice. */
   close(): Promise<void>;

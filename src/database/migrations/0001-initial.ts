@@ -3,8 +3,7 @@ import { engineTypes } from '../engine-types.ts';
 
 /** Everything a code needs from being asked for to being checked. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const { binary, clustered } = engineTypes(db);
-  const text: ColumnDataType = 'text';
+  const { text, binary, clustered } = engineTypes(db);
   const time: ColumnDataType = 'bigint';
 
   /** A table whose rows lie in the order of its text key: ids begin with their time, so new rows go to its end. */
