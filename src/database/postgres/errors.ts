@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { DatabaseError } from '../../errors/errors.ts';
 
 /** The database server cannot be used as it is; the message says why and what to do. Nothing was changed. */
@@ -42,8 +43,8 @@ const OUTAGES = ['08', '28', '53', '57', '58', 'XX', '55P03', '25006', '3D000'];
 /** The SQLSTATE of an error, or of the one behind a DatabaseError; '' when it is not the server's. */
 export function sqlState(error: unknown): string {
   const origin = error instanceof DatabaseError ? error.cause : error;
-  const { code } = Object(origin) as { code?: unknown };
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : '';
+  const isFromServer = origin instanceof pg.DatabaseError || origin instanceof StatementError;
+  return (isFromServer && origin.code) || '';
 }
 
 /** Whether the same transaction may succeed when it is run again; PostgreSQL has undone this one. */
@@ -57,7 +58,7 @@ export function leavesConnectionGood(error: unknown): boolean {
   return sqlState(error) !== STALE_PLAN;
 }
 
-/** Turns what the driver throws into a 503 for outages and an error without values for the rest. */
+/** Turns what the driver rejects with into a 503 for outages and an error without values for the rest. */
 export function asDatabaseError(error: unknown): unknown {
   if (error instanceof DatabaseError || error instanceof StatementError) return error;
   const code = sqlState(error);
@@ -92,11 +93,6 @@ export function openError(error: unknown, place: string): unknown {
     case '3D000':
       return new PostgresOpenError(
         `There is no such database at ${place}. Create it (createdb), or correct DATABASE_URL.`,
-        origin,
-      );
-    case '42501':
-      return new PostgresOpenError(
-        `The user of DATABASE_URL may not create tables in ${place}. Make it the owner of the database, or grant it CREATE on the schema.`,
         origin,
       );
   }

@@ -72,7 +72,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     await bringUpToDate(pool);
   } catch (error) {
     await pool.end();
-    throw openError(asDatabaseError(error), placeOf(options.url));
+    throw openError(error, placeOf(options.url));
   }
   return postgresDatabase(pool, options.maxWaiting ?? 10_000);
 }
@@ -85,19 +85,20 @@ async function beginSession(client: ClientBase): Promise<void> {
   if (rows.length === 0) return;
   const readBack = await client.query('show synchronous_commit');
   if (readBack.rows[0]?.synchronous_commit === 'on') return;
-  throw new PostgresOpenError('PostgreSQL does not keep synchronous_commit = on; it is not safe to go on.');
+  throw new DatabaseError('PostgreSQL does not keep synchronous_commit = on, so no commit is safe.');
 }
 
 /** Applies the missing migrations in one transaction; of several processes that start together one does it. */
 async function bringUpToDate(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect();
+  const client = await connectTo(pool);
+  const connection = new PostgresConnection(client);
   try {
-    await requireServer(client);
-    await client.query('begin isolation level read committed');
-    await client.query('set local statement_timeout = 0');
-    await client.query(`select pg_advisory_xact_lock(hashtextextended('WOTP migrations', 0))`);
-    await migrateToLatest(kyselyOver(new PostgresConnection(client)));
-    await client.query('commit');
+    await requireServer(connection);
+    await connection.run('begin isolation level read committed', []);
+    await connection.run('set local statement_timeout = 0', []);
+    await connection.run(`select pg_advisory_xact_lock(hashtextextended('WOTP migrations', 0))`, []);
+    await migrateToLatest(kyselyOver(connection));
+    await connection.run('commit', []);
     client.release();
   } catch (error) {
     // Ends the transaction with it.
@@ -106,18 +107,43 @@ async function bringUpToDate(pool: pg.Pool): Promise<void> {
   }
 }
 
-async function requireServer(client: ClientBase): Promise<void> {
-  const { rows } = await client.query(
+async function connectTo(pool: pg.Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw asDatabaseError(error);
+  }
+}
+
+interface ServerFacts {
+  version: number;
+  name: string;
+  encoding: string;
+  mayCreate: boolean;
+  isMade: boolean;
+}
+
+async function requireServer(connection: PostgresConnection): Promise<void> {
+  const { rows } = await connection.run<ServerFacts>(
     `select current_setting('server_version_num')::int as version, current_setting('server_version') as name,
-       pg_encoding_to_char(encoding) as encoding from pg_database where datname = current_database()`,
+       pg_encoding_to_char(encoding) as encoding,
+       coalesce(has_schema_privilege(current_schema(), 'create'), false) as "mayCreate",
+       to_regclass('kysely_migration') is not null as "isMade"
+     from pg_database where datname = current_database()`,
+    [],
   );
-  const { version, name, encoding } = rows[0] as { version: number; name: string; encoding: string };
+  const { version, name, encoding, mayCreate, isMade } = rows[0]!;
   if (version < OLDEST_VERSION) {
     throw new PostgresOpenError(`PostgreSQL ${name} is too old for WOTP. Use PostgreSQL 14 or a newer one.`);
   }
   if (encoding !== 'UTF8') {
     throw new PostgresOpenError(
       `The database's encoding is ${encoding}, and texts need UTF8. Create it anew: createdb --encoding=UTF8 --template=template0.`,
+    );
+  }
+  if (!mayCreate && !isMade) {
+    throw new PostgresOpenError(
+      'The user of DATABASE_URL may not create tables in this database. Make it the owner of the database, or grant it CREATE on the schema.',
     );
   }
 }
@@ -141,7 +167,7 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
 
   /** Runs `work` once. What it rejects with tells whether PostgreSQL has certainly undone everything. */
   async function attempt<T>(work: (trx: Transaction) => Promise<T>): Promise<T> {
-    const client = await connect();
+    const client = await connectTo(pool);
     const connection = new PostgresConnection(client);
     try {
       await connection.run('begin isolation level read committed', []);
@@ -156,16 +182,6 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
       connection.end();
       await undo(client, error);
       throw error;
-    }
-  }
-
-  async function connect(): Promise<PoolClient> {
-    try {
-      return await pool.connect();
-    } catch (error) {
-      throw error instanceof PostgresOpenError
-        ? new DatabaseError('The database cannot be used safely; nothing was changed.', error)
-        : asDatabaseError(error);
     }
   }
 
