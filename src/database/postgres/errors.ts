@@ -41,7 +41,7 @@ const NUL_CHARACTER = '22021';
 const OUTAGES = ['08', '28', '53', '57', '58', 'XX', '55P03', '25006', '3D000'];
 
 /** The SQLSTATE of an error, or of the one behind a DatabaseError; '' when it is not the server's. */
-export function sqlState(error: unknown): string {
+function sqlState(error: unknown): string {
   const origin = error instanceof DatabaseError ? error.cause : error;
   const isFromServer = origin instanceof pg.DatabaseError || origin instanceof StatementError;
   return (isFromServer && origin.code) || '';
