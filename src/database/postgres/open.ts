@@ -58,9 +58,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     application_name: 'wotp',
     connectionTimeoutMillis: CONNECT_MAX_MS,
     idleTimeoutMillis: IDLE_CONNECTION_MS,
-    statement_timeout: STATEMENT_MAX_MS,
     query_timeout: ANSWER_MAX_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MAX_MS,
     keepAlive: true,
     types,
     onConnect: beginSession,
@@ -77,14 +75,19 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   return postgresDatabase(pool, options.maxWaiting ?? 10_000);
 }
 
-/** An acknowledged commit has to be on the server's disk, whatever is set for the role or the database. */
+/**
+ * Sets what holds for a session, once it is there: not every pooler takes settings with the connection. An acknowledged
+ * commit has to be on the server's disk, whatever is set for the role or the database.
+ */
 async function beginSession(client: ClientBase): Promise<void> {
   const { rows } = await client.query(
-    `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
+    `select set_config('statement_timeout', '${STATEMENT_MAX_MS}', false),
+       set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_MAX_MS}', false),
+       set_config('synchronous_commit',
+         case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end,
+         false) as commit`,
   );
-  if (rows.length === 0) return;
-  const readBack = await client.query('show synchronous_commit');
-  if (readBack.rows[0]?.synchronous_commit === 'on') return;
+  if (rows[0]?.commit !== 'off') return;
   throw new DatabaseError('PostgreSQL does not keep synchronous_commit = on, so no commit is safe.');
 }
 
