@@ -1,8 +1,45 @@
 import { defineConfig } from 'vitest/config';
 
+/** What stands on a database and is run on each engine: the services, their repositories and all routes. */
+const ON_BOTH_ENGINES = [
+  'src/{channels,http,keys,limits,messages,otp}/**/*.test.ts',
+  'src/database/keyring.test.ts',
+  'test/integration/**/*.test.ts',
+];
+const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];
+const WITHOUT_A_DATABASE = [
+  'src/channels/{selection,simulator/faults}.test.ts',
+  'src/http/access.test.ts',
+  'src/keys/{password,permissions}.test.ts',
+  'src/limits/phone-limits.test.ts',
+  'src/messages/{retry-schedule,state-machine}.test.ts',
+  'src/otp/{code,destination,guess-budget,message-text,state-machine}.test.ts',
+];
+/** About the file itself. */
+const ON_WODB_ONLY = ['test/integration/{crash,file-format}.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.js'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'wodb',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.js'],
+          exclude: ON_POSTGRES_ONLY,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: [...ON_BOTH_ENGINES, ...ON_POSTGRES_ONLY],
+          exclude: [...WITHOUT_A_DATABASE, ...ON_WODB_ONLY],
+          env: { TEST_ENGINE: 'postgres' },
+          globalSetup: 'test/support/postgres-server.ts',
+        },
+      },
+    ],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -1,12 +1,15 @@
 // @ts-check
-// `npm run bench`: the built server against an empty handler, both loaded in turn in one run, and the write queue.
+// `npm run bench`: the built server on both engines against an empty handler, loaded in turn in one run, and the write
+// queue.
 import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Table from 'cli-table3';
+import { LocalPostgres } from './local-postgres.js';
 import { benchWriteQueue } from './write-queue.js';
 
 const run = promisify(execFile);
@@ -158,17 +161,34 @@ function residentMegabytes(pid) {
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(path, 'utf8'))?.[1]) / 1024);
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
-try {
-  const env = { DATA_DIR: folder, PORT: '0', RATE_LIMIT_MAX: '1000000000', NODE_ENV: '' };
-  // As `npm start` runs it.
+/** The built server as `npm start` runs it, on its first start. @param {Record<string, string>} settings */
+async function startWotp(settings) {
+  const env = { PORT: '0', RATE_LIMIT_MAX: '1000000000', NODE_ENV: '', ...settings };
   const flags = ['--max-semi-space-size=32'];
   const server = await start(here('../dist/main.js'), env, /API key +(wotp_[0-9a-f]{64})/, flags);
-  const wotp = {
+  return {
     child: server.child,
     key: server.found[1] ?? '',
     address: /http:\/\/127\.0\.0\.1:\d+/.exec(server.printed())?.[0] ?? '',
   };
+}
+
+/**
+ * Loads a server until Node has compiled what it runs.
+ * @param {{ child: import('node:child_process').ChildProcess, address: string }} server @param {string} key
+ */
+async function warmUp({ child, address }, key) {
+  const first = nextPhone;
+  const send = { url: `${address}/api/v1/otp/send`, key, first, seconds: WARM_UP_SECONDS };
+  const sent = await measure(child, send);
+  nextPhone += sent.done;
+  const count = Math.min(sent.done, 20_000);
+  await measure(child, { url: `${address}/api/v1/otp/verify`, key, first, count });
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
+try {
+  const wotp = await startWotp({ DATA_DIR: folder });
   const handler = await start(here('empty-handler.js'), {}, /http:\/\/127\.0\.0\.1:\d+/);
   const empty = { child: handler.child, address: handler.found[0] };
   try {
@@ -177,23 +197,7 @@ try {
     console.log(
       `32 connections from another process, distinct phones; medians of ${ROUNDS} rounds of ${ROUND_SECONDS} s in turn.`,
     );
-    for (const { child, address } of [wotp, empty]) {
-      const { key } = wotp;
-      const first = nextPhone;
-      const sent = await measure(child, {
-        url: `${address}/api/v1/otp/send`,
-        key,
-        first,
-        seconds: WARM_UP_SECONDS,
-      });
-      nextPhone += sent.done;
-      await measure(child, {
-        url: `${address}/api/v1/otp/verify`,
-        key,
-        first,
-        count: Math.min(sent.done, 20_000),
-      });
-    }
+    for (const server of [wotp, empty]) await warmUp(server, wotp.key);
     const atNone = report('few verifications stored', await rounds(wotp, empty));
 
     process.stderr.write(`  storing ${STORED} verifications\r`);
@@ -203,6 +207,26 @@ try {
     console.log(
       `With ${STORED.toLocaleString('en')} more stored: sends at ${(atMany.sends / atNone.sends).toFixed(2)}, verifies at ${(atMany.verifies / atNone.verifies).toFixed(2)} of the figures above.`,
     );
+
+    const postgres = await LocalPostgres.start({ fsync: true });
+    try {
+      const onPostgres = await startWotp({
+        DATA_DIR: join(folder, 'node'),
+        DATABASE_URL: await postgres.createDatabase(),
+        DB_MASTER_KEY: randomBytes(32).toString('hex'),
+      });
+      try {
+        await warmUp(onPostgres, onPostgres.key);
+        const { sends, verifies } = report('PostgreSQL here', await rounds(onPostgres, empty));
+        console.log(
+          `One node on a PostgreSQL on this machine, fsync on: sends at ${(sends / atNone.sends).toFixed(2)}, verifies at ${(verifies / atNone.verifies).toFixed(2)} of WODB's.`,
+        );
+      } finally {
+        await stop(onPostgres.child);
+      }
+    } finally {
+      await postgres.remove();
+    }
   } finally {
     await Promise.all([stop(wotp.child), stop(empty.child)]);
   }

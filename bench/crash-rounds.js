@@ -8,7 +8,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { BuiltServer } from './built-server.js';
 import { ensureBuilt } from './ensure-built.js';
 
-const SENDERS = 32;
+export const SENDERS = 32;
 /** How many sends are answered before the kill, at random between these. */
 const ANSWERED = { min: 20, max: 400 };
 /** How many phones are asked again after the kill; the last ones, whose 30 s have not passed. */
@@ -139,7 +139,7 @@ class CrashFolder {
  * @param {BuiltServer} server
  * @param {Send[]} sends
  */
-async function limitsHold(server, sends) {
+export async function limitsHold(server, sends) {
   for (const { phone } of sends) {
     const { status, body } = await server.call('POST', 'otp/send', { phone });
     assert.equal(status, 429, `${phone} was sent to before the kill, and again at once after it`);
@@ -151,7 +151,7 @@ async function limitsHold(server, sends) {
  * @param {BuiltServer} server
  * @param {Send} send
  */
-async function isStored(server, { id, phone, messageId }) {
+export async function isStored(server, { id, phone, messageId }) {
   const { status, body } = await server.call('GET', `otp/${id}`);
   assert.equal(status, 200, `the answered send ${id} is not in the database`);
   assert.equal(body.data.phone, phone);
@@ -167,10 +167,11 @@ async function isStored(server, { id, phone, messageId }) {
  * Waits until each message has arrived, the only one on its phone, or was reported expired; resolves to how many were.
  * @param {BuiltServer} server
  * @param {Send[]} sends
+ * @param {number} [longerMs] to wait beyond the usual patience
  */
-async function allArrive(server, sends) {
+export async function allArrive(server, sends, longerMs = 0) {
   const missing = new Map(sends.map((send) => [send.phone, send]));
-  await until('every message of an answered send arrived', async () => {
+  const arrived = async () => {
     for (const [phone, messageIds] of await arrivals(server, sends.length)) {
       const send = missing.get(phone);
       if (send)
@@ -182,7 +183,8 @@ async function allArrive(server, sends) {
       return body.data.messageStatus;
     });
     return states.every((state) => state === 'expired');
-  });
+  };
+  await until('every message of an answered send arrived', arrived, longerMs);
   return missing.size;
 }
 
@@ -209,7 +211,7 @@ async function arrivals(server, phonesMin = Number.POSITIVE_INFINITY) {
  * @param {BuiltServer} server
  * @param {Send} send
  */
-async function verifiesOnce(server, { id, phone }) {
+export async function verifiesOnce(server, { id, phone }) {
   const { body } = await server.callAsAdmin('GET', `simulator/messages?to=${phone.slice(1)}`);
   const code = /\d{6}/.exec(body.data[0].text)?.[0];
   const right = await server.call('POST', 'otp/verify', { id, code });
@@ -258,9 +260,10 @@ function nextTurn() {
  * Asks again and again until something holds.
  * @param {string} what
  * @param {() => Promise<boolean>} holds
+ * @param {number} [longerMs] to wait beyond the usual patience
  */
-async function until(what, holds) {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function until(what, holds, longerMs = 0) {
+  const deadline = performance.now() + PATIENCE_MS + longerMs;
   while (!(await holds())) {
     assert.ok(performance.now() < deadline, `it was not reached in ${PATIENCE_MS / 1000} s that ${what}`);
     await nextTurn();
@@ -273,7 +276,7 @@ async function until(what, holds) {
  * @param {(item: T) => Promise<R>} work
  * @returns {Promise<R[]>}
  */
-async function inParallel(items, work) {
+export async function inParallel(items, work) {
   const results = new Array(items.length);
   let next = 0;
   const worker = async () => {

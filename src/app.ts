@@ -6,9 +6,7 @@ import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
-import { resolveMasterKey } from './database/master-key.ts';
-import { keyCheckPathIn } from './database/wodb/key-check.ts';
-import { openWodb } from './database/wodb/open.ts';
+import { openDatabase } from './database/open.ts';
 import { eventRecorder } from './events/record.ts';
 import { v3Logs } from './events/v3-logs.ts';
 import { healthRoutes } from './health/routes.ts';
@@ -21,7 +19,7 @@ import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
-import { generatePassword } from './keys/password.ts';
+import { generatePassword, hashPassword } from './keys/password.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
@@ -30,7 +28,8 @@ import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import type { Logger } from './lib/logger.ts';
 import { Periodic } from './lib/periodic.ts';
-import { requestCounters } from './limits/request-counters.ts';
+import { sharedClock } from './lib/shared-clock.ts';
+import { openCounters } from './limits/counters.ts';
 import { limitRoutes } from './limits/routes.ts';
 import { Dispatcher } from './messages/dispatcher.ts';
 import { messageService } from './messages/service.ts';
@@ -43,6 +42,7 @@ import { VERSION } from './version.ts';
 const EXPIRY_SWEEP_MS = 1_000;
 const EXPIRY_SWEEP_ROWS = 500;
 const COUNTS_FLUSH_MS = 100;
+const CLOCK_ADJUST_MS = 30_000;
 const PURGE_MS = 10 * 60_000;
 const SIGN_IN_WINDOW_MS = 15 * 60_000;
 /** How long a stop waits for requests that are still arriving or running, in ms. */
@@ -71,24 +71,24 @@ export type App = Awaited<ReturnType<typeof buildApp>>;
  * The whole application, put together: read it from top to bottom to see its parts. Server, command line and tests
  * all begin here. Nothing runs before `start`.
  */
-export async function buildApp({ config, log, onFatal, clock = systemClock() }: AppOptions) {
-  const { dataDir, path } = config.database;
+export async function buildApp({ config, log, onFatal, clock: givenClock }: AppOptions) {
+  const { dataDir } = config.database;
   const { mockMode } = config.bot;
   const publicUrl = config.server.publicUrl === undefined ? undefined : new URL(config.server.publicUrl);
   const secure = publicUrl?.protocol === 'https:';
 
-  const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
-  const keyCheckPath = keyCheckPathIn(dataDir);
-  const database = await openWodb({ path, keyCheckPath, masterKey, onFatal });
+  const { database, masterKey } = await openDatabase(config, onFatal);
   try {
+    const { sharedTime } = database;
+    const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
+    const clock = givenClock ?? shared ?? systemClock();
     const keyring = await openKeyring(database, masterKey, clock);
     const events = eventRecorder(database, clock);
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
-    const counters = requestCounters(database, clock);
     const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
-    await counters.load(longestWindowMs);
+    const counters = await openCounters(database, clock, longestWindowMs);
     const keys = keyService({ database, events, clock });
     const admin = adminService({
       database,
@@ -175,7 +175,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     await servePages(server);
 
     const writeCounts = async () => {
-      if (counters.hasUnwritten) await counters.flush();
+      await counters.flush();
       await keys.flushUsage();
     };
     const background = [
@@ -208,6 +208,14 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
         log,
       ),
     ];
+    if (shared) {
+      const work = {
+        name: "reading the database's clock",
+        intervalMs: CLOCK_ADJUST_MS,
+        run: () => shared.adjust(),
+      };
+      background.push(new Periodic(work, clock, log));
+    }
     let control: HttpServer | undefined;
     const listenForCommands = async (): Promise<string | undefined> => {
       const socketPath = controlSocketPath(dataDir);
@@ -257,26 +265,28 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
           .where('key', '=', FIRST_RUN_SETTING)
           .execute();
         if (done.length > 0) return undefined;
-        let adminPassword: string | undefined;
-        if (config.security.masterPassword === undefined) {
-          adminPassword = generatePassword();
-          await admin.setPassword(adminPassword);
-        }
-        const { key } = await database.transaction(async (trx) => {
-          await trx
+        const adminPassword = config.security.masterPassword === undefined ? generatePassword() : undefined;
+        const passwordHash = adminPassword && (await hashPassword(adminPassword));
+        return database.transaction(async (trx) => {
+          // Of several processes that start together on an empty database one makes all of it.
+          const [isFirst] = await trx
             .insertInto('settings')
             .values({ key: FIRST_RUN_SETTING, value: String(clock.now()) })
+            .onConflict((conflict) => conflict.column('key').doNothing())
+            .returning('key')
             .execute();
+          if (!isFirst) return undefined;
+          if (passwordHash) await admin.keepPassword(trx, passwordHash);
           const wanted = { projectId: defaultProjectId, name: 'First key', permissions: ['*'] as const };
-          return keys.create(trx, wanted, { name: 'first run', grants: ['*'] });
+          const { key } = await keys.create(trx, wanted, { name: 'first run', grants: ['*'] });
+          return { adminPassword, apiKey: key };
         });
-        return { adminPassword, apiKey: key };
       },
 
       /** Begins the background work and, as the running server, listens; resolves to the address it listens on. */
       async start(): Promise<string> {
-        // No other process can hold a claim on this database, so those that are left are a dead one's.
-        await messages.recoverClaims(Number.POSITIVE_INFINITY);
+        // Where no other process can hold a claim, those that are left are a dead one's.
+        if (database.isExclusive) await messages.recoverClaims(Number.POSITIVE_INFINITY);
         await dispatcher.start();
         for (const work of background) work.start();
         if (!(await listenForCommands()))

@@ -2,18 +2,22 @@ import { ConfigError } from '../config/config.ts';
 import { WrongMasterKeyError } from '../database/keyring.ts';
 import { MasterKeyMissingError } from '../database/master-key.ts';
 import { NewerSchemaError } from '../database/migrate.ts';
+import { PostgresOpenError } from '../database/postgres/errors.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
+import { DataFolderInUseError } from '../http/control-socket.ts';
 import { CommandError } from './command-error.ts';
 
 const EXPECTED = [
   CommandError,
+  DataFolderInUseError,
   DatabaseInUseError,
   DatabaseOpenError,
   MasterKeyMissingError,
   NewerSchemaError,
   V3FileError,
+  PostgresOpenError,
   WrongMasterKeyError,
 ];
 

@@ -31,7 +31,12 @@ describe('defaults', () => {
         corsOrigins: [],
       },
       security: { masterKey: undefined, masterPassword: undefined },
-      database: { dataDir: '/srv/wotp/data', path: '/srv/wotp/data/wotp.wodb' },
+      database: {
+        dataDir: '/srv/wotp/data',
+        path: '/srv/wotp/data/wotp.wodb',
+        url: undefined,
+        poolSize: 10,
+      },
       otp: {
         length: 6,
         expiryMinutes: 5,
@@ -73,7 +78,7 @@ describe('defaults', () => {
 
   it('relative paths belong to the folder of the start, and absolute ones stay', () => {
     const config = loadConfig({ DATA_DIR: 'store', LOG_DIR: '/var/log/wotp' }, { cwd: '/srv/wotp' });
-    expect(config.database).toEqual({ dataDir: '/srv/wotp/store', path: '/srv/wotp/store/wotp.wodb' });
+    expect(config.database).toMatchObject({ dataDir: '/srv/wotp/store', path: '/srv/wotp/store/wotp.wodb' });
     expect(config.logging.dir).toBe('/var/log/wotp');
     expect(loadConfig({ DB_PATH: 'x.wodb' }, { cwd: '/srv/wotp' }).database.path).toBe('/srv/wotp/x.wodb');
   });
@@ -125,6 +130,30 @@ describe('problems', () => {
     expect(line).toMatch(/^LOG_LEVEL: given "\ufffd\[31m\ufffd\ufffdx+…"; allowed: /);
     expect(line?.length).toBeLessThan(250);
   });
+});
+
+describe('PostgreSQL', () => {
+  const url = 'postgres://wotp:a-secret-password@db.example.com:5432/wotp?sslmode=verify-full';
+
+  it('is used where DATABASE_URL names a database, and needs a key', () => {
+    const given = { DATABASE_URL: url, DB_MASTER_KEY: 'k'.repeat(32), DATABASE_POOL_SIZE: '40' };
+    expect(loadConfig(given).database).toMatchObject({ url, poolSize: 40 });
+    expect(
+      loadConfig({ ...given, DATABASE_URL: 'postgresql:///wotp?host=/run/postgresql' }).database.url,
+    ).toBe('postgresql:///wotp?host=/run/postgresql');
+    expect(problemsOf({ DATABASE_URL: url })).toEqual([
+      expect.stringMatching(/^DB_MASTER_KEY: given nothing; .*; PostgreSQL \(DATABASE_URL\) needs one$/),
+    ]);
+  });
+
+  it.each(['mysql://host/wotp', 'postgres://host', 'postgres://host/', 'postgres://ho st/wotp', 'wotp'])(
+    'is not at %s, which is not repeated, as it may hold a password',
+    (wrong) => {
+      expect(problemsOf({ DATABASE_URL: wrong, DB_MASTER_KEY: 'k'.repeat(32) })).toEqual([
+        expect.stringMatching(/^DATABASE_URL: given \*\*\*; allowed: an address such as postgres:/),
+      ]);
+    },
+  );
 });
 
 describe('production', () => {

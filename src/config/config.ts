@@ -16,7 +16,7 @@ type Groups = typeof GROUPS;
 export interface Config {
   readonly server: Values<Groups['server']> & { readonly isProduction: boolean };
   readonly security: Values<Groups['security']>;
-  readonly database: { readonly dataDir: string; readonly path: string };
+  readonly database: Values<Groups['database']> & { readonly path: string };
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
   readonly bot: { readonly mockMode: boolean };
@@ -56,7 +56,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
   return {
     server: { ...server, isProduction },
     security,
-    database: { dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
+    database: { ...database, dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
     otp: { ...otp, expiryMinutes },
     limits,
     bot: { mockMode: bot.mockMode ?? !isProduction },

@@ -18,6 +18,10 @@ export function crossCheck(config: Config, env: Environment, problems: Problems)
   };
   checkExpiry(config, problems, refuse);
   if (config.server.isProduction) checkProduction(config, refuse);
+  if (config.database.url !== undefined && config.security.masterKey === undefined) {
+    const { masterKey } = GROUPS.security;
+    refuse(masterKey, `${masterKey.allowed}; PostgreSQL (${GROUPS.database.url.name}) needs one`);
+  }
 }
 
 type Refuse = (variable: Variable<unknown>, allowed: string) => void;

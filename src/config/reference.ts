@@ -46,7 +46,7 @@ that are not listed here are ignored.
 A wrong value stops the start. All problems are printed at once, one line each: the variable, what was given
 (secrets as \`***\`), what is allowed.
 
-With \`NODE_ENV=production\` the server does not start without \`DB_MASTER_KEY\` and \`MASTER_PASSWORD\`, with a
+With \`DATABASE_URL\` the server does not start without \`DB_MASTER_KEY\`. With \`NODE_ENV=production\` the server does not start without \`DB_MASTER_KEY\` and \`MASTER_PASSWORD\`, with a
 well-known example as the password, or with \`BOT_MOCK_MODE=true\`. Settings that are looser than the safe bound
 are allowed and named at every start.
 

@@ -5,7 +5,8 @@ export const securityVariables = {
   masterKey: secret({
     name: 'DB_MASTER_KEY',
     minLength: 32,
-    defaultText: 'made at the first start and kept in `$DATA_DIR/master.key`; required in production',
+    defaultText:
+      'made at the first start and kept in `$DATA_DIR/master.key`; required in production and with `DATABASE_URL`',
     help: 'The key that the database, the stored codes and the waiting messages are encrypted with.',
   }),
   masterPassword: secret({

@@ -17,6 +17,8 @@ type PreparedQuery<P, Row> = (executor: Executor, values: P) => Promise<Row[]>;
  * One database, whichever engine is behind it.
  */
 export interface Database {
+  readonly engine: 'wodb' | 'postgres';
+
   /** Runs queries over what is committed. Never writes. */
   readonly reader: Executor;
 
@@ -35,6 +37,9 @@ export interface Database {
    */
   serialize(trx: Transaction, key: string): Promise<void>;
 
+  /** As `serialize`, but resolves to false at once where another transaction that asked for the key has not ended. */
+  trySerialize(trx: Transaction, key: string): Promise<boolean>;
+
   /** Compiles a query on its first run and keeps it; use for every query on the way of a request. */
   prepare<P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>): PreparedQuery<P, Row>;
 
@@ -46,6 +51,9 @@ export interface Database {
 
   /** Resolves when a write has just reached the disk; rejects with the reason when writes fail. */
   checkWritable(): Promise<void>;
+
+  /** The time (Unix ms) by the one clock that all processes on these data share; absent where there is only one. */
+  sharedTime?(): Promise<number>;
 
   /** Finishes what is queued, then closes. Safe to call twice. */
   close(): Promise<void>;

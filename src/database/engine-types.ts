@@ -1,6 +1,8 @@
 import { type Kysely, type RawBuilder, SqliteAdapter, sql } from 'kysely';
 
 interface EngineTypes {
+  /** The column type of texts, which compare byte by byte: ids are compared with < and >. */
+  text: RawBuilder<unknown>;
   /** The column type of raw bytes. */
   binary: RawBuilder<unknown>;
   /** The column type of a number that the engine counts up with each row. */
@@ -10,7 +12,7 @@ interface EngineTypes {
 /** What the migrations have to say differently to each engine; everything else in them is the same. */
 export function engineTypes(db: Kysely<unknown>): EngineTypes {
   if (db.getExecutor().adapter instanceof SqliteAdapter) {
-    return { binary: sql`blob`, serial: sql`integer` };
+    return { text: sql`text`, binary: sql`blob`, serial: sql`integer` };
   }
-  return { binary: sql`bytea`, serial: sql`bigserial` };
+  return { text: sql`text collate "C"`, binary: sql`bytea`, serial: sql`bigserial` };
 }

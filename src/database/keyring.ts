@@ -33,6 +33,8 @@ const CHECK_TEXT = 'WOTP keyring check 1';
  */
 export async function openKeyring(database: Database, masterKey: string, clock: Clock): Promise<Keyring> {
   const stored = await database.transaction(async (trx) => {
+    // Of several first starts at once one makes the salt.
+    await database.serialize(trx, 'key versions');
     const newest = await trx
       .selectFrom('key_versions')
       .selectAll()

@@ -22,7 +22,12 @@ export class NewerSchemaError extends Error {
  * @throws NewerSchemaError when the database holds a migration that this version does not know.
  */
 export async function migrateToLatest(db: Kysely<Schema>): Promise<number> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  // Whoever calls has begun the one transaction in which all of it happens.
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => MIGRATIONS },
+    disableTransactions: true,
+  });
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   if (tables.some((table) => table.name === 'kysely_migration')) {
     const applied = await (db as unknown as Kysely<{ kysely_migration: { name: string } }>)

@@ -166,8 +166,10 @@ export const ERROR_CODES = {
   SERVICE_UNAVAILABLE: {
     status: 503,
     title: 'The server cannot take this now',
-    meaning: 'The database cannot be written (a full disk, for example), or the server is stopping.',
-    whatToDo: 'Repeat the request after `Retry-After` seconds. Nothing was changed.',
+    meaning:
+      'The database cannot be reached or written (a full disk, for example), or the server is stopping.',
+    whatToDo:
+      'Repeat the request after `Retry-After` seconds. Nothing was changed, unless `detail` says that this is not known.',
   },
   QUEUE_FULL: {
     status: 503,

@@ -17,7 +17,12 @@ const report = z.object({
       mode: z.literal('mock').optional(),
       detail: z.string().optional(),
     }),
-    database: z.object({ status, detail: z.string().optional(), waitingWrites: z.int() }),
+    database: z.object({
+      status,
+      engine: z.enum(['wodb', 'postgres']),
+      detail: z.string().optional(),
+      waitingWrites: z.int(),
+    }),
     memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
     disk: z.object({ status, freeBytes: z.int() }),
   }),

@@ -21,7 +21,7 @@ export interface HealthReport {
   uptime: number;
   checks: {
     whatsapp: { status: Status; connected: boolean; mode?: 'mock'; detail?: string };
-    database: { status: Status; detail?: string; waitingWrites: number };
+    database: { status: Status; engine: Database['engine']; detail?: string; waitingWrites: number };
     memory: { status: Status; residentBytes: number; heapUsed: number; heapTotal: number };
     disk: { status: Status; freeBytes: number };
   };
@@ -43,15 +43,16 @@ export function healthService(deps: {
   let stopping = false;
 
   async function databaseCheck(): Promise<HealthReport['checks']['database']> {
+    const { engine } = database;
     try {
       await withinMs(CHECK_MAX_MS, async () => {
         await database.reader.selectFrom('settings').select('key').limit(1).execute();
         await database.checkWritable();
       });
-      return { status: 'healthy', waitingWrites: database.waitingWrites };
+      return { status: 'healthy', engine, waitingWrites: database.waitingWrites };
     } catch (error) {
       const detail = error instanceof Error ? error.message : 'unknown';
-      return { status: 'unhealthy', detail, waitingWrites: database.waitingWrites };
+      return { status: 'unhealthy', engine, detail, waitingWrites: database.waitingWrites };
     }
   }
 

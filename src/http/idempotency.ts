@@ -37,6 +37,8 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
     effect: (trx: Transaction) => Promise<Answer<Body>>,
   ): Promise<Answer<Body> & { replayed: boolean }> {
     const now = clock.now();
+    // The request may be running in another process.
+    if (!(await database.trySerialize(trx, scope))) throw stillRunning();
     await trx
       .deleteFrom('idempotency_keys')
       .where('scope', '=', scope)
@@ -89,12 +91,7 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
     }
     const route = `${request.method} ${request.routeOptions.url}`;
     const scope = hash('sha256', JSON.stringify([request.projectId, request.caller.name, route, key]), 'hex');
-    if (running.has(scope)) {
-      throw new ConflictError(
-        'The first request with this Idempotency-Key is still running.',
-        'IDEMPOTENCY_IN_PROGRESS',
-      );
-    }
+    if (running.has(scope)) throw stillRunning();
     running.add(scope);
     try {
       const { status, body, replayed } = await database.transaction((trx) =>
@@ -120,6 +117,13 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
       });
     },
   };
+}
+
+function stillRunning(): ConflictError {
+  return new ConflictError(
+    'The first request with this Idempotency-Key is still running.',
+    'IDEMPOTENCY_IN_PROGRESS',
+  );
 }
 
 /** The key in the header: a quoted string (RFC 9651) or the bare text, which are the same key. */

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RateLimitError } from '../errors/errors.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Count, RequestCounters } from '../limits/request-counters.ts';
+import type { Count, Counters } from '../limits/counters.ts';
 import type { Caller } from './caller.ts';
 
 const ADDRESS_WINDOW_MS = 60_000;
@@ -16,7 +16,7 @@ export interface RequestLimits {
 }
 
 /** Counts requests against the limit of their key or of their client address. Administrators are not counted. */
-export function requestLimiter(counters: RequestCounters, limits: RequestLimits, clock: Clock) {
+export function requestLimiter(counters: Counters, limits: RequestLimits, clock: Clock) {
   function refuseIfOver(count: Count, what: string): void {
     if (count.allowed) return;
     const seconds = secondsUntil(count.resetAt, clock.now());
@@ -25,18 +25,18 @@ export function requestLimiter(counters: RequestCounters, limits: RequestLimits,
 
   return {
     /** Counts a request with a key and tells the client how much is left. Throws RateLimitError. */
-    countKey(caller: Caller, reply: FastifyReply): void {
+    async countKey(caller: Caller, reply: FastifyReply): Promise<void> {
       if (!caller.key) return;
       const limit = caller.key.rateLimit ?? limits.maxRequests;
-      const count = counters.consume(`key:${caller.key.id}`, limit, limits.windowMs);
+      const count = await counters.consume(`key:${caller.key.id}`, limit, limits.windowMs);
       describe(reply, 'key', limit, limits.windowMs, count, clock.now());
       refuseIfOver(count, 'this API key');
     },
 
     /** Counts a request that came without a valid key. Throws RateLimitError. */
-    countAddress(request: FastifyRequest, reply: FastifyReply): void {
+    async countAddress(request: FastifyRequest, reply: FastifyReply): Promise<void> {
       const address = addressIdentity(request.ip);
-      const count = counters.consume(`address:${address}`, limits.addressPerMinute, ADDRESS_WINDOW_MS);
+      const count = await counters.consume(`address:${address}`, limits.addressPerMinute, ADDRESS_WINDOW_MS);
       describe(reply, 'address', limits.addressPerMinute, ADDRESS_WINDOW_MS, count, clock.now());
       refuseIfOver(count, 'this client address');
     },

@@ -139,18 +139,18 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       throw new DatabaseError('The server is stopping.');
     }
     if (access === undefined || access === 'public') {
-      if (!isLocalSocket(request)) limiter.countAddress(request, reply);
+      if (!isLocalSocket(request)) await limiter.countAddress(request, reply);
       return;
     }
     try {
       request.caller = await authentication.identify(request, access);
     } catch (error) {
-      limiter.countAddress(request, reply);
+      await limiter.countAddress(request, reply);
       throw error;
     }
     request.projectId = request.caller.projectId;
     if (request.caller.key) {
-      limiter.countKey(request.caller, reply);
+      await limiter.countKey(request.caller, reply);
       keys.countUse(request.caller.key.id);
     }
     await authentication.authorize(request, access);

@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import type { Database, Transaction } from '../database/database.ts';
 import { RateLimitError } from '../errors/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { RequestCounters } from '../limits/request-counters.ts';
+import type { Count, Counters } from '../limits/counters.ts';
 import { hashPassword, passwordMatches } from './password.ts';
 
 const SIGN_IN_WINDOW_MS = 15 * 60 * 1000;
@@ -21,7 +21,7 @@ export type AdminService = ReturnType<typeof adminService>;
 export function adminService(deps: {
   database: Database;
   clock: Clock;
-  counters: RequestCounters;
+  counters: Counters;
   /** The password from the configuration; undefined when it was generated on the first run. */
   configuredPassword: string | undefined;
   /** Wrong passwords from one client address in 15 minutes. */
@@ -31,30 +31,44 @@ export function adminService(deps: {
   // A key of this process only: what is remembered under it is of no use to anybody else.
   const memoryKey = randomBytes(32);
   const keyed = (secret: string) => createHmac('sha256', memoryKey).update(secret).digest();
-  let remembered: { mac: Buffer; until: number } | undefined;
-  let passwordVersion = 0;
+  let remembered: { mac: Buffer; until: number; hash: string } | undefined;
   const checksUnderWay = new Map<string, Promise<boolean>>();
   let signInToken: { mac: Buffer; until: number } | undefined;
 
   /** Right without any slow work: the configured password, or one that was found right a moment ago. */
-  function isKnownRight(mac: Buffer): boolean {
+  async function isKnownRight(mac: Buffer): Promise<boolean> {
     if (configuredPassword !== undefined) return timingSafeEqual(mac, keyed(configuredPassword));
-    return remembered !== undefined && remembered.until > clock.now() && timingSafeEqual(mac, remembered.mac);
+    if (!remembered || remembered.until <= clock.now() || !timingSafeEqual(mac, remembered.mac)) return false;
+    // Another process may have changed the password.
+    return remembered.hash === (await storedHash());
   }
 
-  async function matchesStoredHash(candidate: string, mac: Buffer): Promise<boolean> {
-    const version = passwordVersion;
-    const stored = await database.reader
+  async function storedHash(): Promise<string | undefined> {
+    const row = await database.reader
       .selectFrom('settings')
       .select('value')
       .where('key', '=', PASSWORD_SETTING)
       .executeTakeFirst();
-    const isRight = stored !== undefined && (await passwordMatches(candidate, stored.value));
+    return row?.value;
+  }
+
+  async function matchesStoredHash(candidate: string, mac: Buffer): Promise<boolean> {
+    const hash = await storedHash();
+    const isRight = hash !== undefined && (await passwordMatches(candidate, hash));
     // The password was changed while this one was compared with the old hash.
-    if (version !== passwordVersion) return matchesStoredHash(candidate, mac);
+    if (hash !== (await storedHash())) return matchesStoredHash(candidate, mac);
     if (!isRight) return false;
-    remembered = { mac, until: clock.now() + REMEMBERED_MS };
+    remembered = { mac, until: clock.now() + REMEMBERED_MS, hash };
     return true;
+  }
+
+  function refuseIfOver({ allowed, resetAt }: Count): void {
+    if (allowed) return;
+    const seconds = Math.max(1, Math.ceil((resetAt - clock.now()) / 1000));
+    throw new RateLimitError(
+      `Too many wrong passwords from this address. Try again in ${seconds} s.`,
+      seconds,
+    );
   }
 
   /**
@@ -63,51 +77,42 @@ export function adminService(deps: {
    */
   async function throttled(
     address: string,
-    isRightAtOnce: () => boolean,
+    isRightAtOnce: () => boolean | Promise<boolean>,
     isRightAfterWork?: () => Promise<boolean>,
   ): Promise<boolean> {
     const counter = `sign-in:${address}`;
-    const { allowed, resetAt } = counters.peek(counter, failuresMax, SIGN_IN_WINDOW_MS);
-    if (!allowed) {
-      const seconds = Math.max(1, Math.ceil((resetAt - clock.now()) / 1000));
-      throw new RateLimitError(
-        `Too many wrong passwords from this address. Try again in ${seconds} s.`,
-        seconds,
-      );
-    }
-    if (isRightAtOnce()) return true;
-    counters.consume(counter, failuresMax, SIGN_IN_WINDOW_MS);
+    refuseIfOver(await counters.peek(counter, failuresMax, SIGN_IN_WINDOW_MS));
+    if (await isRightAtOnce()) return true;
+    refuseIfOver(await counters.consume(counter, failuresMax, SIGN_IN_WINDOW_MS));
     const right = (await isRightAfterWork?.()) ?? false;
-    if (right) counters.giveBack(counter);
+    if (right) await counters.giveBack(counter);
     return right;
+  }
+
+  /** Keeps the slow hash of a new password, as `hashPassword` makes it, and ends every session. */
+  async function keepPassword(trx: Transaction, value: string): Promise<void> {
+    await trx
+      .insertInto('settings')
+      .values({ key: PASSWORD_SETTING, value })
+      .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
+      .execute();
+    await trx.deleteFrom('admin_sessions').execute();
   }
 
   return {
     /** Whether an admin password is set at all. */
     async hasPassword(): Promise<boolean> {
       if (configuredPassword !== undefined) return true;
-      const row = await database.reader
-        .selectFrom('settings')
-        .select('key')
-        .where('key', '=', PASSWORD_SETTING)
-        .execute();
-      return row.length > 0;
+      return (await storedHash()) !== undefined;
     },
 
     /** Keeps the slow hash of a password and ends every session. */
     async setPassword(password: string): Promise<void> {
-      const value = await hashPassword(password);
-      await database.transaction(async (trx) => {
-        await trx
-          .insertInto('settings')
-          .values({ key: PASSWORD_SETTING, value })
-          .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
-          .execute();
-        await trx.deleteFrom('admin_sessions').execute();
-      });
-      passwordVersion += 1;
-      remembered = undefined;
+      const hash = await hashPassword(password);
+      await database.transaction((trx) => keepPassword(trx, hash));
     },
+
+    keepPassword,
 
     /**
      * Checks an admin password from a client address. A right one is remembered as a keyed hash for at most 5 minutes.

@@ -1,5 +1,5 @@
-import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { breakTable } from '../../test/support/obstacles.ts';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
 import type { Database } from '../database/database.ts';
@@ -75,11 +75,9 @@ describe('a key', () => {
 
   test('goes on working when its revocation could not be written', async () => {
     const { id, key } = await create();
-    const run = (statement: string) =>
-      database.transaction(async (trx) => void (await sql.raw(statement).execute(trx)));
-    await run("create trigger broken before insert on events begin select raise(abort, 'no event'); end");
+    const repair = await breakTable(database, 'insert', 'events', 'no event');
     await expect(keys.revoke(projectId, id, ANYBODY)).rejects.toThrow('no event');
-    await run('drop trigger broken');
+    await repair();
     expect(await keys.authenticate(key)).toBeDefined();
     expect(await usesOf(id)).toBe(0);
   });
@@ -111,11 +109,9 @@ describe('the uses of a key', () => {
   test('are not lost when they cannot be written', async () => {
     const { id } = await create();
     keys.countUse(id);
-    const run = (statement: string) =>
-      database.transaction(async (trx) => void (await sql.raw(statement).execute(trx)));
-    await run("create trigger broken before update on api_keys begin select raise(abort, 'no'); end");
+    const repair = await breakTable(database, 'update', 'api_keys', 'no');
     await expect(keys.flushUsage()).rejects.toThrow();
-    await run('drop trigger broken');
+    await repair();
     keys.countUse(id);
     await keys.flushUsage();
     expect(await usesOf(id)).toBe(2);

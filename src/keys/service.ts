@@ -189,11 +189,20 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
     /** Writes the counted uses, one row a key however many requests it made. */
     async flushUsage(): Promise<void> {
       if (usage.size === 0) return;
-      await database.transaction(async (trx) => {
-        const counted = [...usage];
-        for (const [id, { count, lastUsed }] of counted) await addUsage(trx, { id, count, lastUsed });
-        usage.clear();
-      });
+      // In one order for all processes, so that they do not wait for each other crosswise.
+      const counted = [...usage].sort(([a], [b]) => (a < b ? -1 : 1));
+      usage.clear();
+      try {
+        await database.transaction(async (trx) => {
+          for (const [id, { count, lastUsed }] of counted) await addUsage(trx, { id, count, lastUsed });
+        });
+      } catch (error) {
+        for (const [id, { count, lastUsed }] of counted) {
+          const since = usage.get(id);
+          usage.set(id, since ? { ...since, count: since.count + count } : { count, lastUsed });
+        }
+        throw error;
+      }
     },
   };
 }

@@ -1,13 +1,6 @@
 import type { Database } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
-
-/** What one count came to. */
-export interface Count {
-  allowed: boolean;
-  remaining: number;
-  /** When the window ends (Unix ms). */
-  resetAt: number;
-}
+import type { Count } from './counters.ts';
 
 interface Window {
   startedAt: number;
@@ -86,6 +79,7 @@ export function requestCounters(database: Database, clock: Clock) {
 
     /** Writes what changed, one row a counter however often it was counted, and forgets windows that are over. */
     async flush(): Promise<void> {
+      if (!dirty) return;
       const now = clock.now();
       const changed = [...windows].filter(([, window]) => window.dirty);
       dirty = false;

@@ -66,9 +66,12 @@ export function messageRepository(database: Database): MessageRepository {
       const update = db
         .updateTable('messages')
         .set({ status, reason: value('reason'), timeline: appendToTimeline(value('entry')) })
-        .where('id', '=', value('id'))
-        .where('status', 'in', [...statesBefore(status)]);
-      return (byClaim ? update.where('claim', '=', value('claim')) : update).returningAll();
+        .where('id', '=', value('id'));
+      // A claim is held while the message is being sent, and not when it has been given back.
+      const from = byClaim
+        ? update.where('status', '=', 'sending').where('claim', '=', value('claim'))
+        : update.where('status', 'in', [...statesBefore(status)]);
+      return from.returningAll();
     });
   const queriesByStatus = (byClaim: boolean) =>
     new Map(MESSAGE_STATUSES.map((status) => [status, enterQuery(status, byClaim)]));
@@ -129,8 +132,8 @@ export function messageRepository(database: Database): MessageRepository {
         due_at: value('leaseUntil'),
         timeline: appendToTimeline(value('entry')),
       }))
-      .where('id', 'in', (eb) =>
-        eb
+      .where((eb) => {
+        const due = eb
           .selectFrom('messages')
           .select('id')
           .where('status', '=', sql.lit('queued'))
@@ -138,8 +141,11 @@ export function messageRepository(database: Database): MessageRepository {
           .where('channel', '=', value('channel'))
           .where('expires_at', '>', value('now'))
           .orderBy('due_at')
-          .limit(value('limit')),
-      )
+          .limit(value('limit'));
+        if (database.isExclusive) return eb('id', 'in', due);
+        // Others claim at the same time. As an array the rows are looked for once; `in` may look again and take more.
+        return sql<boolean>`id = any(array(${due.forUpdate().skipLocked()}))`;
+      })
       .returningAll(),
   );
 

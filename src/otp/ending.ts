@@ -46,8 +46,10 @@ export function verificationEnder(deps: {
       return true;
     },
     async end(trx, row, status, reason) {
-      if (!(await repository.end(trx, { id: row.id, status, reason }))) return false;
-      await tell(trx, row, status, reason);
+      // A message may have been added since the row was read.
+      const sends = await repository.end(trx, { id: row.id, status, reason });
+      if (sends === undefined) return false;
+      await tell(trx, { ...row, sends }, status, reason);
       return true;
     },
   };

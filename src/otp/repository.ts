@@ -33,8 +33,11 @@ export interface VerificationRepository {
     destination: string,
     since: number,
   ): Promise<VerificationRow[]>;
-  /** Leaves `pending`; false when it had been left before. */
-  end(trx: Transaction, end: { id: string; status: Ending; reason: string | null }): Promise<boolean>;
+  /** Leaves `pending`; resolves to the `sends` as they are then, to undefined when it had been left before. */
+  end(
+    trx: Transaction,
+    end: { id: string; status: Ending; reason: string | null },
+  ): Promise<string | undefined>;
   /**
    * Takes the code: from `pending` to `verified` at `at`, with no failed check left. False when it is no longer
    * pending, so that of any number of callers one succeeds.
@@ -43,7 +46,8 @@ export interface VerificationRepository {
   /** Takes one attempt of a pending verification and keeps the failed check; false when it is no longer pending. */
   spendAttempt(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<boolean>;
   setFailedChecks(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<void>;
-  setSends(trx: Transaction, id: string, sends: readonly Send[], channel: string): Promise<void>;
+  /** Keeps the messages of a pending verification; false when it is no longer pending. */
+  setSends(trx: Transaction, id: string, sends: readonly Send[], channel: string): Promise<boolean>;
   /** From `now` on, nothing that came before counts against the phone. */
   liftLimits(trx: Transaction, ids: readonly string[], now: number): Promise<void>;
   /** Pending verifications whose time is over, oldest first. */
@@ -101,14 +105,14 @@ export function verificationRepository(database: Database): VerificationReposito
       .orderBy('created_at')
       .orderBy('id'),
   );
-  const end = database.prepare<{ id: string; status: string; reason: string | null }, { id: string }>(
+  const end = database.prepare<{ id: string; status: string; reason: string | null }, { sends: string }>(
     (db, value) =>
       db
         .updateTable('verifications')
         .set({ status: value('status'), reason: value('reason') })
         .where('id', '=', value('id'))
         .where('status', '=', sql.lit('pending'))
-        .returning('id'),
+        .returning('sends'),
   );
   const consume = database.prepare<{ id: string; at: number }, { id: string }>((db, value) =>
     db
@@ -132,11 +136,14 @@ export function verificationRepository(database: Database): VerificationReposito
       .set({ failed_checks: value('failedChecks') })
       .where('id', '=', value('id')),
   );
-  const setSends = database.prepare<{ id: string; sends: string; channel: string }, unknown>((db, value) =>
-    db
-      .updateTable('verifications')
-      .set({ sends: value('sends'), channel: value('channel') })
-      .where('id', '=', value('id')),
+  const setSends = database.prepare<{ id: string; sends: string; channel: string }, { id: string }>(
+    (db, value) =>
+      db
+        .updateTable('verifications')
+        .set({ sends: value('sends'), channel: value('channel') })
+        .where('id', '=', value('id'))
+        .where('status', '=', sql.lit('pending'))
+        .returning('id'),
   );
   const due = database.prepare<{ now: number; limit: number }, VerificationRow>((db, value) =>
     db
@@ -163,8 +170,8 @@ export function verificationRepository(database: Database): VerificationReposito
     ofDestination: (executor, projectId, destination, since) =>
       ofDestination(executor, { projectId, destination, since }),
     async end(trx, change) {
-      const changed = await end(trx, change);
-      return changed.length === 1;
+      const [changed] = await end(trx, change);
+      return changed?.sends;
     },
     async consume(trx, id, at) {
       const changed = await consume(trx, { id, at });
@@ -178,7 +185,8 @@ export function verificationRepository(database: Database): VerificationReposito
       await setFailedChecks(trx, { id, failedChecks: JSON.stringify(failedChecks) });
     },
     async setSends(trx, id, sends, channel) {
-      await setSends(trx, { id, sends: JSON.stringify(sends), channel });
+      const changed = await setSends(trx, { id, sends: JSON.stringify(sends), channel });
+      return changed.length === 1;
     },
     async liftLimits(trx, ids, now) {
       if (ids.length === 0) return;

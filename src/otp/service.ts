@@ -142,7 +142,8 @@ export function otpService(deps: {
       { id, code: previous.code, body: newBody ?? previous.body, channel },
     );
     const all: Send[] = [...sends, [now, id]];
-    await repository.setSends(trx, row.id, all, channel);
+    // Its time may have run out since it was read.
+    if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
     return toVerification(
       { ...row, sends: JSON.stringify(all), channel },
       { ...destination, sentAt: [...destination.sentAt, now] },
@@ -335,7 +336,12 @@ export function otpService(deps: {
 
     /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */
     async onUndeliverable(trx: Transaction, message: MessageRef, reason: string): Promise<void> {
-      const row = await repository.byIdInAnyProject(trx, message.verificationId);
+      const { projectId, verificationId } = message;
+      const found = await repository.byIdInAnyProject(trx, verificationId);
+      if (!found) return;
+      // Of two messages that fail at the same time the second sees that the first has.
+      await database.serialize(trx, `${projectId}:${found.destination}`);
+      const row = await repository.byIdInAnyProject(trx, verificationId);
       if (!row || statusAt(row, clock.now()) !== 'pending') return;
       if (await messages.anyAlive(trx, messageIdsOf(row))) return;
       await ender.end(trx, row, 'failed', reason);

@@ -10,6 +10,7 @@ export function projectService({ database, clock }: { database: Database; clock:
     /** The id of the default project, which is made when there is none. */
     ensureDefault(): Promise<string> {
       return database.transaction(async (trx) => {
+        await database.serialize(trx, DEFAULT_PROJECT_SETTING);
         const known = await trx
           .selectFrom('settings')
           .select('value')

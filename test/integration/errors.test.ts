@@ -1,5 +1,5 @@
-import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { breakTable } from '../support/obstacles.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openRaw, requestText, sendRaw } from '../support/raw-http.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -283,11 +283,8 @@ describe('what arrives too slowly', () => {
 });
 
 describe('an error of ours', () => {
-  const raise = sql`create trigger broken before insert on verifications begin select raise(abort, 'inner words'); end`;
-  const repair = sql`drop trigger broken`;
-
   test('is one generic 500 whose cause stands in the log alone, under the request id', async () => {
-    await server.app.database.transaction(async (trx) => void (await raise.execute(trx)));
+    const repair = await breakTable(server.app.database, 'insert', 'verifications', 'inner words');
     const phone = newPhone();
     const failed = await server.call('POST', 'otp/send', { body: { phone } });
     const problem = expectProblem(failed, 'INTERNAL_ERROR');
@@ -298,7 +295,7 @@ describe('an error of ours', () => {
     expect(logged.some((line) => line.includes('inner words'))).toBe(true);
     expect(logged.join('')).not.toContain(phone);
 
-    await server.app.database.transaction(async (trx) => void (await repair.execute(trx)));
+    await repair();
     expect((await server.call('POST', 'otp/send', { body: { phone } })).status).toBe(201);
   });
 });

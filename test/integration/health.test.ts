@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VERSION } from '../../src/version.ts';
+import { ENGINE, testOnWodb } from '../support/engine.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
@@ -25,7 +26,7 @@ describe('health, in mock mode', () => {
       uptime: 90,
       checks: {
         whatsapp: { status: 'healthy', connected: false, mode: 'mock' },
-        database: { status: 'healthy', waitingWrites: 0 },
+        database: { status: 'healthy', engine: ENGINE, waitingWrites: 0 },
         memory: {
           status: 'healthy',
           residentBytes: expect.any(Number),
@@ -114,32 +115,36 @@ describe('health, while the disk takes no more', () => {
     }
   }
 
-  test('is 503 and says what is wrong; reading goes on; with space again all is well by itself', async () => {
-    const { id } = await verificationsOf(server).sent({ phone: newPhone() });
-    await fillDisk();
-    const refused = await server.call('POST', 'otp/send', { body: { phone: newPhone() } });
-    const problem = expectProblem(refused, 'SERVICE_UNAVAILABLE');
-    expect(problem.detail).toContain('full');
+  testOnWodb(
+    'is 503 and says what is wrong; reading goes on; with space again all is well by itself',
+    async () => {
+      const { id } = await verificationsOf(server).sent({ phone: newPhone() });
+      await fillDisk();
+      const refused = await server.call('POST', 'otp/send', { body: { phone: newPhone() } });
+      const problem = expectProblem(refused, 'SERVICE_UNAVAILABLE');
+      expect(problem.detail).toContain('full');
 
-    const report = await server.call('GET', 'health', { key: null });
-    expect(report.status).toBe(503);
-    expect(report.body.status).toBe('unhealthy');
-    expect(report.body.checks.database).toEqual({
-      status: 'unhealthy',
-      detail: expect.stringContaining('full'),
-      waitingWrites: 0,
-    });
-    const ready = await server.call('GET', 'health/ready', { key: null });
-    expect([ready.status, ready.body]).toEqual([503, { status: 'unhealthy' }]);
-    expect((await server.call('GET', 'health/live', { key: null })).status).toBe(200);
-    expect((await server.call('GET', `otp/${id}`)).status).toBe(200);
+      const report = await server.call('GET', 'health', { key: null });
+      expect(report.status).toBe(503);
+      expect(report.body.status).toBe('unhealthy');
+      expect(report.body.checks.database).toEqual({
+        status: 'unhealthy',
+        engine: 'wodb',
+        detail: expect.stringContaining('full'),
+        waitingWrites: 0,
+      });
+      const ready = await server.call('GET', 'health/ready', { key: null });
+      expect([ready.status, ready.body]).toEqual([503, { status: 'unhealthy' }]);
+      expect((await server.call('GET', 'health/live', { key: null })).status).toBe(200);
+      expect((await server.call('GET', `otp/${id}`)).status).toBe(200);
 
-    await run('pragma max_page_count = 1000000');
-    const better = await server.call('GET', 'health', { key: null });
-    expect([better.status, better.body.checks.database.status]).toEqual([200, 'healthy']);
-    expect((await server.call('GET', 'health/ready', { key: null })).status).toBe(200);
-    expect((await server.call('POST', 'otp/send', { body: { phone: newPhone() } })).status).toBe(201);
-  });
+      await run('pragma max_page_count = 1000000');
+      const better = await server.call('GET', 'health', { key: null });
+      expect([better.status, better.body.checks.database.status]).toEqual([200, 'healthy']);
+      expect((await server.call('GET', 'health/ready', { key: null })).status).toBe(200);
+      expect((await server.call('POST', 'otp/send', { body: { phone: newPhone() } })).status).toBe(201);
+    },
+  );
 });
 
 describe('health, while the server stops', () => {

@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeKey, makeProject } from '../support/keys.ts';
+import { breakTable, holdWrites } from '../support/obstacles.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { countByStatus, DAY_MS, newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
@@ -119,26 +119,12 @@ describe('a request that comes while the first still runs', () => {
   test('is 409 at once; when the first has answered it gets that answer', async () => {
     const key = newKey();
     const phone = newPhone();
-    // A transaction that does not end holds everything behind it in the write queue.
-    let release = () => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    let entered = () => {};
-    const inside = new Promise<void>((resolve) => {
-      entered = resolve;
-    });
-    const barrier = server.app.database.transaction(async () => {
-      entered();
-      await held;
-    });
-    await inside;
+    const writes = await holdWrites(server.app.database);
     const first = send({ phone }, key);
-    while (server.app.database.waitingWrites === 0) await new Promise((resolve) => setImmediate(resolve));
+    await writes.waiting(1);
     const second = await send({ phone }, key);
     const third = await send({ phone: newPhone() }, key);
-    release();
-    await barrier;
+    await writes.release();
     expectProblem(second, 'IDEMPOTENCY_IN_PROGRESS');
     expectProblem(third, 'IDEMPOTENCY_IN_PROGRESS');
     expect((await first).status).toBe(201);
@@ -281,16 +267,12 @@ describe('a refusal is not kept', () => {
 
 describe('the record', () => {
   test('and the effect are written together: when one cannot be, neither is', async () => {
-    const run = (statement: string) =>
-      server.app.database.transaction(async (trx) => void (await sql.raw(statement).execute(trx)));
     const key = newKey();
     const phone = newPhone();
     const before = (await records()).length;
-    await run(
-      "create trigger broken before insert on idempotency_keys begin select raise(abort, 'no record'); end",
-    );
+    const repair = await breakTable(server.app.database, 'insert', 'idempotency_keys', 'no record');
     const failed = await send({ phone }, key);
-    await run('drop trigger broken');
+    await repair();
     expectProblem(failed, 'INTERNAL_ERROR');
     expect(await otp.messagesTo(phone)).toBe(0);
     expect(await records()).toHaveLength(before);

@@ -3,45 +3,26 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
+import { holdWrites } from '../support/obstacles.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openRaw, requestText } from '../support/raw-http.ts';
-import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { startTestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
 
 // A stop has to be over within 10 seconds.
 vi.setConfig({ testTimeout: 12_000 });
 
-/** A transaction that holds every later write back until it is released. */
-async function holdWrites(server: TestApp): Promise<{ release(): Promise<void> }> {
-  let release = () => {};
-  let entered = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const inside = new Promise<void>((resolve) => {
-    entered = resolve;
-  });
-  const barrier = server.app.database.transaction(async () => {
-    entered();
-    await held;
-  });
-  await inside;
-  return {
-    async release() {
-      release();
-      await barrier;
-    },
-  };
-}
+/** So many connections that every send of a test can wait on one of its own. */
+const ENOUGH = { ...QUICK_ADMIN, DATABASE_POOL_SIZE: '40' };
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('a stop finishes the requests that run, and what they were answered is on the disk', async () => {
-  const server = await startTestApp({ env: QUICK_ADMIN });
+  const server = await startTestApp({ env: ENOUGH });
   const phones = Array.from({ length: 20 }, newPhone);
-  const writes = await holdWrites(server);
+  const writes = await holdWrites(server.app.database);
   const sends = phones.map((phone) => server.call('POST', 'otp/send', { body: { phone } }));
-  while (server.app.database.waitingWrites < 20) await turn();
+  await writes.waiting(20);
   const stopped = server.stop({ keepFiles: true });
   await turn();
   await writes.release();
@@ -72,12 +53,12 @@ test('a stop finishes the requests that run, and what they were answered is on t
 test('a stop takes no new connections, and refuses on the old ones with 503 and a time to retry', async () => {
   const server = await startTestApp({ env: QUICK_ADMIN });
   const connection = await openRaw(server.address);
-  const writes = await holdWrites(server);
+  const writes = await holdWrites(server.app.database);
   const body = JSON.stringify({ phone: newPhone() });
   const headers = [`Authorization: Bearer ${server.key}`, 'Content-Type: application/json'];
   // Two requests on one connection: the first runs when the stop begins, the second is read after it.
   connection.write(requestText('POST /api/v1/otp/send', headers, body));
-  while (server.app.database.waitingWrites === 0) await turn();
+  await writes.waiting(1);
   const stopped = server.stop();
   await turn();
   connection.write(requestText('POST /api/v1/otp/send', headers, body));

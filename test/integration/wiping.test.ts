@@ -25,7 +25,8 @@ beforeAll(async () => {
     return answer;
   };
   otp = verificationsOf(server);
-  const masterKey = readFileSync(join(server.dir, 'master.key'), 'utf8').trim();
+  const masterKey =
+    server.app.config.security.masterKey ?? readFileSync(join(server.dir, 'master.key'), 'utf8').trim();
   const keyring: Keyring = await openKeyring(server.app.database, masterKey, server.clock);
   keys = (['otp-code', 'message-code', 'idempotency'] as const).map((purpose) => keyring.key(purpose));
 });
@@ -55,11 +56,9 @@ function opened(sealed: Buffer, row: Record<string, unknown>): string[] {
 /** Everything the database holds, table by table, with what is sealed in it opened. */
 async function everythingStored(): Promise<Map<string, string>> {
   const { reader } = server.app.database;
-  const tables = await sql<{ name: string }>`select name from sqlite_master where type = 'table'`.execute(
-    reader,
-  );
+  const tables = await reader.introspection.getTables({ withInternalKyselyTables: true });
   const stored = new Map<string, string>();
-  for (const { name } of tables.rows) {
+  for (const { name } of tables) {
     const { rows } = await sql<Record<string, unknown>>`select * from ${sql.table(name)}`.execute(reader);
     const cells = rows.flatMap((row) =>
       Object.values(row).flatMap((value) =>

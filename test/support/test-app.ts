@@ -5,6 +5,8 @@ import { pino } from 'pino';
 import { type App, buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import { ENGINE } from './engine.ts';
+import { createPostgres, type TestPostgres } from './postgres.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 
 /** An answer over real HTTP. */
@@ -48,10 +50,21 @@ export interface TestAppOptions {
   dir?: string;
   key?: string;
   adminPassword?: string;
+  /** A server on whose PostgreSQL database this one works too, with a folder of its own. */
+  sharing?: TestApp;
+}
+
+const MASTER_KEY = 'a master key of the tests, long enough';
+
+/** The PostgreSQL database that a data folder belongs to. */
+const databases = new Map<string, TestPostgres>();
+
+async function postgresOf(dir: string): Promise<TestPostgres> {
+  return databases.get(dir) ?? (await createPostgres());
 }
 
 /**
- * A whole server on a free port, over a real database file of its own, with a clock that the test moves. Messages go
+ * A whole server on a free port, over a real database of its own, with a clock that the test moves. Messages go
  * to the virtual phone when time is advanced.
  */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -59,7 +72,11 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const clock = options.clock ?? testClock();
   const logLines: string[] = [];
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
-  const config = loadConfig({ NODE_ENV: 'test', PORT: '0', DATA_DIR: dir, ...options.env }, { cwd: dir });
+  const postgres = ENGINE === 'postgres' ? await postgresOf(options.sharing?.dir ?? dir) : undefined;
+  if (postgres) databases.set(dir, postgres);
+  const engine = postgres && { DATABASE_URL: postgres.url, DB_MASTER_KEY: MASTER_KEY };
+  const env = { NODE_ENV: 'test', PORT: '0', DATA_DIR: dir, ...engine, ...options.env };
+  const config = loadConfig(env, { cwd: dir });
   const app = await buildApp({
     config,
     log,
@@ -103,7 +120,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     },
     async stop({ keepFiles = false } = {}) {
       await app.stop();
-      if (!keepFiles) rmSync(dir, { recursive: true, force: true });
+      if (keepFiles) return;
+      rmSync(dir, { recursive: true, force: true });
+      databases.delete(dir);
+      if (![...databases.values()].includes(postgres!)) await postgres?.drop();
     },
   };
 }

@@ -2,11 +2,35 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from '../../src/database/database.ts';
+import { openPostgres } from '../../src/database/postgres/open.ts';
 import { keyCheckPathIn } from '../../src/database/wodb/key-check.ts';
 import { openWodb } from '../../src/database/wodb/open.ts';
+import { ENGINE } from './engine.ts';
+import { createPostgres } from './postgres.ts';
 
-/** A database file of its own, for tests of what stands right above it; `close` removes it. */
-export async function openTestDatabase(): Promise<{ database: Database; close(): Promise<void> }> {
+interface TestDatabase {
+  database: Database;
+  close(): Promise<void>;
+}
+
+/** A database of its own on the engine of this run, for tests of what stands right above it; `close` removes it. */
+export function openTestDatabase(): Promise<TestDatabase> {
+  return ENGINE === 'postgres' ? openOnPostgres() : openOnWodb();
+}
+
+async function openOnPostgres(): Promise<TestDatabase> {
+  const postgres = await createPostgres();
+  const database = await openPostgres({ url: postgres.url, poolSize: 5 });
+  return {
+    database,
+    async close() {
+      await database.close();
+      await postgres.drop();
+    },
+  };
+}
+
+async function openOnWodb(): Promise<TestDatabase> {
   const dir = mkdtempSync(join(tmpdir(), 'wotp-test-'));
   const database = await openWodb({
     path: join(dir, 'wotp.wodb'),

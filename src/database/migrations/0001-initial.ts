@@ -3,8 +3,7 @@ import { engineTypes } from '../engine-types.ts';
 
 /** Everything a code needs from being asked for to being checked. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const { binary, serial } = engineTypes(db);
-  const text: ColumnDataType = 'text';
+  const { text, binary, serial } = engineTypes(db);
   const time: ColumnDataType = 'bigint';
 
   const table = (name: string, key: string): CreateTableBuilder<string, string> =>

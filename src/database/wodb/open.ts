@@ -146,10 +146,12 @@ function wodbDatabase(
   };
 
   return {
+    engine: 'wodb',
     reader: reading,
     transaction: (work) => queue.run(() => work(writing)),
     // Transactions run one after another here, so every one is already alone.
     serialize: async () => {},
+    trySerialize: async () => true,
     prepare: preparedQueries(reading, async (executor, sql, parameters) => {
       return (executor === reading ? reader : writer).run(sql, parameters).rows;
     }),

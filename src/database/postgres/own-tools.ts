@@ -1,0 +1,14 @@
+/** The commands that look after a WODB file. */
+type FileCommand = 'backup' | 'restore' | 'compact' | 'verify';
+
+const INSTEAD: Record<FileCommand, string> = {
+  backup: 'Make a backup with `pg_dump --format=custom --file=wotp.dump "$DATABASE_URL"`',
+  restore: 'Restore one with `pg_restore --clean --if-exists --dbname="$DATABASE_URL" wotp.dump`',
+  compact: 'Give space back with `vacuumdb --full "$DATABASE_URL"`, at a quiet hour',
+  verify: 'Check the database with `pg_amcheck --heapallindexed "$DATABASE_URL"`',
+};
+
+/** The sentence for a command that looks after a file, when the data lies in PostgreSQL. */
+export function postgresToolsInstead(command: FileCommand): string {
+  return `The data is in PostgreSQL (DATABASE_URL), whose own tools serve here. ${INSTEAD[command]}. Keep DB_MASTER_KEY as well: without it the codes and messages in a backup cannot be read.`;
+}
