@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgres } from '../../src/database/postgres/open.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -6,7 +7,7 @@ import { LEASE_MS } from '../../src/messages/service.ts';
 import { makeKey } from '../support/keys.ts';
 import { createPostgres } from '../support/postgres.ts';
 import { expectProblem } from '../support/problem.ts';
-import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import { testClock } from '../support/test-clock.ts';
 import {
   countByStatus,
@@ -188,6 +189,31 @@ describe('over two nodes', () => {
     expect(row).toEqual({ status: 'queued', attempts: 0 });
     await otp.deliver();
     expect(await otp.inbox(phone)).toHaveLength(1);
+  });
+
+  test('a message that one claims while the other cancels its verification loses its code all the same', async () => {
+    const { id, messageId } = await otp.sent({ phone: newPhone() });
+    const { database } = a.app;
+    let canceled: Promise<Answer> | undefined;
+    await database.transaction(async (trx) => {
+      await trx
+        .updateTable('messages')
+        .set({ status: 'sending', claim: 1 })
+        .where('id', '=', messageId)
+        .execute();
+      canceled = verificationsOf(b).cancel(id);
+      // The other waits for the row that is claimed here.
+      const waiting = sql<{ pid: number }>`select pid from pg_locks join pg_stat_activity using (pid)
+        where not granted and datname = current_database()`;
+      await expect.poll(async () => (await waiting.execute(trx)).rows.length).toBe(1);
+    });
+    expect((await canceled)?.body.data).toMatchObject({ status: 'canceled', messageStatus: 'sending' });
+    const row = await database.reader
+      .selectFrom('messages')
+      .select(['status', 'sealed_code'])
+      .where('id', '=', messageId)
+      .executeTakeFirstOrThrow();
+    expect(row).toEqual({ status: 'sending', sealed_code: null });
   });
 
   test('of two messages of one verification that fail at once, the second ends the verification', async () => {
