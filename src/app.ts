@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
+import { arrivedRepository } from './channels/simulator/repository.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
 import type { Config } from './config/config.ts';
@@ -35,6 +36,7 @@ import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
 import { projectService } from './projects/service.ts';
+import { retention } from './retention/retention.ts';
 import { VERSION } from './version.ts';
 
 const EXPIRY_SWEEP_MS = 1_000;
@@ -150,6 +152,16 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       secure,
     });
     const once = idempotency({ database, keyring, clock });
+    const keeping = retention({
+      database,
+      clock,
+      otp,
+      messages,
+      arrived: arrivedRepository(database),
+      events,
+      forgetAnswers: once.forget,
+      rules: config.retention,
+    });
     await collectRoutes(server, VERSION);
     otpRoutes(server, {
       otp,
@@ -166,6 +178,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     await serveDocs(server);
     await servePages(server);
 
+    const stopSignal = new AbortController();
     const writeCounts = async () => {
       if (counters.hasUnwritten) await counters.flush();
       await keys.flushUsage();
@@ -192,7 +205,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
           name: 'purging what is over',
           intervalMs: PURGE_MS,
           run: async () => {
-            await once.purge();
+            await keeping.purge(stopSignal.signal);
             await counters.purge(longestWindowMs);
           },
         },
@@ -213,6 +226,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
 
     const stop = async () => {
       health.beginStop();
+      stopSignal.abort();
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
       // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
       const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);

@@ -52,6 +52,7 @@ describe('defaults', () => {
       },
       bot: { mockMode: true },
       simulator: { deliveredMs: 300, readMs: 1000 },
+      retention: { verificationDays: 30, eventDays: 90 },
       logging: { level: 'info', dir: undefined },
     });
   });

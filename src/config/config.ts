@@ -21,6 +21,7 @@ export interface Config {
   readonly limits: Values<Groups['limits']>;
   readonly bot: { readonly mockMode: boolean };
   readonly simulator: Values<Groups['simulator']>;
+  readonly retention: Values<Groups['retention']>;
   readonly logging: Values<Groups['logging']>;
 }
 
@@ -45,6 +46,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
   const limits = readGroup(GROUPS.limits, env, problems);
   const bot = readGroup(GROUPS.bot, env, problems);
   const simulator = readGroup(GROUPS.simulator, env, problems);
+  const retention = readGroup(GROUPS.retention, env, problems);
   const logging = readGroup(GROUPS.logging, env, problems);
 
   const isProduction = server.environment === 'production';
@@ -61,6 +63,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     limits,
     bot: { mockMode: bot.mockMode ?? !isProduction },
     simulator,
+    retention,
     logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },
   };
 }

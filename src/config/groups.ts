@@ -3,6 +3,7 @@ import { databaseVariables } from './database.ts';
 import { limitsVariables } from './limits.ts';
 import { loggingVariables } from './logging.ts';
 import { otpVariables } from './otp.ts';
+import { retentionVariables } from './retention.ts';
 import { securityVariables } from './security.ts';
 import { serverVariables } from './server.ts';
 import { simulatorVariables } from './simulator.ts';
@@ -16,5 +17,6 @@ export const GROUPS = {
   limits: limitsVariables,
   bot: botVariables,
   simulator: simulatorVariables,
+  retention: retentionVariables,
   logging: loggingVariables,
 };

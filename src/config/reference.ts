@@ -9,6 +9,7 @@ const TITLES: Record<keyof typeof GROUPS, string> = {
   limits: 'Limits',
   bot: 'WhatsApp',
   simulator: 'Virtual phone',
+  retention: 'Retention',
   logging: 'Logs',
 };
 

@@ -1,11 +1,13 @@
 import type { Database, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
-import { newId } from '../lib/id.ts';
+import { firstIdAt, newId } from '../lib/id.ts';
 import type { WotpEvent } from './types.ts';
 
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
 export interface EventRecorder {
   record(trx: Transaction, event: WotpEvent): Promise<void>;
+  /** Deletes up to `limit` events from before `time` (Unix ms), the oldest first; resolves to how many went. */
+  forget(trx: Transaction, time: number, limit: number): Promise<number>;
 }
 
 export function eventRecorder(database: Database, clock: Clock): EventRecorder {
@@ -29,8 +31,26 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
       data: value('data'),
     }),
   );
+  const removeOldest = database.prepare<{ before: string; limit: number }, { id: string }>((db, value) =>
+    db
+      .deleteFrom('events')
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('events')
+          .select('id')
+          .where('id', '<', value('before'))
+          .orderBy('id')
+          .limit(value('limit')),
+      )
+      .returning('id'),
+  );
 
   return {
+    async forget(trx, time, limit) {
+      const removed = await removeOldest(trx, { before: firstIdAt('evt', time), limit });
+      return removed.length;
+    },
+
     async record(trx, event) {
       const at = clock.now();
       await insert(trx, {
