@@ -10,6 +10,7 @@ import { openKeyring } from './database/keyring.ts';
 import { resolveMasterKey } from './database/master-key.ts';
 import { keyCheckPathIn } from './database/wodb/key-check.ts';
 import { openWodb } from './database/wodb/open.ts';
+import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
 import { healthRoutes } from './health/routes.ts';
 import { healthService } from './health/service.ts';
@@ -174,6 +175,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
+    if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
     healthRoutes(server, health);
     await serveDocs(server);
     await servePages(server);

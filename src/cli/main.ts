@@ -4,6 +4,8 @@ import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
 import { masterKeyCommand } from './master-key.ts';
+import { resetCommand } from './reset.ts';
+import { seedCommand } from './seed.ts';
 import { serveCommand } from './serve.ts';
 import { tokenCommand } from './token.ts';
 
@@ -32,6 +34,8 @@ for (const command of [
   limitsCommand(),
   healthCommand(),
   masterKeyCommand(),
+  seedCommand(),
+  resetCommand(),
 ]) {
   program.addCommand(command);
 }

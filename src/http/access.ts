@@ -31,6 +31,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/simulator/messages': 'admin',
   'PUT /api/v1/simulator/faults': 'admin',
 
+  'POST /api/v1/admin/demo-data': 'admin',
+
   'GET /api/v1/health': 'health',
   'GET /api/v1/health/live': 'health',
   'GET /api/v1/health/ready': 'health',

@@ -52,6 +52,8 @@ describe('help', () => {
     'health',
     'master-key',
     'master-key create',
+    'seed',
+    'reset',
   ];
 
   test('of every command exits 0, shows an example, and touches nothing', async () => {
@@ -94,6 +96,8 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
       'token create --rate-limit many',
       'token create --expires never',
       'health --url nowhere',
+      'seed --count none',
+      'reset everything',
     ].map(async (line) => ({ line, ...(await wotp(cwd, line.split(' ').filter(Boolean))) })),
   );
   for (const { line, code, stdout, stderr } of results) {
