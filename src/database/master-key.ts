@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createPrivateFolder, writePrivateFile } from './private-files.ts';
 import { keyCheckPathIn } from './wodb/key-check.ts';
-import { takeDatabaseLock } from './wodb/lock.ts';
+import { realPath, takeDatabaseLock } from './wodb/lock.ts';
+import { finishReplacement, isBeingReplaced } from './wodb/replace.ts';
 
 /** As for DB_MASTER_KEY: a shorter one is refused. */
 const LENGTH_MIN = 32;
@@ -24,7 +25,8 @@ export function generateMasterKey(): string {
 /**
  * The master key: the configured one, or the one kept in the data folder, or a new one that is kept there.
  * @throws MasterKeyMissingError when there is a database whose key is not there
- * @throws DatabaseInUseError when a key would have to be made while another process uses the database
+ * @throws DatabaseInUseError when a key would have to be made, or an exchange of the database to be finished, while
+ *   another process uses the database
  */
 export function resolveMasterKey(
   configured: string | undefined,
@@ -32,8 +34,20 @@ export function resolveMasterKey(
   databasePath: string,
 ): string {
   if (configured !== undefined) return configured;
+  finishWhatWasBegun(databasePath);
   const path = join(dataDir, 'master.key');
   return keptKey(path, dataDir, databasePath) ?? makeKey(path, dataDir, databasePath);
+}
+
+/** An exchange of the database that a crash has cut off may have the key that belongs to it still to be moved. */
+function finishWhatWasBegun(databasePath: string): void {
+  if (!existsSync(dirname(databasePath)) || !isBeingReplaced(realPath(databasePath))) return;
+  const releaseLock = takeDatabaseLock(databasePath);
+  try {
+    finishReplacement(realPath(databasePath));
+  } finally {
+    releaseLock();
+  }
 }
 
 function keptKey(path: string, dataDir: string, databasePath: string): string | undefined {

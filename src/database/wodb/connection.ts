@@ -2,6 +2,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { DatabaseError } from '../../errors/errors.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { readBack, unlock } from './unlock.js';
 
 /** "WOTP" in ASCII: marks the file as a WODB database for tools that have opened it. */
 export const APPLICATION_ID = 0x574f5450;
@@ -67,12 +68,7 @@ export class WodbConnection implements DatabaseConnection {
   constructor(path: string, fileKey: FileKey, mode: ConnectionMode) {
     this.sqlite = new Sqlite(path, { readonly: mode === 'read', fileMustExist: true, timeout: 5_000 });
     try {
-      this.sqlite.pragma(`cipher = 'sqlcipher'`);
-      this.sqlite.pragma('legacy = 4');
-      // A raw key with its salt: SQLCipher runs no key derivation of its own over it.
-      this.sqlite.pragma(`key = "x'${fileKey.key.toString('hex')}${fileKey.salt.toString('hex')}'"`);
-      // Before anything is written: a library without the cipher would take the key and write plain text.
-      this.#readBack({ cipher: 'sqlcipher', legacy: '4' });
+      unlock(this.sqlite, fileKey);
       if (mode === 'create') {
         // Takes effect only while the file has no page yet, so it has to come before WAL.
         this.sqlite.pragma('auto_vacuum = INCREMENTAL');
@@ -88,7 +84,7 @@ export class WodbConnection implements DatabaseConnection {
       this.sqlite.pragma('temp_store = MEMORY');
       this.sqlite.pragma('secure_delete = ON');
       this.sqlite.pragma('cache_size = -32768');
-      this.#readBack({
+      readBack(this.sqlite, {
         page_size: 4096,
         journal_mode: 'wal',
         synchronous: 2,
@@ -101,17 +97,6 @@ export class WodbConnection implements DatabaseConnection {
     } catch (error) {
       this.sqlite.close();
       throw error;
-    }
-  }
-
-  #readBack(expected: Record<string, string | number>): void {
-    for (const [name, value] of Object.entries(expected)) {
-      const actual = this.sqlite.pragma(name, { simple: true });
-      if (actual !== value) {
-        throw new Error(
-          `The database does not keep ${name} = ${value} (it says ${actual}); it is not safe to go on.`,
-        );
-      }
     }
   }
 

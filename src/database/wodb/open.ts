@@ -12,6 +12,7 @@ import { fileKeyOf, holdsDatabase, SALT_BYTES } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { finishReplacement } from './replace.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface WodbOptions {
@@ -37,6 +38,7 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
+    finishReplacement(path);
     const keyCheck = readKeyCheck(options.keyCheckPath);
     const fileKey = holdsDatabase(path, keyCheck)
       ? fileKeyOf(path, options.masterKey, keyCheck)

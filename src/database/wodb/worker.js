@@ -1,0 +1,149 @@
+// @ts-check
+// A job in a thread of its own, so that the server goes on answering while it runs. Started by run-in-worker.ts.
+// Plain JavaScript: a worker is loaded by Node itself, which cannot read TypeScript before version 22.
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { rawKey, unlock } from './unlock.js';
+
+/**
+ * @typedef {{ key: Uint8Array, salt: Uint8Array }} FileKey
+ * @typedef {{ name: 'vacuum-into', path: string, fileKey: FileKey, draft: string, draftKey?: FileKey }} VacuumJob
+ * @typedef {{ finding: string, sql: string }} Invariant
+ * @typedef {{ name: 'verify', path: string, fileKey: FileKey, invariants: Invariant[], now: number }} VerifyJob
+ * @typedef {VacuumJob | VerifyJob} Job
+ * @typedef {{ pages: number } | { result: string[] } | { error: { code: string, message: string } }} Report
+ */
+
+/** Findings of one kind that are told one by one. */
+const TOLD_MAX = 10;
+
+/**
+ * @param {string} path
+ * @param {FileKey} fileKey
+ */
+function open(path, fileKey, readonly = true) {
+  const sqlite = new Sqlite(path, { readonly, fileMustExist: true, timeout: 5_000 });
+  try {
+    unlock(sqlite, fileKey);
+    sqlite.pragma('temp_store = MEMORY');
+    // The first look into the file: fails when the key does not fit.
+    sqlite.pragma('application_id');
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
+}
+
+/**
+ * Writes what is committed into the draft, an empty file, and syncs it. SQLite gives the draft the source's key; with
+ * a `draftKey` every page of it is then written anew.
+ * @param {VacuumJob} job
+ */
+function vacuumInto({ path, fileKey, draft, draftKey }) {
+  const source = open(path, fileKey);
+  try {
+    report({ pages: Number(source.pragma('page_count', { simple: true })) });
+    source.prepare('VACUUM INTO ?').run(draft);
+  } finally {
+    source.close();
+  }
+  if (draftKey) {
+    const copy = open(draft, fileKey, false);
+    try {
+      // No journal: nobody needs a draft that was cut off.
+      copy.pragma('journal_mode = OFF');
+      copy.pragma(`rekey = "${rawKey(draftKey)}"`);
+    } finally {
+      copy.close();
+    }
+  }
+  const file = openSync(draft, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Reads every page in use, so that each one's HMAC is checked, then looks at foreign keys and invariants. All of it
+ * sees one moment.
+ * @param {VerifyJob} job
+ * @returns {string[]} what is wrong, one sentence each
+ */
+function verify({ path, fileKey, invariants, now }) {
+  const hadWal = existsSync(`${path}-wal`);
+  const sqlite = open(path, fileKey);
+  try {
+    sqlite.exec('BEGIN');
+    const damage = damagedPages(sqlite);
+    // What else could be said of a damaged file is guesswork.
+    if (damage.length > 0) return damage;
+    return [...brokenReferences(sqlite), ...invariants.flatMap((each) => violations(sqlite, each, now))];
+  } finally {
+    sqlite.close();
+    if (!hadWal) removeEmptyWal(path);
+  }
+}
+
+/**
+ * Takes away what reading a file at rest has made beside it, which a connection that may not write leaves there.
+ * @param {string} path
+ */
+function removeEmptyWal(path) {
+  if (!existsSync(`${path}-wal`) || statSync(`${path}-wal`).size > 0) return;
+  for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true });
+}
+
+/** @param {import('better-sqlite3-multiple-ciphers').Database} sqlite */
+function damagedPages(sqlite) {
+  /** @type {string[]} */
+  let lines;
+  try {
+    lines = sqlite.prepare('PRAGMA quick_check').pluck().all().map(String);
+  } catch (error) {
+    if (!(error instanceof Sqlite.SqliteError)) throw error;
+    return [`The file is damaged: ${error.message}.`];
+  }
+  const details = lines.flatMap((text) => text.split('\n')).filter((line) => !/^(ok|\*\*\*.*)$/.test(line));
+  // Once a page has failed its HMAC, the library refuses all that it reads after it: only the first says where.
+  return details.slice(0, 1).map((detail) => `The file is damaged: ${detail}.`);
+}
+
+/** @param {import('better-sqlite3-multiple-ciphers').Database} sqlite */
+function brokenReferences(sqlite) {
+  const rows = /** @type {{ table: string, parent: string }[]} */ (sqlite.pragma('foreign_key_check'));
+  const kinds = new Map(rows.map(({ table, parent }) => [`${table} ${parent}`, { table, parent }]));
+  return [...kinds.values()].map(({ table, parent }) => {
+    const count = rows.filter((row) => row.table === table && row.parent === parent).length;
+    return `Rows of ${table} refer to rows of ${parent} that do not exist: ${count}.`;
+  });
+}
+
+/**
+ * @param {import('better-sqlite3-multiple-ciphers').Database} sqlite
+ * @param {Invariant} invariant
+ * @param {number} now
+ */
+function violations(sqlite, { finding, sql }, now) {
+  const ids = sqlite.prepare(sql).pluck().all({ now }).map(String);
+  if (ids.length === 0) return [];
+  const told = ids.slice(0, TOLD_MAX).join(', ');
+  return [`${finding}: ${told}${ids.length > TOLD_MAX ? ` and ${ids.length - TOLD_MAX} more` : ''}.`];
+}
+
+/** @param {Report} what */
+function report(what) {
+  parentPort?.postMessage(what);
+}
+
+const job = /** @type {Job} */ (workerData);
+try {
+  if (job.name === 'vacuum-into') vacuumInto(job);
+  report({ result: job.name === 'verify' ? verify(job) : [] });
+} catch (error) {
+  const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
+  report({ error: { code, message } });
+}
