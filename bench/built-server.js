@@ -26,9 +26,10 @@ export class BuiltServer {
    * @param {string} dir
    * @param {Secrets} secrets
    * @param {string} [apiKey] of an earlier start
+   * @param {Record<string, string>} [settings] beside the usual ones
    */
-  static async start(dir, secrets, apiKey = '') {
-    const server = new BuiltServer(dir, secrets, apiKey);
+  static async start(dir, secrets, apiKey = '', settings = {}) {
+    const server = new BuiltServer(dir, secrets, apiKey, settings);
     await server.#listening();
     return server;
   }
@@ -38,8 +39,9 @@ export class BuiltServer {
    * @param {string} dir
    * @param {Secrets} secrets
    * @param {string} apiKey
+   * @param {Record<string, string>} settings
    */
-  constructor(dir, secrets, apiKey) {
+  constructor(dir, secrets, apiKey, settings) {
     this.#secrets = secrets;
     this.apiKey = apiKey;
     this.#child = spawn(process.execPath, [MAIN], {
@@ -53,6 +55,7 @@ export class BuiltServer {
         MASTER_PASSWORD: secrets.password,
         RATE_LIMIT_MAX: '1000000000',
         LOG_LEVEL: 'error',
+        ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -102,10 +105,11 @@ export class BuiltServer {
    * Calls the API as the administrator.
    * @param {string} method
    * @param {string} path
+   * @param {object} [body]
    * @returns {Promise<Answer>}
    */
-  callAsAdmin(method, path) {
-    return this.#call(method, path, { 'x-master-key': this.#secrets.password });
+  callAsAdmin(method, path, body) {
+    return this.#call(method, path, { 'x-master-key': this.#secrets.password }, body);
   }
 
   /**

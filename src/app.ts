@@ -37,7 +37,9 @@ import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
 import { projectService } from './projects/service.ts';
+import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
+import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
 
 const EXPIRY_SWEEP_MS = 1_000;
@@ -152,6 +154,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       corsOrigins: config.server.corsOrigins,
       secure,
     });
+    const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
     const keeping = retention({
       database,
@@ -175,12 +178,12 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
+    compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
     if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
     healthRoutes(server, health);
     await serveDocs(server);
     await servePages(server);
 
-    const stopSignal = new AbortController();
     const writeCounts = async () => {
       if (counters.hasUnwritten) await counters.flush();
       await keys.flushUsage();

@@ -9,6 +9,8 @@ export interface ApiClient {
   /** Calls a route and resolves to the whole answer. Throws CommandError with the server's own sentence. */
   call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T>;
   close(): Promise<void>;
+  /** Whether a running server answers; otherwise this process does. */
+  readonly isOfServer: boolean;
 }
 
 /**
@@ -22,6 +24,7 @@ export async function openApi(config: Config): Promise<ApiClient> {
     return {
       call: (method, path, body) => overSocket(socketPath, method, path, body),
       close: async () => {},
+      isOfServer: true,
     };
   }
   const { buildApp } = await import('../app.ts');
@@ -41,7 +44,11 @@ export async function openApi(config: Config): Promise<ApiClient> {
       `The path of the data folder is too long for a socket: ${config.database.dataDir}. Use a shorter DATA_DIR.`,
     );
   }
-  return { call: (method, path, body) => overSocket(ownPath, method, path, body), close: () => app.stop() };
+  return {
+    call: (method, path, body) => overSocket(ownPath, method, path, body),
+    close: () => app.stop(),
+    isOfServer: false,
+  };
 }
 
 async function answers(socketPath: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { MasterKeyMissingError } from '../database/master-key.ts';
 import { NewerSchemaError } from '../database/migrate.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
+import { RebuildError } from '../database/wodb/rebuild.ts';
 import { CommandError } from './command-error.ts';
 
 const EXPECTED = [
@@ -12,6 +13,7 @@ const EXPECTED = [
   DatabaseOpenError,
   MasterKeyMissingError,
   NewerSchemaError,
+  RebuildError,
   WrongMasterKeyError,
 ];
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
+import { compactCommand } from './compact.ts';
 import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
@@ -34,6 +35,7 @@ for (const command of [
   limitsCommand(),
   healthCommand(),
   masterKeyCommand(),
+  compactCommand(),
   seedCommand(),
   resetCommand(),
 ]) {

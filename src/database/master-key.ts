@@ -17,6 +17,16 @@ export class MasterKeyMissingError extends Error {
   }
 }
 
+/** Where a data folder keeps its master key when none is configured. */
+export function masterKeyPathIn(dataDir: string): string {
+  return join(dataDir, 'master.key');
+}
+
+/** Writes a master key to a file: mode 0600, synced, put in place by rename. */
+export function writeMasterKey(path: string, key: string): void {
+  writePrivateFile(path, `${key}\n`);
+}
+
 /** A new master key: 256 random bits, as 64 hex digits. */
 export function generateMasterKey(): string {
   return randomBytes(32).toString('hex');
@@ -35,7 +45,7 @@ export function resolveMasterKey(
 ): string {
   if (configured !== undefined) return configured;
   finishWhatWasBegun(databasePath);
-  const path = join(dataDir, 'master.key');
+  const path = masterKeyPathIn(dataDir);
   return keptKey(path, dataDir, databasePath) ?? makeKey(path, dataDir, databasePath);
 }
 
@@ -74,7 +84,7 @@ function makeKey(path: string, dataDir: string, databasePath: string): string {
     const kept = keptKey(path, dataDir, databasePath);
     if (kept !== undefined) return kept;
     const key = generateMasterKey();
-    writePrivateFile(path, `${key}\n`);
+    writeMasterKey(path, key);
     return key;
   } finally {
     releaseLock();

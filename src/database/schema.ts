@@ -37,6 +37,8 @@ export interface Schema {
     version: number;
     salt: string;
     check_value: string;
+    /** The secret of a version that a later one has replaced, sealed under the newest; null in the newest itself. */
+    sealed_secret: Buffer | null;
     created_at: number;
   };
 

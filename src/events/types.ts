@@ -50,5 +50,18 @@ interface AdminEvent {
   data: { address: string };
 }
 
+interface MasterKeyEvent {
+  type: 'master_key.rotated';
+  projectId: string;
+  data: { version: number; actor: string };
+}
+
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
-export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | RefusalEvent | LimitEvent | AdminEvent;
+export type WotpEvent =
+  | VerificationEvent
+  | MessageEvent
+  | KeyEvent
+  | RefusalEvent
+  | LimitEvent
+  | AdminEvent
+  | MasterKeyEvent;

@@ -31,6 +31,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/simulator/messages': 'admin',
   'PUT /api/v1/simulator/faults': 'admin',
 
+  'POST /api/v1/admin/compact': 'admin',
   'POST /api/v1/admin/demo-data': 'admin',
 
   'GET /api/v1/health': 'health',

@@ -2,13 +2,14 @@ import type { ArrivedRepository } from '../channels/simulator/repository.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
+import { pause } from '../lib/pause.ts';
 import type { MessageService } from '../messages/service.ts';
 import type { OtpService } from '../otp/service.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** What one transaction deletes at most: rows enough to get on, few enough that nobody notices the wait. */
-const PORTION = { verifications: 100, events: 400, answers: 400 };
+const PORTION = { verifications: 50, events: 200, answers: 200 };
 /** Between two portions the queue belongs to everybody else, in ms. */
 const PAUSE_MS = 20;
 
@@ -76,17 +77,4 @@ export function retention(deps: {
       while (!signal.aborted && (await purgeSome()).more) await pause(clock, PAUSE_MS, signal);
     },
   };
-}
-
-/** Resolves after a while, or at once when `signal` is aborted. */
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      timer.cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = clock.setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

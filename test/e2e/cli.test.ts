@@ -52,6 +52,8 @@ describe('help', () => {
     'health',
     'master-key',
     'master-key create',
+    'master-key rotate',
+    'compact',
     'seed',
     'reset',
   ];

@@ -25,6 +25,7 @@ const PROMISED = [
   'PUT /api/v1/simulator/faults',
   'GET /api/v1/limits/:phone',
   'DELETE /api/v1/limits/:phone',
+  'POST /api/v1/admin/compact',
   'POST /api/v1/admin/demo-data',
   'GET /api/v1/health',
   'GET /api/v1/health/live',

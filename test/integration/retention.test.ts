@@ -110,7 +110,7 @@ describe('retention', () => {
       if (seen.length === 2) expect((await send({ phone: newPhone() })).status).toBe(201);
     }
     const steps = seen.slice(1).map((count, i) => seen[i]! - count);
-    expect(Math.max(...steps)).toBeLessThanOrEqual(100);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(50);
     expect(await counts(server)).toMatchObject({ verifications: expect.any(Number) });
     expect(seen.at(-1)).toBeLessThan(20);
   });

@@ -37,24 +37,26 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings): ChildProcess {
+function start(cwd: string, args: readonly string[], settings: Settings, input?: string): ChildProcess {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
     env: { ...BASE, ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.end(input);
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;
 }
 
-/** Runs `node bin/wotp.js …` in a folder, with just these settings, to its end. */
+/** Runs `node bin/wotp.js …` in a folder, with just these settings, to its end; `input` is its standard input. */
 export async function wotp(
   cwd: string,
   args: readonly string[],
   settings: Settings = {},
+  input?: string,
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings);
+  const child = start(cwd, args, settings, input);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {

@@ -13,6 +13,8 @@ import { readKeyCheck, writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { finishReplacement } from './replace.ts';
+import { fileSpace } from './space.ts';
+import { removeUnfinished } from './unfinished.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface WodbOptions {
@@ -39,6 +41,7 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
   const releaseLock = takeDatabaseLock(path);
   try {
     finishReplacement(path);
+    removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
     const fileKey = holdsDatabase(path, keyCheck)
       ? fileKeyOf(path, options.masterKey, keyCheck)
@@ -49,7 +52,7 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
     try {
       await explaining(path, true, () => bringUpToDate(writer));
       if (!keyCheck) writeKeyCheck(options.keyCheckPath, fileKey);
-      return wodbDatabase(writer, await open('read'), releaseLock, options);
+      return wodbDatabase(path, writer, await open('read'), releaseLock, options);
     } catch (error) {
       writer.close();
       throw error;
@@ -100,7 +103,11 @@ async function bringUpToDate(connection: WodbConnection): Promise<void> {
 }
 
 /** Tells in words what to do about a file that SQLite finds damaged; `keyIsRight` when the key was checked before. */
-async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | Promise<T>): Promise<T> {
+export async function explaining<T>(
+  path: string,
+  keyIsRight: boolean,
+  open: () => T | Promise<T>,
+): Promise<T> {
   try {
     return await open();
   } catch (error) {
@@ -115,6 +122,7 @@ async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | 
 }
 
 function wodbDatabase(
+  path: string,
   writer: WodbConnection,
   reader: WodbConnection,
   releaseLock: () => void,
@@ -146,6 +154,7 @@ function wodbDatabase(
       return (executor === reading ? reader : writer).run(sql, parameters).rows;
     }),
     isExclusive: true,
+    space: fileSpace(path, { writer, reader, queue }),
     get waitingWrites() {
       return queue.length;
     },

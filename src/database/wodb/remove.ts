@@ -3,11 +3,10 @@ import { dirname } from 'node:path';
 import { syncFolder } from '../private-files.ts';
 import { keyCheckPathIn } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
+import { unfinishedFiles } from './unfinished.ts';
 
 /** What SQLite keeps beside a file. */
 const BESIDE = ['', '-wal', '-shm', '-journal'];
-/** What work on the database that was cut off may have left. */
-const UNFINISHED = ['.new', '.compacting', '.rotating', '.restoring', '.replace'];
 
 /**
  * Deletes the database of a data folder with what belongs to it, and nothing else: backups, replaced files and
@@ -31,9 +30,10 @@ export function removeDatabase(options: {
     // Decided work first, or it would be finished at the next start.
     `${path}.replace`,
     ...BESIDE.map((end) => path + end),
-    ...UNFINISHED.flatMap((name) => BESIDE.map((end) => path + name + end)),
+    // A database that was being made.
+    ...BESIDE.map((end) => `${path}.new${end}`),
+    ...unfinishedFiles({ path, keyCheckPath }),
     ...(socketPath === undefined ? [] : [socketPath]),
-    `${keyCheckPath}.new`,
     keyCheckPath,
   ];
   const releaseLock = takeDatabaseLock(path);
