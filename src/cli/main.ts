@@ -1,11 +1,14 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
+import { backupCommand } from './backup.ts';
 import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
 import { masterKeyCommand } from './master-key.ts';
+import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { tokenCommand } from './token.ts';
+import { verifyCommand } from './verify.ts';
 
 const WRONG_USAGE = 2;
 
@@ -30,6 +33,9 @@ for (const command of [
   serveCommand(),
   tokenCommand(),
   limitsCommand(),
+  backupCommand(),
+  restoreCommand(),
+  verifyCommand(),
   healthCommand(),
   masterKeyCommand(),
 ]) {

@@ -52,10 +52,7 @@ export async function openKeyring(database: Database, masterKey: string, clock: 
   });
 
   const secret = stretchMasterKey(masterKey, Buffer.from(stored.salt, 'hex'));
-  const expected = Buffer.from(stored.check_value, 'hex');
-  const actual = checkValue(secret);
-  if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
-    throw new WrongMasterKeyError();
+  if (!fits(secret, stored)) throw new WrongMasterKeyError();
   const keys = new Map(
     PURPOSES.map((purpose) => [
       purpose,
@@ -70,6 +67,17 @@ export async function openKeyring(database: Database, masterKey: string, clock: 
       return key;
     },
   };
+}
+
+/** Whether a master key is the one that a version of the derived keys comes from. Stretches it, which takes 60 ms. */
+export function isKeyOfVersion(masterKey: string, version: { salt: string; check_value: string }): boolean {
+  return fits(stretchMasterKey(masterKey, Buffer.from(version.salt, 'hex')), version);
+}
+
+function fits(secret: Buffer, version: { check_value: string }): boolean {
+  const expected = Buffer.from(version.check_value, 'hex');
+  const actual = checkValue(secret);
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
 function checkValue(secret: Buffer): Buffer {

@@ -28,6 +28,10 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/limits/:phone': 'admin',
   'DELETE /api/v1/limits/:phone': 'admin',
 
+  'POST /api/v1/database/backups': 'admin',
+  'POST /api/v1/database/verify': 'admin',
+  'GET /api/v1/database/job': 'admin',
+
   'GET /api/v1/simulator/messages': 'admin',
   'PUT /api/v1/simulator/faults': 'admin',
 
