@@ -56,7 +56,7 @@ await ensureBuilt();
 try {
   const seeding = await BuiltServer.start(dir, secrets, '', { RETENTION_DAYS_VERIFICATIONS: '0' });
   for (let made = 0; made < count; made += AT_ONCE) {
-    await seeding.callAsAdmin('POST', 'admin/demo-data', { count: Math.min(AT_ONCE, count - made) });
+    await seeding.callAsAdmin('POST', 'database/demo-data', { count: Math.min(AT_ONCE, count - made) });
   }
   await seeding.stop();
 
@@ -76,7 +76,7 @@ try {
     /** @type {number | undefined} */
     let before;
     for (;;) {
-      const { status, body } = await server.callAsAdmin('POST', 'admin/compact');
+      const { status, body } = await server.callAsAdmin('POST', 'database/compact');
       if (status !== 200) throw new Error(JSON.stringify(body));
       before ??= body.data.bytesBefore;
       purged.verifications += body.data.purged.verifications;

@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
+import { basename } from 'node:path';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
 import { arrivedRepository } from './channels/simulator/repository.ts';
@@ -9,9 +10,12 @@ import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { resolveMasterKey } from './database/master-key.ts';
 import { keyCheckPathIn } from './database/wodb/key-check.ts';
+import { wodbMaintenance } from './database/wodb/maintenance.ts';
 import { openWodb } from './database/wodb/open.ts';
+import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
+import { INVARIANTS } from './health/invariants.ts';
 import { healthRoutes } from './health/routes.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
@@ -27,6 +31,7 @@ import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
+import { CronSchedule } from './lib/cron-schedule.ts';
 import type { Logger } from './lib/logger.ts';
 import { Periodic } from './lib/periodic.ts';
 import { requestCounters } from './limits/request-counters.ts';
@@ -128,7 +133,29 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       log,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
-    const health = healthService({ database, dispatcher, clock, dataDir, mockMode, version: VERSION });
+    const maintenance = wodbMaintenance({
+      database,
+      invariants: INVARIANTS,
+      clock,
+      folder: config.backups.folder,
+      record: async ({ actor, file, reason }) => {
+        const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
+        const type = file ? 'backup.created' : 'backup.failed';
+        await database
+          .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
+          .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
+      },
+    });
+    const health = healthService({
+      database,
+      dispatcher,
+      clock,
+      dataDir,
+      mockMode,
+      version: VERSION,
+      backups: maintenance.backups,
+      backupsAreScheduled: config.backups.cron !== undefined,
+    });
 
     const controlConnections = new WeakSet<Socket>();
     const server = await createServer({
@@ -177,6 +204,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     keyRoutes(server, { keys, clock, runOnce: once.runOnce });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
+    databaseRoutes(server, maintenance);
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
     if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
@@ -188,7 +216,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       if (counters.hasUnwritten) await counters.flush();
       await keys.flushUsage();
     };
-    const background = [
+    const background: { start(): void; stop(): Promise<void> }[] = [
       new Periodic(
         {
           name: 'expiring verifications',
@@ -218,6 +246,11 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
         log,
       ),
     ];
+    if (config.backups.cron !== undefined) {
+      const { cron, keep } = config.backups;
+      const work = { name: 'the scheduled backup', run: () => maintenance.backup({ keep }, 'schedule') };
+      background.push(new CronSchedule(cron, work, clock, log));
+    }
     let control: HttpServer | undefined;
     const listenForCommands = async (): Promise<string | undefined> => {
       const socketPath = controlSocketPath(dataDir);
@@ -242,6 +275,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       clearTimeout(cutOff);
       await dispatcher.stop();
       for (const work of background) await work.stop();
+      await maintenance.idle();
       await writeCounts().catch((error: unknown) =>
         log.error({ err: error }, 'request counts were not written'),
       );
@@ -254,6 +288,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       database,
       server,
       health,
+      maintenance,
       defaultProjectId,
       keys,
       admin,

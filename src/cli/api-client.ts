@@ -9,8 +9,6 @@ export interface ApiClient {
   /** Calls a route and resolves to the whole answer. Throws CommandError with the server's own sentence. */
   call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T>;
   close(): Promise<void>;
-  /** Whether a running server answers; otherwise this process does. */
-  readonly isOfServer: boolean;
 }
 
 /**
@@ -19,14 +17,8 @@ export interface ApiClient {
  * @throws DatabaseInUseError when another process holds the database but no server answers
  */
 export async function openApi(config: Config): Promise<ApiClient> {
-  const socketPath = controlSocketPath(config.database.dataDir);
-  if (socketPath && (await answers(socketPath))) {
-    return {
-      call: (method, path, body) => overSocket(socketPath, method, path, body),
-      close: async () => {},
-      isOfServer: true,
-    };
-  }
+  const server = await runningServer(config);
+  if (server) return server;
   const { buildApp } = await import('../app.ts');
   const { openLog } = await import('../lib/logger.ts');
   const { log } = openLog({ level: 'silent', dir: undefined });
@@ -44,10 +36,16 @@ export async function openApi(config: Config): Promise<ApiClient> {
       `The path of the data folder is too long for a socket: ${config.database.dataDir}. Use a shorter DATA_DIR.`,
     );
   }
+  return { call: (method, path, body) => overSocket(ownPath, method, path, body), close: () => app.stop() };
+}
+
+/** The running server over its control socket; undefined when none runs. */
+export async function runningServer(config: Config): Promise<ApiClient | undefined> {
+  const socketPath = controlSocketPath(config.database.dataDir);
+  if (!socketPath || !(await answers(socketPath))) return undefined;
   return {
-    call: (method, path, body) => overSocket(ownPath, method, path, body),
-    close: () => app.stop(),
-    isOfServer: false,
+    call: (method, path, body) => overSocket(socketPath, method, path, body),
+    close: async () => {},
   };
 }
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadConfig, readEnvironment } from '../config/config.ts';
+import { type Config, loadConfig, readEnvironment } from '../config/config.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 
 /** A command with its help, an example and `--json`. */
@@ -10,9 +10,14 @@ export function command(name: string, description: string, example: string): Com
     .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
+/** The settings of this folder and environment. */
+export function settings(): Config {
+  return loadConfig(readEnvironment(process.cwd()));
+}
+
 /** Runs `work` with the API as administrator, and lets go of it afterwards. */
 export async function withApi(work: (api: ApiClient) => Promise<void>): Promise<void> {
-  const api = await openApi(loadConfig(readEnvironment(process.cwd())));
+  const api = await openApi(settings());
   try {
     await work(api);
   } finally {

@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { loadConfig, readEnvironment } from '../config/config.ts';
 import { resolveMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { rebuildDatabase } from '../database/wodb/rebuild.ts';
 import type { CompactionStep } from '../retention/compaction.ts';
 import type { Purged } from '../retention/retention.ts';
-import { openApi } from './api-client.ts';
-import { command, print } from './command.ts';
+import { openApi, runningServer } from './api-client.ts';
+import { command, print, settings } from './command.ts';
 import { showProgress } from './progress.ts';
 
 interface Compacted {
@@ -31,24 +30,25 @@ export function compactCommand(): Command {
 
 /** Compacts through the API, and where this process is alone with the file, builds it anew as well. */
 async function compact(json: boolean | undefined): Promise<Compacted> {
-  const config = loadConfig(readEnvironment(process.cwd()));
-  const api = await openApi(config);
+  const config = settings();
+  const server = await runningServer(config);
+  const api = server ?? (await openApi(config));
   let compacted: Compacted;
   try {
-    compacted = await inSteps(() => api.call('POST', '/api/v1/admin/compact'), json);
+    compacted = await inSteps(() => api.call('POST', '/api/v1/database/compact'), json);
   } finally {
     await api.close();
   }
-  if (api.isOfServer || compacted.bytes === null) return compacted;
+  if (server || compacted.bytes === null) return compacted;
 
   const { dataDir, path } = config.database;
-  const progress = showProgress('Building the file anew', 100, json);
+  const progress = showProgress('building the file anew', json);
   try {
     const rebuilt = await rebuildDatabase({
       path,
       keyCheckPath: keyCheckPathIn(dataDir),
       masterKey: resolveMasterKey(config.security.masterKey, dataDir, path),
-      onProgress: (done) => progress.reach(Math.round(done * 100)),
+      onProgress: (done) => progress.reach(done * 100),
     });
     return { ...compacted, bytes: rebuilt.bytes };
   } finally {
@@ -61,7 +61,7 @@ async function inSteps(
   json: boolean | undefined,
 ): Promise<Compacted> {
   const purged: Purged = { verifications: 0, messages: 0, events: 0 };
-  const progress = showProgress('Compacting', 100, json);
+  const progress = showProgress('compacting', json);
   let most = 0;
   try {
     for (let first: CompactionStep | undefined; ; ) {
@@ -71,7 +71,7 @@ async function inSteps(
       purged.messages += data.purged.messages;
       purged.events += data.purged.events;
       most = Math.max(most, data.freeBytes ?? 0);
-      if (most > 0) progress.reach(Math.round(100 * (1 - (data.freeBytes ?? 0) / most)));
+      if (most > 0) progress.reach(100 * (1 - (data.freeBytes ?? 0) / most));
       if (data.done) return { purged, bytesBefore: first.bytesBefore, bytes: data.bytes };
     }
   } finally {

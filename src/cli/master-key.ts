@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type Config, loadConfig, readEnvironment } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { GROUPS } from '../config/groups.ts';
 import { generateMasterKey, masterKeyPathIn, resolveMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { isBeingReplaced } from '../database/wodb/replace.ts';
 import { rotateMasterKey } from '../database/wodb/rotate.ts';
-import { command, print } from './command.ts';
+import { command, print, settings } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { showProgress } from './progress.ts';
 
@@ -52,7 +52,7 @@ export function masterKeyCommand(): Command {
 }
 
 async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
-  const config = loadConfig(readEnvironment(process.cwd()));
+  const config = settings();
   const { dataDir, path } = config.database;
   const keepsKey = config.security.masterKey === undefined;
   // Looked at first: otherwise a key would be made for a database that is not there.
@@ -65,7 +65,7 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
       `This writes the whole database anew under the new master key, and the old key opens it no more. Keep the old key as long as you keep backups made with it. To go on, add --yes.`,
     );
   }
-  const progress = showProgress('Writing the database under the new key', 100, json);
+  const progress = showProgress('writing the database under the new key', json);
   let version: number;
   try {
     const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
@@ -78,7 +78,7 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
       masterKey,
       newMasterKey,
       keepsKey,
-      onProgress: (done) => progress.reach(Math.round(done * 100)),
+      onProgress: (done) => progress.reach(done * 100),
     });
   } catch (error) {
     if (!(error instanceof DatabaseInUseError)) throw error;

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { loadConfig, readEnvironment } from '../config/config.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { removeDatabase } from '../database/wodb/remove.ts';
 import { controlSocketPath } from '../http/control-socket.ts';
-import { command, print } from './command.ts';
+import { command, print, settings } from './command.ts';
 import { CommandError } from './command-error.ts';
 
 export function resetCommand(): Command {
@@ -15,7 +14,7 @@ export function resetCommand(): Command {
     .option('--yes', 'really do it; without it nothing is deleted')
     .option('--json', 'print one line of JSON')
     .action(({ yes, json }: { yes?: boolean; json?: boolean }) => {
-      const { dataDir, path } = loadConfig(readEnvironment(process.cwd())).database;
+      const { dataDir, path } = settings().database;
       if (!yes) {
         throw new CommandError(
           `This deletes the database ${path} with everything in it: keys, verifications, events. Make a backup if in doubt; to go on, add --yes.`,

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { loadConfig, readEnvironment } from '../config/config.ts';
-import { command, print, withApi } from './command.ts';
+import { command, print, settings, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { showProgress } from './progress.ts';
 
@@ -24,7 +23,7 @@ export function seedCommand(): Command {
     .option('--yes', 'also when the database holds verifications already')
     .option('--json', 'print one line of JSON')
     .action(({ count: wanted, yes, json }: { count: number; yes?: boolean; json?: boolean }) => {
-      if (loadConfig(readEnvironment(process.cwd())).server.isProduction) {
+      if (settings().server.isProduction) {
         throw new CommandError(
           'Invented data has no place in production; nothing was changed. Use another data folder without NODE_ENV=production.',
         );
@@ -37,15 +36,15 @@ export function seedCommand(): Command {
           );
         }
         const made: Seeded = { verifications: 0, messages: 0, events: 0 };
-        const progress = showProgress('Seeding', wanted, json);
+        const progress = showProgress('seeding', json);
         try {
           while (made.verifications < wanted) {
             const body = { count: Math.min(PORTION, wanted - made.verifications) };
-            const { data } = await api.call<{ data: Seeded }>('POST', '/api/v1/admin/demo-data', body);
+            const { data } = await api.call<{ data: Seeded }>('POST', '/api/v1/database/demo-data', body);
             made.verifications += data.verifications;
             made.messages += data.messages;
             made.events += data.events;
-            progress.reach(made.verifications);
+            progress.reach((100 * made.verifications) / wanted);
           }
         } finally {
           progress.end();

@@ -32,6 +32,7 @@ describe('defaults', () => {
       },
       security: { masterKey: undefined, masterPassword: undefined },
       database: { dataDir: '/srv/wotp/data', path: '/srv/wotp/data/wotp.wodb' },
+      backups: { cron: undefined, keep: 7, folder: '/srv/wotp/data/backups' },
       otp: {
         length: 6,
         expiryMinutes: 5,

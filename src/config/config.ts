@@ -17,6 +17,7 @@ export interface Config {
   readonly server: Values<Groups['server']> & { readonly isProduction: boolean };
   readonly security: Values<Groups['security']>;
   readonly database: { readonly dataDir: string; readonly path: string };
+  readonly backups: Values<Groups['backups']> & { readonly folder: string };
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
   readonly bot: { readonly mockMode: boolean };
@@ -42,6 +43,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
   const server = readGroup(GROUPS.server, env, problems);
   const security = readGroup(GROUPS.security, env, problems);
   const database = readGroup(GROUPS.database, env, problems);
+  const backups = readGroup(GROUPS.backups, env, problems);
   const otp = readGroup(GROUPS.otp, env, problems);
   const limits = readGroup(GROUPS.limits, env, problems);
   const bot = readGroup(GROUPS.bot, env, problems);
@@ -59,6 +61,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     server: { ...server, isProduction },
     security,
     database: { dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
+    backups: { ...backups, folder: join(dataDir, 'backups') },
     otp: { ...otp, expiryMinutes },
     limits,
     bot: { mockMode: bot.mockMode ?? !isProduction },

@@ -1,3 +1,4 @@
+import { backupsVariables } from './backups.ts';
 import { botVariables } from './bot.ts';
 import { databaseVariables } from './database.ts';
 import { limitsVariables } from './limits.ts';
@@ -13,6 +14,7 @@ export const GROUPS = {
   server: serverVariables,
   security: securityVariables,
   database: databaseVariables,
+  backups: backupsVariables,
   otp: otpVariables,
   limits: limitsVariables,
   bot: botVariables,

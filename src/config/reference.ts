@@ -5,6 +5,7 @@ const TITLES: Record<keyof typeof GROUPS, string> = {
   server: 'Server',
   security: 'Security',
   database: 'Database',
+  backups: 'Backups',
   otp: 'Codes',
   limits: 'Limits',
   bot: 'WhatsApp',

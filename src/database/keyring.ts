@@ -104,10 +104,7 @@ function newVersion(version: number, masterKey: string, now: number): { row: Key
 function secretsOf([newest, ...older]: KeyVersion[], masterKey: string): Map<number, Buffer> {
   if (!newest) return new Map();
   const secret = stretchMasterKey(masterKey, Buffer.from(newest.salt, 'hex'));
-  const expected = Buffer.from(newest.check_value, 'hex');
-  const actual = checkValue(secret);
-  if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
-    throw new WrongMasterKeyError();
+  if (!fits(secret, newest)) throw new WrongMasterKeyError();
   const sealing = sealingKey(secret, newest.version);
   const secrets = new Map([[newest.version, secret]]);
   for (const { version, sealed_secret } of older) {
@@ -124,6 +121,17 @@ function sealingKey(secret: Buffer, version: number): KeyObject {
 
 function sealContext(version: number): string {
   return `key version ${version}`;
+}
+
+/** Whether a master key is the one that a version of the derived keys comes from. Stretches it, which takes 60 ms. */
+export function isKeyOfVersion(masterKey: string, version: { salt: string; check_value: string }): boolean {
+  return fits(stretchMasterKey(masterKey, Buffer.from(version.salt, 'hex')), version);
+}
+
+function fits(secret: Buffer, version: { check_value: string }): boolean {
+  const expected = Buffer.from(version.check_value, 'hex');
+  const actual = checkValue(secret);
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
 function checkValue(secret: Buffer): Buffer {

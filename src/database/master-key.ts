@@ -44,7 +44,6 @@ export function resolveMasterKey(
   databasePath: string,
 ): string {
   if (configured !== undefined) return configured;
-  finishWhatWasBegun(databasePath);
   const path = masterKeyPathIn(dataDir);
   return keptKey(path, dataDir, databasePath) ?? makeKey(path, dataDir, databasePath);
 }
@@ -60,14 +59,29 @@ function finishWhatWasBegun(databasePath: string): void {
   }
 }
 
+/**
+ * The master key as it is, configured or kept in the data folder; undefined when there is none. Makes nothing.
+ * @throws MasterKeyMissingError when the file that should hold it holds something else
+ */
+export function presentMasterKey(
+  configured: string | undefined,
+  dataDir: string,
+  databasePath: string,
+): string | undefined {
+  if (configured !== undefined) return configured;
+  finishWhatWasBegun(databasePath);
+  const path = masterKeyPathIn(dataDir);
+  if (!existsSync(path)) return undefined;
+  const key = readFileSync(path, 'utf8').trim();
+  if (key.length >= LENGTH_MIN) return key;
+  throw new MasterKeyMissingError(
+    `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,
+  );
+}
+
 function keptKey(path: string, dataDir: string, databasePath: string): string | undefined {
-  if (existsSync(path)) {
-    const key = readFileSync(path, 'utf8').trim();
-    if (key.length >= LENGTH_MIN) return key;
-    throw new MasterKeyMissingError(
-      `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,
-    );
-  }
+  const key = presentMasterKey(undefined, dataDir, databasePath);
+  if (key !== undefined) return key;
   const held = [databasePath, keyCheckPathIn(dataDir)].find((name) => existsSync(name));
   if (held === undefined) return undefined;
   throw new MasterKeyMissingError(

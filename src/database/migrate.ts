@@ -7,6 +7,9 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': { up: initial },
 };
 
+/** The number of the newest migration, as `user_version` holds it. */
+export const SCHEMA_VERSION = Object.keys(MIGRATIONS).length;
+
 /** The file was written by a newer version of WOTP. */
 export class NewerSchemaError extends Error {
   constructor(unknown: string) {

@@ -23,10 +23,10 @@ export function demoRoutes(
   const { database, keyring, clock } = deps;
 
   typed(server).post(
-    '/api/v1/admin/demo-data',
+    '/api/v1/database/demo-data',
     {
       schema: {
-        tags: ['Administration'],
+        tags: ['Database'],
         summary: 'Invent verifications of the last two weeks',
         description:
           'With their messages and events, as if they had happened; nothing is sent. `metadata` marks them with `demo`. Not in production.',

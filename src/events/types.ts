@@ -56,6 +56,13 @@ interface MasterKeyEvent {
   data: { version: number; actor: string };
 }
 
+interface BackupEvent {
+  type: 'backup.created' | 'backup.failed' | 'database.restored';
+  projectId: string;
+  /** `file` is its name without a folder; `reason` says why there is none. */
+  data: { actor: string; file?: string; reason?: string };
+}
+
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
 export type WotpEvent =
   | VerificationEvent
@@ -64,4 +71,5 @@ export type WotpEvent =
   | RefusalEvent
   | LimitEvent
   | AdminEvent
-  | MasterKeyEvent;
+  | MasterKeyEvent
+  | BackupEvent;

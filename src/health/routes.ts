@@ -20,6 +20,10 @@ const report = z.object({
     database: z.object({ status, detail: z.string().optional(), waitingWrites: z.int() }),
     memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
     disk: z.object({ status, freeBytes: z.int() }),
+    backup: z
+      .object({ status, lastAt: timestamp.nullable(), detail: z.string().optional() })
+      .optional()
+      .meta({ description: 'Only where `BACKUP_CRON` is set.' }),
   }),
 });
 const simple = z.object({ status });
@@ -30,6 +34,12 @@ const metrics = z.object({
   cpu: z.object({ user: z.number(), system: z.number() }),
   process: z.object({ pid: z.int(), nodeVersion: z.string(), platform: z.string(), arch: z.string() }),
   queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
+  backups: z.object({
+    succeeded: z.int().meta({ description: 'Since the start.' }),
+    failed: z.int().meta({ description: 'Since the start.' }),
+    lastAt: timestamp.nullable(),
+    lastBytes: z.int().nullable(),
+  }),
 });
 
 /** Health for people, probes and v3's clients; none of it needs a key, none is wrapped in `data`. */

@@ -9,10 +9,10 @@ const bytes = z.int().nullable();
 /** Making the database smaller. */
 export function compactionRoutes(server: FastifyInstance, compaction: Compaction): void {
   typed(server).post(
-    '/api/v1/admin/compact',
+    '/api/v1/database/compact',
     {
       schema: {
-        tags: ['Administration'],
+        tags: ['Database'],
         summary: 'Delete what is over and give its space back, one step of it',
         description:
           'Works for about a second, while the server goes on answering. Call it again until `done` is true.',

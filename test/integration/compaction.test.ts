@@ -12,7 +12,7 @@ beforeAll(async () => {
   const env = { ...QUICK_ADMIN, RETENTION_DAYS_VERIFICATIONS: '1', RETENTION_DAYS_EVENTS: '1' };
   // The pauses of a compaction take real time.
   server = await startTestApp({ env, clock: systemClock() });
-  await server.call('POST', 'admin/demo-data', { asAdmin, body: { count: 1_000 } });
+  await server.call('POST', 'database/demo-data', { asAdmin, body: { count: 1_000 } });
 });
 afterAll(() => server.stop());
 
@@ -20,7 +20,7 @@ afterAll(() => server.stop());
 async function compact() {
   const steps = [];
   for (;;) {
-    const { status, body } = await server.call('POST', 'admin/compact', { asAdmin });
+    const { status, body } = await server.call('POST', 'database/compact', { asAdmin });
     expect(status).toBe(200);
     steps.push(body.data);
     if (body.data.done) return steps;
@@ -67,8 +67,10 @@ describe('compacting a server that runs', () => {
   });
 
   test('takes an administrator', async () => {
-    expect((await server.call('POST', 'admin/compact')).status).toBe(403);
-    expect((await server.call('POST', 'admin/compact', { key: null })).status).toBe(401);
-    expect((await server.call('POST', 'admin/compact', { asAdmin, body: { all: true } })).status).toBe(400);
+    expect((await server.call('POST', 'database/compact')).status).toBe(403);
+    expect((await server.call('POST', 'database/compact', { key: null })).status).toBe(401);
+    expect((await server.call('POST', 'database/compact', { asAdmin, body: { all: true } })).status).toBe(
+      400,
+    );
   });
 });

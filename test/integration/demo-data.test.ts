@@ -7,7 +7,7 @@ const COUNT = 600;
 let server: TestApp;
 beforeAll(async () => {
   server = await startTestApp({ env: { ...QUICK_ADMIN, RETENTION_DAYS_VERIFICATIONS: '0' } });
-  const answer = await server.call('POST', 'admin/demo-data', { asAdmin: true, body: { count: COUNT } });
+  const answer = await server.call('POST', 'database/demo-data', { asAdmin: true, body: { count: COUNT } });
   expect(answer.status).toBe(201);
   expect(answer.body.data.verifications).toBe(COUNT);
 });
@@ -73,9 +73,9 @@ describe('demo data', () => {
 
   test('takes an administrator and a sensible number', async () => {
     const body = { count: 1 };
-    expect((await server.call('POST', 'admin/demo-data', { body })).status).toBe(403);
+    expect((await server.call('POST', 'database/demo-data', { body })).status).toBe(403);
     for (const count of [0, 1_001, 1.5, '5', undefined]) {
-      const answer = await server.call('POST', 'admin/demo-data', { asAdmin: true, body: { count } });
+      const answer = await server.call('POST', 'database/demo-data', { asAdmin: true, body: { count } });
       expect(answer.status).toBe(400);
     }
   });
@@ -89,7 +89,10 @@ describe('demo data', () => {
       },
     });
     try {
-      const answer = await production.call('POST', 'admin/demo-data', { asAdmin: true, body: { count: 1 } });
+      const answer = await production.call('POST', 'database/demo-data', {
+        asAdmin: true,
+        body: { count: 1 },
+      });
       expect(answer.status).toBe(404);
     } finally {
       await production.stop();

@@ -1,3 +1,4 @@
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { type FileKey, WodbConnection } from './connection.ts';
 import { fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck } from './key-check.ts';
@@ -41,7 +42,14 @@ export async function withDatabaseAtRest<T>(
         connection.close();
       }
     });
-    return await work({ path, fileKey });
+    try {
+      return await work({ path, fileKey });
+    } finally {
+      // Reading a file at rest leaves them there.
+      if (existsSync(`${path}-wal`) && statSync(`${path}-wal`).size === 0) {
+        for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true });
+      }
+    }
   } finally {
     releaseLock();
   }

@@ -1,14 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { Database } from '../database.ts';
 import { migrateToLatest } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
 import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
 import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
-import { fileKeyOf, holdsDatabase, SALT_BYTES } from './file-key.ts';
+import { createFileKey, fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -28,13 +26,20 @@ export interface WodbOptions {
   maxWaitingWrites?: number;
 }
 
+/** An open WODB database, and what a thread of its own needs to open it once more. */
+export interface WodbDatabase extends Database {
+  /** The file, without links. */
+  readonly path: string;
+  readonly fileKey: FileKey;
+}
+
 /**
  * Opens the embedded database, creates it when the folder never held one, and brings its schema up to date.
  * @throws DatabaseInUseError when another process owns the file.
  * @throws DatabaseOpenError when the file is missing, empty, plain, foreign or damaged, or the key is wrong.
  * @throws NewerSchemaError when a newer WOTP has written it.
  */
-export async function openWodb(options: WodbOptions): Promise<Database> {
+export async function openWodb(options: WodbOptions): Promise<WodbDatabase> {
   createPrivateFolder(dirname(options.path));
   createPrivateFolder(dirname(options.keyCheckPath));
   const path = realPath(options.path);
@@ -52,7 +57,7 @@ export async function openWodb(options: WodbOptions): Promise<Database> {
     try {
       await explaining(path, true, () => bringUpToDate(writer));
       if (!keyCheck) writeKeyCheck(options.keyCheckPath, fileKey);
-      return wodbDatabase(path, writer, await open('read'), releaseLock, options);
+      return wodbDatabase(writer, await open('read'), releaseLock, { ...options, path, fileKey });
     } catch (error) {
       writer.close();
       throw error;
@@ -71,8 +76,7 @@ async function createDatabase(path: string, masterKey: string): Promise<FileKey>
   const draft = `${path}.new`;
   // What a start that was cut off has left.
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
-  const salt = randomBytes(SALT_BYTES);
-  const fileKey = { key: stretchMasterKey(masterKey, salt), salt };
+  const fileKey = createFileKey(masterKey);
   createPrivateFile(draft);
   const connection = new WodbConnection(draft, fileKey, 'create');
   try {
@@ -88,7 +92,7 @@ async function createDatabase(path: string, masterKey: string): Promise<FileKey>
 }
 
 /** Applies the missing migrations in one transaction: a crash leaves the old schema or the new one. */
-async function bringUpToDate(connection: WodbConnection): Promise<void> {
+export async function bringUpToDate(connection: WodbConnection): Promise<void> {
   const { sqlite } = connection;
   sqlite.exec('BEGIN IMMEDIATE');
   try {
@@ -122,12 +126,12 @@ export async function explaining<T>(
 }
 
 function wodbDatabase(
-  path: string,
   writer: WodbConnection,
   reader: WodbConnection,
   releaseLock: () => void,
-  options: WodbOptions,
-): Database {
+  options: WodbOptions & { fileKey: FileKey },
+): WodbDatabase {
+  const { path, fileKey } = options;
   const queue = new WriteQueue(writer, { onFatal: options.onFatal, maxWaiting: options.maxWaitingWrites });
   const writing = kyselyOver(writer);
   const reading = kyselyOver(reader);
@@ -146,6 +150,8 @@ function wodbDatabase(
   };
 
   return {
+    path,
+    fileKey,
     reader: reading,
     transaction: (work) => queue.run(() => work(writing)),
     // Transactions run one after another here, so every one is already alone.

@@ -1,10 +1,10 @@
-import { rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Transaction } from '../database.ts';
 import { type DatabaseAtRest, withDatabaseAtRest } from './at-rest.ts';
 import { type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
 import { replaceDatabase } from './replace.ts';
-import { vacuumInto, verifyFile } from './run-in-worker.ts';
+import { removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';
 
 /** A new file could not be built beside the database, which is as it was. */
 export class RebuildError extends Error {
@@ -39,7 +39,7 @@ export async function buildDraft(
     await vacuumInto({ path, fileKey, draft, draftKey, onProgress });
     const copy = { path: draft, fileKey: draftKey ?? fileKey };
     if (change) await changeAtRest(copy, change);
-    const findings = await verifyFile({ ...copy, invariants: [], now: Date.now() });
+    const { findings } = await verifyFile({ ...copy, invariants: [], now: Date.now() });
     if (findings.length > 0) throw new RebuildError(`The new file is not whole: ${findings.join(' ')}`);
     return draft;
   } catch (error) {
@@ -61,11 +61,6 @@ async function changeAtRest(
   } finally {
     connection.close();
   }
-}
-
-/** Removes a file that was not finished, with what SQLite may have left beside it. */
-function removeDraft(draft: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
 }
 
 function inWords(error: unknown, path: string): unknown {

@@ -1,12 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { WotpEvent } from '../../events/types.ts';
 import { newId } from '../../lib/id.ts';
-import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { Transaction } from '../database.ts';
 import { addKeyVersion } from '../keyring.ts';
 import { masterKeyPathIn, writeMasterKey } from '../master-key.ts';
 import { withDatabaseAtRest } from './at-rest.ts';
-import { SALT_BYTES } from './file-key.ts';
+import { createFileKey } from './file-key.ts';
 import { keyCheckPathIn, writeKeyCheck } from './key-check.ts';
 import { buildDraft } from './rebuild.ts';
 import { replaceDatabase } from './replace.ts';
@@ -47,8 +45,7 @@ export function rotateMasterKey(options: {
   const keyCheckPath = keyCheckPathIn(dataDir);
   return withDatabaseAtRest({ ...options, keyCheckPath }, async (database) => {
     const { path } = database;
-    const salt = randomBytes(SALT_BYTES);
-    const draftKey = { key: stretchMasterKey(newMasterKey, salt), salt };
+    const draftKey = createFileKey(newMasterKey);
     let version = 0;
     try {
       const draft = await buildDraft(database, {

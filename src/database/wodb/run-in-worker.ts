@@ -2,9 +2,12 @@ import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { SCHEMA_VERSION } from '../migrate.ts';
 import { createPrivateFile } from '../private-files.ts';
 import type { FileKey } from './connection.ts';
-import type { Job, Report } from './worker.js';
+import type { Job, Report, Verdict } from './worker.js';
+
+export type { Verdict } from './worker.js';
 
 const PAGE_BYTES = 4096;
 /** How often the size of a draft is looked at, in ms. */
@@ -44,7 +47,7 @@ export async function vacuumInto(options: {
   }, LOOK_EVERY_MS);
   try {
     createPrivateFile(draft);
-    await run({ name: 'vacuum-into', draft, ...source }, (count) => {
+    await run<void>({ name: 'vacuum-into', draft, ...source }, (count) => {
       pages = count;
     });
   } catch (error) {
@@ -56,14 +59,14 @@ export async function vacuumInto(options: {
 }
 
 /** Removes a file that was never finished, with what SQLite may have left beside it. */
-function removeDraft(draft: string): void {
+export function removeDraft(draft: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
 }
 
 /**
  * Checks a database file, live or not, on a thread and a connection of its own: every page in use (with its HMAC),
- * foreign keys, and the invariants at `now` (Unix ms). Resolves to what is wrong, one sentence each; none when the file
- * is whole.
+ * foreign keys, and, in a file of the present schema, the invariants at `now` (Unix ms). Resolves to what is wrong, one sentence each (none when the file
+ * is whole), and to what is in it: the marks of its header, and the rows a table.
  * @throws SqliteError NOTADB when the key does not fit the first page, and errors of the file system
  */
 export async function verifyFile(options: {
@@ -71,16 +74,26 @@ export async function verifyFile(options: {
   fileKey: FileKey;
   invariants: readonly Invariant[];
   now: number;
-}): Promise<string[]> {
-  return run({ name: 'verify', ...options, invariants: [...options.invariants] });
+}): Promise<Verdict> {
+  return run<Verdict>({
+    name: 'verify',
+    ...options,
+    invariants: [...options.invariants],
+    schemaVersion: SCHEMA_VERSION,
+  });
 }
 
-function run(job: Job, onPages: (pages: number) => void = () => {}): Promise<string[]> {
+/** The SHA-256 of a file, hex, on a thread of its own. Not for a file that SQLite has open: its locks would go. */
+export async function digestOf(path: string): Promise<string> {
+  return run<string>({ name: 'digest', path });
+}
+
+function run<T>(job: Job, onPages: (pages: number) => void = () => {}): Promise<T> {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
   return new Promise((resolve, reject) => {
     worker.on('message', (report: Report) => {
       if ('pages' in report) onPages(report.pages);
-      else if ('result' in report) worker.once('exit', () => resolve(report.result));
+      else if ('result' in report) worker.once('exit', () => resolve(report.result as T));
       else worker.once('exit', () => reject(asError(report.error)));
     });
     worker.once('error', reject);

@@ -6,7 +6,7 @@ import { isBeingReplaced } from './replace.ts';
 /** What SQLite keeps beside a file, and the file itself. */
 const FILES = ['', '-wal', '-shm', '-journal'];
 /** The names, behind that of the database, of files that are built beside it to take its place. */
-const DRAFTS = ['compacting', 'rotating', 'restoring'];
+const DRAFTS = ['compacting', 'rotating', 'restoring', 'restoring-other-key'];
 
 /** Every file that work on a database which was cut off may have left and nobody needs. */
 export function unfinishedFiles({ path, keyCheckPath }: { path: string; keyCheckPath: string }): string[] {
