@@ -49,6 +49,9 @@ describe('help', () => {
     'limits',
     'limits show',
     'limits clear',
+    'backup',
+    'restore',
+    'verify',
     'health',
     'master-key',
     'master-key create',
@@ -94,6 +97,9 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
       'token create --rate-limit many',
       'token create --expires never',
       'health --url nowhere',
+      'backup --keep none',
+      'restore',
+      'verify one two',
     ].map(async (line) => ({ line, ...(await wotp(cwd, line.split(' ').filter(Boolean))) })),
   );
   for (const { line, code, stdout, stderr } of results) {
