@@ -49,6 +49,9 @@ describe('help', () => {
     'limits',
     'limits show',
     'limits clear',
+    'backup',
+    'restore',
+    'verify',
     'health',
     'master-key',
     'master-key create',
@@ -100,6 +103,9 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
       'health --url nowhere',
       'seed --count none',
       'reset everything',
+      'backup --keep none',
+      'restore',
+      'verify one two',
     ].map(async (line) => ({ line, ...(await wotp(cwd, line.split(' ').filter(Boolean))) })),
   );
   for (const { line, code, stdout, stderr } of results) {
