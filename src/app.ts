@@ -9,6 +9,7 @@ import { Simulator } from './channels/simulator/simulator.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { resolveMasterKey } from './database/master-key.ts';
+import { migrationRoutes } from './database/routes.ts';
 import { keyCheckPathIn } from './database/wodb/key-check.ts';
 import { wodbMaintenance } from './database/wodb/maintenance.ts';
 import { openWodb } from './database/wodb/open.ts';
@@ -86,7 +87,13 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
 
   const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
   const keyCheckPath = keyCheckPathIn(dataDir);
-  const database = await openWodb({ path, keyCheckPath, masterKey, onFatal });
+  const database = await openWodb({
+    path,
+    keyCheckPath,
+    masterKey,
+    onFatal,
+    backupFolder: config.backups.folder,
+  });
   try {
     const keyring = await openKeyring(database, masterKey, clock);
     const events = eventRecorder(database, clock);
@@ -206,6 +213,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     limitRoutes(server, { otp, database });
     databaseRoutes(server, maintenance);
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
+    migrationRoutes(server, database);
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
     if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
     healthRoutes(server, health);

@@ -6,6 +6,7 @@ import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
 import { masterKeyCommand } from './master-key.ts';
+import { migrateCommand } from './migrate.ts';
 import { resetCommand } from './reset.ts';
 import { restoreCommand } from './restore.ts';
 import { seedCommand } from './seed.ts';
@@ -41,6 +42,7 @@ for (const command of [
   verifyCommand(),
   healthCommand(),
   masterKeyCommand(),
+  migrateCommand(),
   compactCommand(),
   seedCommand(),
   resetCommand(),

@@ -27,6 +27,8 @@ export interface FileSpace {
  * One database, whichever engine is behind it.
  */
 export interface Database {
+  readonly engine: 'wodb' | 'postgres';
+
   /** Runs queries over what is committed. Never writes. */
   readonly reader: Executor;
 

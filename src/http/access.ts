@@ -35,6 +35,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/simulator/messages': 'admin',
   'PUT /api/v1/simulator/faults': 'admin',
 
+  'GET /api/v1/database/migrations': 'admin',
   'POST /api/v1/database/compact': 'admin',
   'POST /api/v1/database/demo-data': 'admin',
 

@@ -56,6 +56,7 @@ describe('help', () => {
     'master-key',
     'master-key create',
     'master-key rotate',
+    'migrate',
     'compact',
     'seed',
     'reset',

@@ -51,6 +51,39 @@ describe('seed', () => {
   });
 });
 
+describe('migrate', () => {
+  test('shows what a database has, with a server, without one, and before there is one', async () => {
+    const cwd = tempFolder();
+    const status = ['migrate', '--status', '--json'];
+    const nothing = await wotp(cwd, status);
+    expect(nothing.code).toBe(0);
+    expect(lastLine(nothing.stdout)).toMatchObject({
+      engine: 'wodb',
+      migrations: [{ number: 1, name: '0001-initial', appliedAt: null }],
+    });
+    expect(readdirSync(cwd)).toEqual([]);
+
+    const first = await wotp(cwd, ['migrate', '--json']);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(lastLine(first.stdout)).toMatchObject({ backup: null });
+    expect((lastLine(first.stdout) as { applied: string[] }).applied).toContain('0001-initial');
+
+    const file = readFileSync(join(cwd, 'data/wotp.wodb'));
+    const alone = lastLine((await wotp(cwd, status)).stdout);
+    expect(readFileSync(join(cwd, 'data/wotp.wodb')).equals(file)).toBe(true);
+    const { migrations } = alone as { migrations: { appliedAt: string | null }[] };
+    for (const { appliedAt } of migrations) expect(appliedAt).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
+
+    const server = await serve(cwd);
+    expect(server.output()).toContain('First run.');
+    expect(lastLine((await wotp(cwd, status)).stdout)).toEqual(alone);
+    expect(lastLine((await wotp(cwd, ['migrate', '--json'])).stdout)).toEqual({ applied: [], backup: null });
+    const text = await wotp(cwd, ['migrate', '--status']);
+    expect(text.stdout).toMatch(/^The database is wodb\.\n[\s\S]*0001-initial/);
+    expect((await server.stop()).code).toBe(0);
+  });
+});
+
 describe('compact', () => {
   const KEEP_A_DAY = { RETENTION_DAYS_VERIFICATIONS: '1', RETENTION_DAYS_EVENTS: '1' };
 

@@ -25,6 +25,7 @@ const PROMISED = [
   'PUT /api/v1/simulator/faults',
   'GET /api/v1/limits/:phone',
   'DELETE /api/v1/limits/:phone',
+  'GET /api/v1/database/migrations',
   'POST /api/v1/database/compact',
   'POST /api/v1/database/demo-data',
   'POST /api/v1/database/backups',

@@ -1,9 +1,10 @@
 import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database } from '../database.ts';
-import { migrateToLatest } from '../migrate.ts';
+import { MIGRATIONS, migrateToLatest, migrationStates } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
 import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
+import { makeBackup, prepareBackupFolder } from './backup.ts';
 import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
 import { createFileKey, fileKeyOf, holdsDatabase } from './file-key.ts';
@@ -24,6 +25,8 @@ export interface WodbOptions {
   /** Called when a sync to disk failed; the process has to end. */
   onFatal: (error: Error) => void;
   maxWaitingWrites?: number;
+  /** Where a backup goes before the schema of an older file is changed; none is made when absent. */
+  backupFolder?: string;
 }
 
 /** An open WODB database, and what a thread of its own needs to open it once more. */
@@ -31,6 +34,14 @@ export interface WodbDatabase extends Database {
   /** The file, without links. */
   readonly path: string;
   readonly fileKey: FileKey;
+  /** What this opening has done to the schema. */
+  readonly upgrade: Upgrade;
+}
+
+/** What was done to a schema: the names of the migrations that were applied, and the backup that was made before. */
+export interface Upgrade {
+  applied: string[];
+  backup: string | null;
 }
 
 /**
@@ -48,16 +59,24 @@ export async function openWodb(options: WodbOptions): Promise<WodbDatabase> {
     finishReplacement(path);
     removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
-    const fileKey = holdsDatabase(path, keyCheck)
+    const held = holdsDatabase(path, keyCheck);
+    const fileKey = held
       ? fileKeyOf(path, options.masterKey, keyCheck)
       : await createDatabase(path, options.masterKey);
     const open = (mode: ConnectionMode) =>
       explaining(path, keyCheck !== undefined, () => new WodbConnection(path, fileKey, mode));
     const writer = await open('write');
     try {
+      const applied = held ? await explaining(path, true, () => pendingOf(writer)) : Object.keys(MIGRATIONS);
+      const backup = held && applied.length > 0 ? await backedUp({ ...options, path, fileKey }) : null;
       await explaining(path, true, () => bringUpToDate(writer));
       if (!keyCheck) writeKeyCheck(options.keyCheckPath, fileKey);
-      return wodbDatabase(writer, await open('read'), releaseLock, { ...options, path, fileKey });
+      return wodbDatabase(writer, await open('read'), releaseLock, {
+        ...options,
+        path,
+        fileKey,
+        upgrade: { applied, backup },
+      });
     } catch (error) {
       writer.close();
       throw error;
@@ -89,6 +108,37 @@ async function createDatabase(path: string, masterKey: string): Promise<FileKey>
   renameSync(draft, path);
   syncFolder(dirname(path));
   return fileKey;
+}
+
+/** The names of the migrations that a file still has to get. */
+async function pendingOf(connection: WodbConnection): Promise<string[]> {
+  connection.sqlite.exec('BEGIN');
+  try {
+    const states = await migrationStates(kyselyOver(connection));
+    return states.flatMap(({ name, appliedAt }) => (appliedAt === null ? [name] : []));
+  } finally {
+    connection.sqlite.exec('ROLLBACK');
+  }
+}
+
+/** Makes the backup that lets an operator go back to the version before; resolves to its path. */
+async function backedUp({
+  path,
+  fileKey,
+  backupFolder,
+}: WodbOptions & { fileKey: FileKey }): Promise<string | null> {
+  if (backupFolder === undefined) return null;
+  try {
+    prepareBackupFolder(backupFolder);
+    const { file } = await makeBackup({ path, fileKey, to: backupFolder, now: Date.now() });
+    return file;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DatabaseOpenError(
+      `The schema of ${path} has to be brought up to date, and the backup before it cannot be made. ${why} The database was not touched.`,
+      error,
+    );
+  }
 }
 
 /** Applies the missing migrations in one transaction: a crash leaves the old schema or the new one. */
@@ -129,9 +179,9 @@ function wodbDatabase(
   writer: WodbConnection,
   reader: WodbConnection,
   releaseLock: () => void,
-  options: WodbOptions & { fileKey: FileKey },
+  options: WodbOptions & { fileKey: FileKey; upgrade: Upgrade },
 ): WodbDatabase {
-  const { path, fileKey } = options;
+  const { path, fileKey, upgrade } = options;
   const queue = new WriteQueue(writer, { onFatal: options.onFatal, maxWaiting: options.maxWaitingWrites });
   const writing = kyselyOver(writer);
   const reading = kyselyOver(reader);
@@ -150,8 +200,10 @@ function wodbDatabase(
   };
 
   return {
+    engine: 'wodb',
     path,
     fileKey,
+    upgrade,
     reader: reading,
     transaction: (work) => queue.run(() => work(writing)),
     // Transactions run one after another here, so every one is already alone.

@@ -10,11 +10,11 @@ const DRAFTS = ['compacting', 'rotating', 'restoring', 'restoring-other-key'];
 
 /** Every file that work on a database which was cut off may have left and nobody needs. */
 export function unfinishedFiles({ path, keyCheckPath }: { path: string; keyCheckPath: string }): string[] {
-  return [
-    ...DRAFTS.flatMap((draft) => FILES.map((end) => `${path}.${draft}${end}`)),
-    nextKeyCheckPath(keyCheckPath),
-    nextMasterKeyPath(dirname(keyCheckPath)),
-  ];
+  const masterKeyPath = masterKeyPathIn(dirname(keyCheckPath));
+  const next = [nextKeyCheckPath(keyCheckPath), nextMasterKeyPath(dirname(keyCheckPath))];
+  // Small files are written under a temporary name first.
+  const small = [`${path}.replace`, keyCheckPath, masterKeyPath, ...next].map((file) => `${file}.tmp`);
+  return [...DRAFTS.flatMap((draft) => FILES.map((end) => `${path}.${draft}${end}`)), ...next, ...small];
 }
 
 /**
