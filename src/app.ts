@@ -273,6 +273,8 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     const stop = async () => {
       health.beginStop();
       stopSignal.abort();
+      // First, as who has asked for a backup still waits for the answer.
+      await maintenance.stop();
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
       // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
       const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);
@@ -283,7 +285,6 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       clearTimeout(cutOff);
       await dispatcher.stop();
       for (const work of background) await work.stop();
-      await maintenance.idle();
       await writeCounts().catch((error: unknown) =>
         log.error({ err: error }, 'request counts were not written'),
       );

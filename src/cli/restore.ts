@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { masterKeyPathIn, presentMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
-import { restoreDatabase } from '../database/wodb/restore.ts';
 import { command, print, settings } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { givenMasterKey, withKeyFile } from './key-file.ts';
@@ -31,6 +30,7 @@ export function restoreCommand(): Command {
           `This puts ${file} in the place of ${path}, and what came after the backup is no longer in use. Give --yes if you want that; nothing was changed.`,
         );
       }
+      const { restoreDatabase } = await import('../database/wodb/restore.ts');
       const restored = await restoreDatabase({
         file,
         path,

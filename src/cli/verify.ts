@@ -4,7 +4,6 @@ import type { Config } from '../config/config.ts';
 import { presentMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import type { Verdict } from '../database/wodb/run-in-worker.ts';
-import { verifyAtRest, verifyStopped } from '../database/wodb/verify.ts';
 import { INVARIANTS } from '../health/invariants.ts';
 import { runningServer } from './api-client.ts';
 import { command, print, settings } from './command.ts';
@@ -34,7 +33,7 @@ export function verifyCommand(): Command {
         (existsSync(file) && existsSync(path) && realpathSync(file) === realpathSync(path));
       const { findings, schemaVersion, rows } = isDatabase
         ? await checkDatabase(config)
-        : await verifyAtRest({
+        : await (await import('../database/wodb/verify.ts')).verifyAtRest({
             file,
             masterKey: givenMasterKey(keyFile) ?? masterKeyOf(config),
             invariants: INVARIANTS,
@@ -59,6 +58,7 @@ async function checkDatabase(config: Config): Promise<Shown> {
   if (server) return (await server.call<{ data: Shown }>('POST', '/api/v1/database/verify')).data;
   const { path, dataDir } = config.database;
   if (!existsSync(path)) throw new CommandError(`There is no database at ${path}.`);
+  const { verifyStopped } = await import('../database/wodb/verify.ts');
   return verifyStopped({
     path,
     keyCheckPath: keyCheckPathIn(dataDir),

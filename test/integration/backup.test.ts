@@ -4,12 +4,14 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { expectProblem } from '../support/problem.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { settle } from '../support/test-clock.ts';
@@ -141,6 +143,18 @@ describe('a backup', () => {
     const { status, body } = await server.call('GET', 'database/job', { asAdmin: true });
     expect([status, body]).toEqual([200, { success: true, data: null }]);
   });
+});
+
+test('a stop gives a running backup up, answers who waits for it, and leaves nothing half-made', async () => {
+  const server = await startTestApp({ env: ENV });
+  const waiting = backUp(server);
+  while (server.app.maintenance.job() === undefined) await new Promise((resolve) => setImmediate(resolve));
+  await server.stop({ keepFiles: true });
+  const { detail } = expectProblem(await waiting, 'SERVICE_UNAVAILABLE');
+  expect(detail).toBe('The server is stopping and has given the backup up.');
+  expect(readdirSync(join(server.dir, 'backups'))).toEqual([]);
+  expect(readdirSync(server.dir).filter((name) => /-(wal|shm)$/.test(name))).toEqual([]);
+  rmSync(server.dir, { recursive: true });
 });
 
 test('keeping the newest removes older backups that are described as ours, and nothing else', async () => {
@@ -292,6 +306,20 @@ describe('verify', () => {
       expect.stringMatching(/^Messages wait to be sent and have no code: msg_\w+\.$/),
     ]);
   });
+});
+
+test('a backup that finds no room says so, leaves nothing behind, and the server goes on', async ({
+  skip,
+}) => {
+  const disk = smallDisk(64 * 1024);
+  if (disk === undefined) return skip('a disk of its own cannot be mounted here');
+  const server = await started();
+  await expect(server.app.maintenance.backup({ to: disk }, 'cli')).rejects.toThrow(
+    'There is no room for the backup on its disk. Free some, or choose another folder. No backup was made.',
+  );
+  expect(readdirSync(disk)).toEqual([]);
+  await verificationsOf(server).sent({ phone: newPhone() });
+  expect((await backUp(server)).status).toBe(201);
 });
 
 test('a folder that is not there and a name that is taken are refused before anything is written', async () => {

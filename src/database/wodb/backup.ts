@@ -39,6 +39,8 @@ export interface BackupOptions {
   /** Unix ms. */
   now: number;
   onProgress?: (progress: BackupProgress) => void;
+  /** Gives the backup up. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -48,7 +50,7 @@ export interface BackupOptions {
  *   nothing is left behind
  */
 export async function makeBackup(options: BackupOptions): Promise<Backup> {
-  const { path, fileKey, backupKey, keep, now, onProgress = () => {} } = options;
+  const { path, fileKey, backupKey, keep, now, onProgress = () => {}, signal } = options;
   const file = targetFile(options.to, now);
   const draft = `${file}.draft`;
   try {
@@ -59,15 +61,22 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
       draft,
       ...(backupKey ? { draftKey: backupKey } : {}),
       onProgress: (done) => onProgress({ phase: 'copying', done }),
+      signal,
     });
     onProgress({ phase: 'checking', done: 0 });
-    const verdict = await verifyFile({ path: draft, fileKey: backupKey ?? fileKey, invariants: [], now });
+    const verdict = await verifyFile({
+      path: draft,
+      fileKey: backupKey ?? fileKey,
+      invariants: [],
+      now,
+      signal,
+    });
     if (verdict.findings.length > 0) {
       throw new DatabaseError(
         `The copy does not verify, so there is no backup. ${verdict.findings.join(' ')}`,
       );
     }
-    const sha256 = await digestOf(draft);
+    const sha256 = await digestOf(draft, signal);
     const bytes = statSync(draft).size;
     // First the manifest, so that no backup is ever without it.
     writeManifest(file, {
@@ -119,6 +128,9 @@ export function prepareBackupFolder(folder: string): void {
 
 /** Says what keeps a backup from being made, in words for the operator. */
 function asBackupError(error: unknown): unknown {
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new DatabaseError('The server is stopping and has given the backup up.', error);
+  }
   const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
   const refusal = (sentence: string) => new DatabaseError(`${sentence} No backup was made.`, error);
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {

@@ -24,7 +24,7 @@ export interface BackupState {
   failure: string | undefined;
 }
 
-/** Long work on a WODB database in use: one job at a time, each on a thread of its own. */
+/** Long work on a WODB database in use: one job at a time, each in a process of its own. */
 export type WodbMaintenance = ReturnType<typeof wodbMaintenance>;
 
 export function wodbMaintenance(deps: {
@@ -38,6 +38,8 @@ export function wodbMaintenance(deps: {
 }) {
   const { database, invariants, clock, folder, record } = deps;
   let state: JobState | undefined;
+  const ending = new AbortController();
+  const { signal } = ending;
   let running: Promise<unknown> = Promise.resolve();
   const [newest] = ownBackups(folder);
   const backups: BackupState = {
@@ -66,6 +68,7 @@ export function wodbMaintenance(deps: {
       path: database.path,
       fileKey: database.fileKey,
       now: clock.now(),
+      signal,
       onProgress: ({ phase, done }) => {
         state = { name: 'backup', phase, percent: Math.floor(done * 100) };
       },
@@ -103,7 +106,9 @@ export function wodbMaintenance(deps: {
      */
     async verify(): Promise<Verdict> {
       const { path, fileKey } = database;
-      return alone('verify', 'checking', () => verifyFile({ path, fileKey, invariants, now: clock.now() }));
+      return alone('verify', 'checking', () =>
+        verifyFile({ path, fileKey, invariants, now: clock.now(), signal }),
+      );
     },
 
     /** What runs now; undefined when nothing does. */
@@ -113,6 +118,12 @@ export function wodbMaintenance(deps: {
 
     /** Resolves when no job runs. */
     async idle(): Promise<void> {
+      await running;
+    },
+
+    /** Gives up what runs; resolves when it has ended. Nothing can be begun afterwards. */
+    async stop(): Promise<void> {
+      ending.abort();
       await running;
     },
   };

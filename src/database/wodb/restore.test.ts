@@ -1,7 +1,8 @@
-import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { smallDisk } from '../../../test/support/small-disk.ts';
 import { tempFolder } from '../../../test/support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../../../test/support/test-app.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../../../test/support/verifications.ts';
@@ -163,6 +164,23 @@ test('a backup of an installation with another master key says which key has to 
   ).rejects.toThrow(/values in .* were made under another master key/);
   await expect(restore({ masterKey: undefined })).rejects.toThrow(/no master key to open the backup with/);
   expect(contentsOf(dir)).toEqual(before);
+});
+
+test('a restore that finds no room says so, and every file stays as it is', async ({ skip }) => {
+  const { dir, restore } = installation();
+  const { size } = statSync(databasePathIn(dir));
+  const disk = smallDisk(size + size / 2);
+  if (disk === undefined) return skip('a disk of its own cannot be mounted here');
+  for (const name of ['wotp.wodb', 'wotp.keycheck', 'wotp.wodb.lock'])
+    cpSync(join(dir, name), join(disk, name));
+  const before = contentsOf(disk);
+  const refused = restore({
+    path: databasePathIn(disk),
+    keyCheckPath: keyCheckPathIn(disk),
+    masterKeyPath: join(disk, 'master.key'),
+  });
+  await expect(refused).rejects.toThrow(/There is no room to build the restored database/);
+  expect(contentsOf(disk)).toEqual(before);
 });
 
 test('while somebody uses the database nothing is restored', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../../test/support/temp-folder.ts';
@@ -119,6 +119,22 @@ test('a copy that cannot be made says why and leaves nothing behind', async () =
   expect(contentsOf(copy)).toEqual({});
   const nowhere = join(copy, 'no', 'such', 'folder');
   await expect(vacuumInto({ path, fileKey: fileKeyOf(path), draft: nowhere })).rejects.toThrow('ENOENT');
+});
+
+test('a job that is given up ends at once, and its draft is gone', async () => {
+  const dir = tempFolder();
+  const path = databasePathIn(dir);
+  await fill(await openDatabase(dir), 2_000);
+  const fileKey = fileKeyOf(path);
+  const copy = tempFolder();
+  const ending = new AbortController();
+  const given = vacuumInto({ path, fileKey, draft: databasePathIn(copy), signal: ending.signal });
+  while (!existsSync(databasePathIn(copy))) await new Promise((resolve) => setImmediate(resolve));
+  ending.abort();
+  await expect(given).rejects.toMatchObject({ name: 'AbortError' });
+  expect(contentsOf(copy)).toEqual({});
+  const verify = verifyFile({ path, fileKey, invariants: [], now: 0, signal: ending.signal });
+  await expect(verify).rejects.toMatchObject({ name: 'AbortError' });
 });
 
 test('verify tells of a damaged page, of broken references and of invariants that do not hold, each by its place', async () => {

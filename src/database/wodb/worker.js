@@ -1,9 +1,9 @@
 // @ts-check
-// A job in a thread of its own, so that the server goes on answering while it runs. Started by run-in-worker.ts.
-// Plain JavaScript: a worker is loaded by Node itself, which cannot read TypeScript before version 22.
+// A job in a process of its own, so that the server goes on answering while it runs, and can end it at any moment: SQLite
+// cannot be interrupted from here, and a process cannot end while one of its threads is in a long call.
+// Started by run-in-worker.ts. Plain JavaScript, because Node itself loads it, which cannot read TypeScript before 22.
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { rawKey, unlock } from './unlock.js';
 
@@ -17,6 +17,8 @@ import { rawKey, unlock } from './unlock.js';
  * @typedef {{ findings: string[], applicationId: number, schemaVersion: number, rows: Record<string, number> }} Verdict
  * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string } }} Report
  */
+
+const parent = process.ppid;
 
 /** Findings of one kind that are told one by one. */
 const TOLD_MAX = 10;
@@ -52,6 +54,8 @@ function vacuumInto({ path, fileKey, draft, draftKey }) {
   } finally {
     source.close();
   }
+  // Somebody else may be at work on the draft when the process that wanted it has died.
+  if (process.ppid !== parent) throw new Error('The process that asked for the copy has ended.');
   if (draftKey) {
     const copy = open(draft, fileKey, false);
     try {
@@ -157,7 +161,7 @@ function rowCounts(sqlite) {
 }
 
 /**
- * The SHA-256 of a file, hex. Not for one that SQLite has open in this process: closing it here would drop its locks.
+ * The SHA-256 of a file, hex.
  * @param {DigestJob} job
  */
 function digest({ path }) {
@@ -180,14 +184,21 @@ function perform(job) {
   return job.name === 'verify' ? verify(job) : digest(job);
 }
 
-/** @param {Report} what */
-function report(what) {
-  parentPort?.postMessage(what);
+/**
+ * @param {Report} what
+ * @param {() => void} [sent]
+ */
+function report(what, sent = () => {}) {
+  process.send?.(what, sent);
 }
 
-try {
-  report({ result: perform(/** @type {Job} */ (workerData)) });
-} catch (error) {
-  const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
-  report({ error: { code, message } });
-}
+process.once('message', (job) => {
+  // Without the channel nothing keeps the process alive.
+  const end = () => process.disconnect();
+  try {
+    report({ result: perform(/** @type {Job} */ (job)) }, end);
+  } catch (error) {
+    const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
+    report({ error: { code, message } }, end);
+  }
+});
