@@ -105,10 +105,11 @@ export class BuiltServer {
    * Calls the API as the administrator.
    * @param {string} method
    * @param {string} path
+   * @param {object} [body]
    * @returns {Promise<Answer>}
    */
-  callAsAdmin(method, path) {
-    return this.#call(method, path, { 'x-master-key': this.#secrets.password });
+  callAsAdmin(method, path, body) {
+    return this.#call(method, path, { 'x-master-key': this.#secrets.password }, body);
   }
 
   /**

@@ -1,14 +1,22 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
+import { basename } from 'node:path';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
+import { arrivedRepository } from './channels/simulator/repository.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { openDatabase } from './database/open.ts';
+import { migrationRoutes } from './database/routes.ts';
+import { wodbMaintenance } from './database/wodb/maintenance.ts';
+import { isWodb } from './database/wodb/open.ts';
+import { databaseRoutes } from './database/wodb/routes.ts';
+import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
 import { v3Logs } from './events/v3-logs.ts';
+import { INVARIANTS } from './health/invariants.ts';
 import { healthRoutes } from './health/routes.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
@@ -26,6 +34,7 @@ import { sessionRoutes } from './keys/session-routes.ts';
 import { v3Routes } from './keys/v3-routes.ts';
 import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
+import { CronSchedule } from './lib/cron-schedule.ts';
 import type { Logger } from './lib/logger.ts';
 import { Periodic } from './lib/periodic.ts';
 import { sharedClock } from './lib/shared-clock.ts';
@@ -37,6 +46,9 @@ import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
 import { projectService } from './projects/service.ts';
+import { compaction } from './retention/compaction.ts';
+import { retention } from './retention/retention.ts';
+import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
 
 const EXPIRY_SWEEP_MS = 1_000;
@@ -126,7 +138,31 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       log,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
-    const health = healthService({ database, dispatcher, clock, dataDir, mockMode, version: VERSION });
+    const maintenance =
+      isWodb(database) &&
+      wodbMaintenance({
+        database,
+        invariants: INVARIANTS,
+        clock,
+        folder: config.backups.folder,
+        record: async ({ actor, file, reason }) => {
+          const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
+          const type = file ? 'backup.created' : 'backup.failed';
+          await database
+            .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
+            .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
+        },
+      });
+    const health = healthService({
+      database,
+      dispatcher,
+      clock,
+      dataDir,
+      mockMode,
+      version: VERSION,
+      backups: maintenance ? maintenance.backups : undefined,
+      backupsAreScheduled: config.backups.cron !== undefined,
+    });
 
     const controlConnections = new WeakSet<Socket>();
     const server = await createServer({
@@ -152,7 +188,18 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       corsOrigins: config.server.corsOrigins,
       secure,
     });
+    const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
+    const keeping = retention({
+      database,
+      clock,
+      otp,
+      messages,
+      arrived: arrivedRepository(database),
+      events,
+      forgetAnswers: once.forget,
+      rules: config.retention,
+    });
     await collectRoutes(server, VERSION);
     otpRoutes(server, {
       otp,
@@ -169,7 +216,11 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
+    if (maintenance) databaseRoutes(server, maintenance);
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
+    migrationRoutes(server, database);
+    compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
+    if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
     healthRoutes(server, health);
     await serveDocs(server);
     await servePages(server);
@@ -178,7 +229,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       await counters.flush();
       await keys.flushUsage();
     };
-    const background = [
+    const background: { start(): void; stop(): Promise<void> }[] = [
       new Periodic(
         {
           name: 'expiring verifications',
@@ -200,7 +251,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           name: 'purging what is over',
           intervalMs: PURGE_MS,
           run: async () => {
-            await once.purge();
+            await keeping.purge(stopSignal.signal);
             await counters.purge(longestWindowMs);
           },
         },
@@ -216,6 +267,11 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       };
       background.push(new Periodic(work, clock, log));
     }
+    if (maintenance && config.backups.cron !== undefined) {
+      const { cron, keep } = config.backups;
+      const work = { name: 'the scheduled backup', run: () => maintenance.backup({ keep }, 'schedule') };
+      background.push(new CronSchedule(cron, work, clock, log));
+    }
     let control: HttpServer | undefined;
     const listenForCommands = async (): Promise<string | undefined> => {
       const socketPath = controlSocketPath(dataDir);
@@ -229,6 +285,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
 
     const stop = async () => {
       health.beginStop();
+      stopSignal.abort();
+      // First, as who has asked for a backup still waits for the answer.
+      if (maintenance) await maintenance.stop();
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
       // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
       const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);
@@ -251,6 +310,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       database,
       server,
       health,
+      /** Undefined on PostgreSQL. */
+      maintenance: maintenance || undefined,
       defaultProjectId,
       keys,
       admin,

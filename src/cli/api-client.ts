@@ -17,13 +17,8 @@ export interface ApiClient {
  * @throws DatabaseInUseError when another process holds the database but no server answers
  */
 export async function openApi(config: Config): Promise<ApiClient> {
-  const socketPath = controlSocketPath(config.database.dataDir);
-  if (socketPath && (await answers(socketPath))) {
-    return {
-      call: (method, path, body) => overSocket(socketPath, method, path, body),
-      close: async () => {},
-    };
-  }
+  const server = await runningServer(config);
+  if (server) return server;
   const { buildApp } = await import('../app.ts');
   const { openLog } = await import('../lib/logger.ts');
   const { log } = openLog({ level: 'silent', dir: undefined });
@@ -42,6 +37,16 @@ export async function openApi(config: Config): Promise<ApiClient> {
     );
   }
   return { call: (method, path, body) => overSocket(ownPath, method, path, body), close: () => app.stop() };
+}
+
+/** The running server over its control socket; undefined when none runs. */
+export async function runningServer(config: Config): Promise<ApiClient | undefined> {
+  const socketPath = controlSocketPath(config.database.dataDir);
+  if (!socketPath || !(await answers(socketPath))) return undefined;
+  return {
+    call: (method, path, body) => overSocket(socketPath, method, path, body),
+    close: async () => {},
+  };
 }
 
 async function answers(socketPath: string): Promise<boolean> {

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
-import { loadConfig, readEnvironment } from '../config/config.ts';
+import { type Config, loadConfig, readEnvironment } from '../config/config.ts';
+import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
 import { type ApiClient, openApi } from './api-client.ts';
+import { CommandError } from './command-error.ts';
 
 /** A command with its help, an example and `--json`. */
 export function command(name: string, description: string, example: string): Command {
@@ -10,9 +12,24 @@ export function command(name: string, description: string, example: string): Com
     .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
+/** The settings of this folder and environment. */
+export function settings(): Config {
+  return loadConfig(readEnvironment(process.cwd()));
+}
+
+/**
+ * The settings, for a command that looks after the database file.
+ * @throws CommandError with what serves instead when the data is in PostgreSQL
+ */
+export function settingsOfFile(name: FileCommand): Config {
+  const config = settings();
+  if (config.database.url !== undefined) throw new CommandError(postgresToolsInstead(name));
+  return config;
+}
+
 /** Runs `work` with the API as administrator, and lets go of it afterwards. */
 export async function withApi(work: (api: ApiClient) => Promise<void>): Promise<void> {
-  const api = await openApi(loadConfig(readEnvironment(process.cwd())));
+  const api = await openApi(settings());
   try {
     await work(api);
   } finally {

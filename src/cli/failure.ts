@@ -5,6 +5,7 @@ import { NewerSchemaError } from '../database/migrate.ts';
 import { PostgresOpenError } from '../database/postgres/errors.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
+import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
 import { CommandError } from './command-error.ts';
@@ -18,6 +19,7 @@ const EXPECTED = [
   NewerSchemaError,
   V3FileError,
   PostgresOpenError,
+  RebuildError,
   WrongMasterKeyError,
 ];
 

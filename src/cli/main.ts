@@ -1,12 +1,18 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
+import { backupCommand } from './backup.ts';
+import { compactCommand } from './compact.ts';
 import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
 import { masterKeyCommand } from './master-key.ts';
 import { migrateCommand } from './migrate.ts';
+import { resetCommand } from './reset.ts';
+import { restoreCommand } from './restore.ts';
+import { seedCommand } from './seed.ts';
 import { serveCommand } from './serve.ts';
 import { tokenCommand } from './token.ts';
+import { verifyCommand } from './verify.ts';
 
 const WRONG_USAGE = 2;
 
@@ -31,9 +37,15 @@ for (const command of [
   serveCommand(),
   tokenCommand(),
   limitsCommand(),
+  backupCommand(),
+  restoreCommand(),
+  verifyCommand(),
   healthCommand(),
   masterKeyCommand(),
   migrateCommand(),
+  compactCommand(),
+  seedCommand(),
+  resetCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -1,11 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { generateMasterKey } from '../database/master-key.ts';
-import { command, print } from './command.ts';
+import type { Config } from '../config/config.ts';
+import { GROUPS } from '../config/groups.ts';
+import { generateMasterKey, masterKeyPathIn, resolveMasterKey } from '../database/master-key.ts';
+import { keyCheckPathIn } from '../database/wodb/key-check.ts';
+import { DatabaseInUseError } from '../database/wodb/lock.ts';
+import { isBeingReplaced } from '../database/wodb/replace.ts';
+import { rotateMasterKey } from '../database/wodb/rotate.ts';
+import { command, print, settingsOfFile } from './command.ts';
+import { CommandError } from './command-error.ts';
+import { showProgress } from './progress.ts';
+
+const NEW_KEY_VARIABLE = 'WOTP_NEW_MASTER_KEY';
+
+interface RotateOptions {
+  newKeyFile?: string;
+  yes?: boolean;
+  json?: boolean;
+}
 
 export function masterKeyCommand(): Command {
   const masterKey = command(
     'master-key',
-    'make the key that encrypts the database',
+    'make and change the key that encrypts the database',
     'wotp master-key create',
   );
   masterKey.addCommand(
@@ -20,5 +37,97 @@ export function masterKeyCommand(): Command {
         print(json, { masterKey: key }, key);
       }),
   );
+  masterKey.addCommand(
+    command(
+      'rotate',
+      `put the database under a new master key, while no server runs. The key comes from a file, or from ${NEW_KEY_VARIABLE}; where master.key holds the present one, a new one is made unless you give one`,
+      'wotp master-key rotate --new-key-file new.key --yes',
+    )
+      .option('--new-key-file <file>', 'a file that holds the new key; - is standard input')
+      .option('--yes', 'really do it; without it nothing is changed')
+      .option('--json', 'print one line of JSON')
+      .action(rotate),
+  );
   return masterKey;
+}
+
+async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
+  const config = settingsOfFile('master-key rotate');
+  const { dataDir, path } = config.database;
+  const keepsKey = config.security.masterKey === undefined;
+  // Looked at first: otherwise a key would be made for a database that is not there.
+  if (![path, keyCheckPathIn(dataDir)].some(existsSync) && !isBeingReplaced(path)) {
+    throw new CommandError(`There is no database at ${path} yet. Start it with the key of your choice.`);
+  }
+  const newMasterKey = newKeyOf(newKeyFile, config);
+  if (!yes) {
+    throw new CommandError(
+      `This writes the whole database anew under the new master key, and the old key opens it no more. Keep the old key as long as you keep backups made with it. To go on, add --yes.`,
+    );
+  }
+  const progress = showProgress('writing the database under the new key', json);
+  let version: number;
+  try {
+    const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
+    if (masterKey === newMasterKey) {
+      throw new CommandError('The new master key is the present one. Give another; nothing was changed.');
+    }
+    version = await rotateMasterKey({
+      path,
+      dataDir,
+      masterKey,
+      newMasterKey,
+      keepsKey,
+      onProgress: (done) => progress.reach(done * 100),
+    });
+  } catch (error) {
+    if (!(error instanceof DatabaseInUseError)) throw error;
+    throw new CommandError(
+      'A server or another command is using the database. Stop it, rotate the key, and start it with the new one; nothing was changed.',
+    );
+  } finally {
+    progress.end();
+  }
+  print(
+    json,
+    { version, keptIn: keepsKey ? masterKeyPathIn(dataDir) : null },
+    [
+      `The database is under the new master key (version ${version}).`,
+      keepsKey
+        ? `It is kept in ${masterKeyPathIn(dataDir)}.`
+        : 'Set DB_MASTER_KEY to it before the next start.',
+      'Backups made until now open with the old key only.',
+    ].join('\n'),
+  );
+}
+
+/** The new key as it was given, or a new one where WOTP keeps the key itself. */
+function newKeyOf(file: string | undefined, config: Config): string {
+  const keepsKey = config.security.masterKey === undefined;
+  const fromEnvironment = process.env[NEW_KEY_VARIABLE] ?? '';
+  if (file === undefined && fromEnvironment === '') {
+    if (keepsKey) return generateMasterKey();
+    throw new CommandError(
+      `The master key is set by DB_MASTER_KEY, so you have to give the new one: in a file (--new-key-file) or in ${NEW_KEY_VARIABLE}. \`wotp master-key create\` makes one.`,
+    );
+  }
+  // What stands in a file, and master.key is one, is read without white space at its ends.
+  const given = file === undefined ? fromEnvironment : readKeyFile(file);
+  const key = file !== undefined || keepsKey ? given.trim() : given;
+  const { masterKey } = GROUPS.security;
+  const accepted = key === '' ? undefined : masterKey.parse(key);
+  if (accepted === undefined) {
+    throw new CommandError(`The new master key is not one; allowed: ${masterKey.allowed}.`);
+  }
+  return accepted;
+}
+
+function readKeyFile(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new CommandError(
+      `The file of the new key cannot be read (${(error as NodeJS.ErrnoException).code}): ${file}. Nothing was changed.`,
+    );
+  }
 }

@@ -1,19 +1,24 @@
 import { type Command, Option } from 'commander';
 import { command } from './command.ts';
 import { migrateFromV3, readV3Key, type V3KeySource } from './migrate-from-v3.ts';
+import { bringSchemaUp, showMigrations } from './migrate-schema.ts';
 
-interface Options extends V3KeySource {
-  fromV3: string;
+interface MigrateOptions extends V3KeySource {
+  status?: boolean;
+  fromV3?: string;
   json?: boolean;
 }
 
 export function migrateCommand(): Command {
   return command(
     'migrate',
-    'bring the tokens and the log of a v3 database along',
-    'wotp migrate --from-v3 ./v3/database.wodb --v3-key-file ./v3.key',
+    'bring the schema of the database up to this version, with a backup before (every start does the same), or bring the tokens and the log of a v3 database along',
+    'wotp migrate --status\n  $ wotp migrate --from-v3 ./v3/database.wodb --v3-key-file ./v3.key',
   )
-    .requiredOption('--from-v3 <file>', "v3's database (database.wodb); it is only read")
+    .addOption(
+      new Option('--status', 'only show each migration, and whether it is applied').conflicts('fromV3'),
+    )
+    .option('--from-v3 <file>', "bring along v3's database (database.wodb); it is only read")
     .addOption(
       new Option(
         '--v3-key <key>',
@@ -25,7 +30,14 @@ export function migrateCommand(): Command {
       'a file with that key (or set V3_DB_MASTER_KEY, or give it on standard input)',
     )
     .option('--json', 'print one line of JSON')
-    .action(async ({ fromV3, json, ...source }: Options, migrate: Command) => {
+    .action(async ({ status, fromV3, json, ...source }: MigrateOptions, migrate: Command) => {
+      if (fromV3 === undefined) {
+        if (source.v3Key !== undefined || source.v3KeyFile !== undefined) {
+          migrate.error("error: a key of v3 was given without v3's database: add --from-v3 <file>");
+        }
+        await (status ? showMigrations(json) : bringSchemaUp(json));
+        return;
+      }
       const key = await readV3Key(source);
       if (!key) {
         migrate.error(

@@ -37,6 +37,7 @@ describe('defaults', () => {
         url: undefined,
         poolSize: 10,
       },
+      backups: { cron: undefined, keep: 7, folder: '/srv/wotp/data/backups' },
       otp: {
         length: 6,
         expiryMinutes: 5,
@@ -57,6 +58,7 @@ describe('defaults', () => {
       },
       bot: { mockMode: true },
       simulator: { deliveredMs: 300, readMs: 1000 },
+      retention: { verificationDays: 30, eventDays: 90 },
       logging: { level: 'info', dir: undefined },
     });
   });

@@ -17,10 +17,12 @@ export interface Config {
   readonly server: Values<Groups['server']> & { readonly isProduction: boolean };
   readonly security: Values<Groups['security']>;
   readonly database: Values<Groups['database']> & { readonly path: string };
+  readonly backups: Values<Groups['backups']> & { readonly folder: string };
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
   readonly bot: { readonly mockMode: boolean };
   readonly simulator: Values<Groups['simulator']>;
+  readonly retention: Values<Groups['retention']>;
   readonly logging: Values<Groups['logging']>;
 }
 
@@ -41,10 +43,12 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
   const server = readGroup(GROUPS.server, env, problems);
   const security = readGroup(GROUPS.security, env, problems);
   const database = readGroup(GROUPS.database, env, problems);
+  const backups = readGroup(GROUPS.backups, env, problems);
   const otp = readGroup(GROUPS.otp, env, problems);
   const limits = readGroup(GROUPS.limits, env, problems);
   const bot = readGroup(GROUPS.bot, env, problems);
   const simulator = readGroup(GROUPS.simulator, env, problems);
+  const retention = readGroup(GROUPS.retention, env, problems);
   const logging = readGroup(GROUPS.logging, env, problems);
 
   const isProduction = server.environment === 'production';
@@ -57,10 +61,12 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     server: { ...server, isProduction },
     security,
     database: { ...database, dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
+    backups: { ...backups, folder: join(dataDir, 'backups') },
     otp: { ...otp, expiryMinutes },
     limits,
     bot: { mockMode: bot.mockMode ?? !isProduction },
     simulator,
+    retention,
     logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },
   };
 }

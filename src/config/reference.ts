@@ -5,10 +5,12 @@ const TITLES: Record<keyof typeof GROUPS, string> = {
   server: 'Server',
   security: 'Security',
   database: 'Database',
+  backups: 'Backups',
   otp: 'Codes',
   limits: 'Limits',
   bot: 'WhatsApp',
   simulator: 'Virtual phone',
+  retention: 'Retention',
   logging: 'Logs',
 };
 

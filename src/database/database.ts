@@ -13,6 +13,16 @@ export type Parameters<P> = <K extends keyof P & string>(name: K) => P[K];
 /** A query compiled once; each run gives the values for its named parameters and resolves to the rows. */
 type PreparedQuery<P, Row> = (executor: Executor, values: P) => Promise<Row[]>;
 
+/** The space of a database that is a file of ours: what is empty in it, and giving that back. */
+export interface FileSpace {
+  /** What the database takes on disk, its WAL with it, and how much of it is empty pages, in bytes. */
+  measure(): { bytes: number; freeBytes: number };
+  /** Moves up to `pages` empty pages out of the file, in one transaction; the file shrinks at the next checkpoint. */
+  release(pages: number): Promise<void>;
+  /** Writes the WAL into the file and empties it, as far as readers allow. */
+  checkpoint(): Promise<void>;
+}
+
 /**
  * One database, whichever engine is behind it.
  */
@@ -45,6 +55,9 @@ export interface Database {
 
   /** Whether no other process can change the data, so that what was read may be remembered until this one changes it. */
   readonly isExclusive: boolean;
+
+  /** Undefined where the engine looks after its space itself. */
+  readonly space?: FileSpace;
 
   /** Writes waiting for their turn. */
   readonly waitingWrites: number;

@@ -17,6 +17,16 @@ export class MasterKeyMissingError extends Error {
   }
 }
 
+/** Where a data folder keeps its master key when none is configured. */
+export function masterKeyPathIn(dataDir: string): string {
+  return join(dataDir, 'master.key');
+}
+
+/** Writes a master key to a file: mode 0600, synced, put in place by rename. */
+export function writeMasterKey(path: string, key: string): void {
+  writePrivateFile(path, `${key}\n`);
+}
+
 /** A new master key: 256 random bits, as 64 hex digits. */
 export function generateMasterKey(): string {
   return randomBytes(32).toString('hex');
@@ -34,8 +44,7 @@ export function resolveMasterKey(
   databasePath: string,
 ): string {
   if (configured !== undefined) return configured;
-  finishWhatWasBegun(databasePath);
-  const path = join(dataDir, 'master.key');
+  const path = masterKeyPathIn(dataDir);
   return keptKey(path, dataDir, databasePath) ?? makeKey(path, dataDir, databasePath);
 }
 
@@ -50,14 +59,29 @@ function finishWhatWasBegun(databasePath: string): void {
   }
 }
 
+/**
+ * The master key as it is, configured or kept in the data folder; undefined when there is none. Makes nothing.
+ * @throws MasterKeyMissingError when the file that should hold it holds something else
+ */
+export function presentMasterKey(
+  configured: string | undefined,
+  dataDir: string,
+  databasePath: string,
+): string | undefined {
+  if (configured !== undefined) return configured;
+  finishWhatWasBegun(databasePath);
+  const path = masterKeyPathIn(dataDir);
+  if (!existsSync(path)) return undefined;
+  const key = readFileSync(path, 'utf8').trim();
+  if (key.length >= LENGTH_MIN) return key;
+  throw new MasterKeyMissingError(
+    `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,
+  );
+}
+
 function keptKey(path: string, dataDir: string, databasePath: string): string | undefined {
-  if (existsSync(path)) {
-    const key = readFileSync(path, 'utf8').trim();
-    if (key.length >= LENGTH_MIN) return key;
-    throw new MasterKeyMissingError(
-      `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,
-    );
-  }
+  const key = presentMasterKey(undefined, dataDir, databasePath);
+  if (key !== undefined) return key;
   const held = [databasePath, keyCheckPathIn(dataDir)].find((name) => existsSync(name));
   if (held === undefined) return undefined;
   throw new MasterKeyMissingError(
@@ -74,7 +98,7 @@ function makeKey(path: string, dataDir: string, databasePath: string): string {
     const kept = keptKey(path, dataDir, databasePath);
     if (kept !== undefined) return kept;
     const key = generateMasterKey();
-    writePrivateFile(path, `${key}\n`);
+    writeMasterKey(path, key);
     return key;
   } finally {
     releaseLock();

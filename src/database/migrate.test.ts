@@ -1,7 +1,9 @@
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Migration, sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import { tempFolder } from '../../test/support/temp-folder.ts';
-import { contentsOf, openDatabase } from '../../test/support/wodb.ts';
+import { contentsOf, databasePathIn, openDatabase } from '../../test/support/wodb.ts';
 import type { Database } from './database.ts';
 import { MIGRATIONS, NewerSchemaError } from './migrate.ts';
 import { APPLICATION_ID } from './wodb/connection.ts';
@@ -110,6 +112,45 @@ test('a database of a newer version is refused by name, and every byte stays', a
   expect(refused).toHaveProperty(
     'message',
     expect.stringMatching(/newer WOTP .*9999-future.*Start that version/),
+  );
+  expect(contentsOf(dir)).toEqual(before);
+});
+
+test('a file that gets a migration is backed up first, and one that gets none is not', async () => {
+  const dir = tempFolder();
+  const backupFolder = join(dir, 'backups');
+  const first = await openDatabase(dir, { backupFolder });
+  expect(first.upgrade).toEqual({ applied: Object.keys(MIGRATIONS), backup: null });
+  await first.transaction((trx) => trx.insertInto('settings').values({ key: 'kept', value: 'x' }).execute());
+  await first.close();
+  const again = await openDatabase(dir, { backupFolder });
+  expect(again.upgrade).toEqual({ applied: [], backup: null });
+  await again.close();
+  expect(existsSync(backupFolder)).toBe(false);
+
+  withMigration('9999-shelves', {
+    up: (db) => db.schema.createTable('shelves').addColumn('id', 'integer').execute(),
+  });
+  const { upgrade } = await openDatabase(dir, { backupFolder });
+  expect(upgrade.applied).toEqual(['9999-shelves']);
+  const backup = tempFolder();
+  copyFileSync(upgrade.backup!, databasePathIn(backup));
+  delete MIGRATIONS['9999-shelves'];
+  const before = await openDatabase(backup);
+  expect(await schemaOf(before)).not.toContain('shelves');
+  expect(await before.reader.selectFrom('settings').select('key').execute()).toEqual([{ key: 'kept' }]);
+});
+
+test('without room for its backup a file gets no migration', async () => {
+  const dir = tempFolder();
+  await (await openDatabase(dir)).close();
+  writeFileSync(join(dir, 'backups'), 'a file where the folder should be');
+  const before = contentsOf(dir);
+  withMigration('9999-shelves', {
+    up: (db) => db.schema.createTable('shelves').addColumn('id', 'integer').execute(),
+  });
+  await expect(openDatabase(dir, { backupFolder: join(dir, 'backups') })).rejects.toThrow(
+    /the backup before it cannot be made\. .* The database was not touched\./,
   );
   expect(contentsOf(dir)).toEqual(before);
 });

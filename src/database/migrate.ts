@@ -7,6 +7,9 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': { up: initial },
 };
 
+/** The number of the newest migration, as `user_version` holds it. */
+export const SCHEMA_VERSION = Object.keys(MIGRATIONS).length;
+
 /** The file was written by a newer version of WOTP. */
 export class NewerSchemaError extends Error {
   constructor(unknown: string) {
@@ -17,26 +20,50 @@ export class NewerSchemaError extends Error {
   }
 }
 
+/** One migration, and when this database got it. */
+export interface MigrationState {
+  number: number;
+  name: string;
+  /** ISO 8601; null while it is pending. */
+  appliedAt: string | null;
+}
+
+/**
+ * Every migration in order, as this database stands. Changes nothing.
+ * @throws NewerSchemaError when the database holds a migration that this version does not know.
+ */
+export async function migrationStates(db: Kysely<Schema>): Promise<MigrationState[]> {
+  const applied = new Map<string, string>();
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (tables.some((table) => table.name === 'kysely_migration')) {
+    const rows = await (db as unknown as Kysely<{ kysely_migration: { name: string; timestamp: string } }>)
+      .selectFrom('kysely_migration')
+      .select(['name', 'timestamp'])
+      .execute();
+    for (const { name, timestamp } of rows) {
+      if (!(name in MIGRATIONS)) throw new NewerSchemaError(name);
+      applied.set(name, timestamp);
+    }
+  }
+  return Object.keys(MIGRATIONS).map((name, i) => ({
+    number: i + 1,
+    name,
+    appliedAt: applied.get(name) ?? null,
+  }));
+}
+
 /**
  * Applies what is missing and returns the number of the newest migration.
  * @throws NewerSchemaError when the database holds a migration that this version does not know.
  */
 export async function migrateToLatest(db: Kysely<Schema>): Promise<number> {
+  await migrationStates(db);
   // Whoever calls has begun the one transaction in which all of it happens.
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => MIGRATIONS },
     disableTransactions: true,
   });
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (tables.some((table) => table.name === 'kysely_migration')) {
-    const applied = await (db as unknown as Kysely<{ kysely_migration: { name: string } }>)
-      .selectFrom('kysely_migration')
-      .select('name')
-      .execute();
-    const unknown = applied.find((row) => !(row.name in MIGRATIONS));
-    if (unknown) throw new NewerSchemaError(unknown.name);
-  }
   const { error } = await migrator.migrateToLatest();
   if (error) throw error;
   return Object.keys(MIGRATIONS).length;

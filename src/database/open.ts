@@ -11,14 +11,17 @@ import { openWodb } from './wodb/open.ts';
  * @throws what `openPostgres`, `openWodb` and `resolveMasterKey` throw; each message says what to do
  */
 export async function openDatabase(
-  { database, security }: Config,
+  { database, security, backups }: Config,
   onFatal: (error: Error) => void,
 ): Promise<{ database: Database; masterKey: string }> {
   const { dataDir, path, url, poolSize } = database;
   if (url === undefined) {
     const masterKey = resolveMasterKey(security.masterKey, dataDir, path);
     const keyCheckPath = keyCheckPathIn(dataDir);
-    return { database: await openWodb({ path, keyCheckPath, masterKey, onFatal }), masterKey };
+    return {
+      database: await openWodb({ path, keyCheckPath, masterKey, onFatal, backupFolder: backups.folder }),
+      masterKey,
+    };
   }
   if (security.masterKey === undefined)
     throw new Error('The configuration lets no start without a key pass.');

@@ -74,6 +74,8 @@ export interface Schema {
     salt: string;
     /** HMAC-SHA-256 of a fixed text under that secret, hex. */
     check_value: string;
+    /** The secret of a version that a later one has replaced, sealed under the newest; null in the newest itself. */
+    sealed_secret: Buffer | null;
     /** When this master key was first used. */
     created_at: number;
   };

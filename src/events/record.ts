@@ -5,6 +5,8 @@ import type { WotpEvent } from './types.ts';
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
 export interface EventRecorder {
   record(trx: Transaction, event: WotpEvent): Promise<void>;
+  /** Deletes up to `limit` events from before `time` (Unix ms), the oldest first; resolves to how many went. */
+  forget(trx: Transaction, time: number, limit: number): Promise<number>;
 }
 
 export function eventRecorder(database: Database, clock: Clock): EventRecorder {
@@ -26,8 +28,29 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
       data: value('data'),
     }),
   );
+  // The oldest rows only are looked at, so that nothing is read where nothing is over. The newest stays: its number
+  // must not be given out again.
+  const removeOldest = database.prepare<{ before: number; limit: number }, { seq: number }>((db, value) =>
+    db
+      .deleteFrom('events')
+      .where('seq', 'in', (eb) =>
+        eb
+          .selectFrom(
+            eb.selectFrom('events').select(['seq', 'at']).orderBy('seq').limit(value('limit')).as('oldest'),
+          )
+          .select('oldest.seq')
+          .where('oldest.at', '<', value('before')),
+      )
+      .where('seq', '<', (eb) => eb.selectFrom('events').select(eb.fn.max('seq').as('newest')))
+      .returning('seq'),
+  );
 
   return {
+    async forget(trx, time, limit) {
+      const removed = await removeOldest(trx, { before: time, limit });
+      return removed.length;
+    },
+
     async record(trx, event) {
       await insert(trx, {
         projectId: event.projectId,

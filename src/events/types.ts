@@ -58,5 +58,26 @@ export interface V3LogEvent {
   data: { action: string; token?: string; phone?: string; repeat?: number };
 }
 
+interface MasterKeyEvent {
+  type: 'master_key.rotated';
+  projectId: string;
+  data: { version: number; actor: string };
+}
+
+interface BackupEvent {
+  type: 'backup.created' | 'backup.failed' | 'database.restored';
+  projectId: string;
+  /** `file` is its name without a folder; `reason` says why there is none. */
+  data: { actor: string; file?: string; reason?: string };
+}
+
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
-export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | RefusalEvent | LimitEvent | AdminEvent;
+export type WotpEvent =
+  | VerificationEvent
+  | MessageEvent
+  | KeyEvent
+  | RefusalEvent
+  | LimitEvent
+  | AdminEvent
+  | MasterKeyEvent
+  | BackupEvent;

@@ -25,6 +25,10 @@ const report = z.object({
     }),
     memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
     disk: z.object({ status, freeBytes: z.int() }),
+    backup: z
+      .object({ status, lastAt: timestamp.nullable(), detail: z.string().optional() })
+      .optional()
+      .meta({ description: 'Only where `BACKUP_CRON` is set.' }),
   }),
 });
 const simple = z.object({ status });
@@ -35,6 +39,15 @@ const metrics = z.object({
   cpu: z.object({ user: z.number(), system: z.number() }),
   process: z.object({ pid: z.int(), nodeVersion: z.string(), platform: z.string(), arch: z.string() }),
   queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
+  backups: z
+    .object({
+      succeeded: z.int().meta({ description: 'Since the start.' }),
+      failed: z.int().meta({ description: 'Since the start.' }),
+      lastAt: timestamp.nullable(),
+      lastBytes: z.int().nullable(),
+    })
+    .optional()
+    .meta({ description: 'Absent on PostgreSQL, whose own tools make backups.' }),
 });
 
 /** Health for people, probes and v3's clients; none of it needs a key, none is wrapped in `data`. */

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { Database } from '../database/database.ts';
+import type { BackupState } from '../database/wodb/maintenance.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dispatcher } from '../messages/dispatcher.ts';
 
@@ -24,6 +25,8 @@ export interface HealthReport {
     database: { status: Status; engine: Database['engine']; detail?: string; waitingWrites: number };
     memory: { status: Status; residentBytes: number; heapUsed: number; heapTotal: number };
     disk: { status: Status; freeBytes: number };
+    /** Only where backups are made by a schedule. */
+    backup?: { status: Status; lastAt: string | null; detail?: string };
   };
 }
 
@@ -37,8 +40,11 @@ export function healthService(deps: {
   dataDir: string;
   mockMode: boolean;
   version: string;
+  /** Undefined where the engine's own tools make them. */
+  backups: (() => BackupState) | undefined;
+  backupsAreScheduled: boolean;
 }) {
-  const { database, dispatcher, clock, dataDir, mockMode, version } = deps;
+  const { database, dispatcher, clock, dataDir, mockMode, version, backups, backupsAreScheduled } = deps;
   const startedAt = clock.now();
   let stopping = false;
 
@@ -83,6 +89,15 @@ export function healthService(deps: {
     return { status: 'degraded', connected: false, detail: 'No WhatsApp number is linked.' };
   }
 
+  function backupCheck(): Pick<HealthReport['checks'], 'backup'> {
+    if (!backups || !backupsAreScheduled) return {};
+    const { lastAt, failure } = backups();
+    const at = isoOrNull(lastAt);
+    // The whole reason is in the log: this report is for everybody.
+    if (failure === undefined) return { backup: { status: 'healthy', lastAt: at } };
+    return { backup: { status: 'degraded', lastAt: at, detail: 'The latest backup failed; see the log.' } };
+  }
+
   return {
     /** From now on the server is not ready for new work. */
     beginStop(): void {
@@ -94,7 +109,13 @@ export function healthService(deps: {
     /** The whole report; `unhealthy` only when the server cannot accept work. */
     async report(): Promise<HealthReport> {
       const [databaseState, disk] = await Promise.all([databaseCheck(), diskCheck()]);
-      const checks = { whatsapp: whatsappCheck(), database: databaseState, memory: memoryCheck(), disk };
+      const checks = {
+        whatsapp: whatsappCheck(),
+        database: databaseState,
+        memory: memoryCheck(),
+        disk,
+        ...backupCheck(),
+      };
       const states = Object.values(checks).map((check) => check.status);
       const cannotWork = stopping || databaseState.status === 'unhealthy';
       return {
@@ -117,6 +138,7 @@ export function healthService(deps: {
 
     /** Figures of the process and its queues. */
     metrics() {
+      const made = backups?.();
       return {
         timestamp: new Date(clock.now()).toISOString(),
         uptime: Math.floor((clock.now() - startedAt) / 1000),
@@ -129,6 +151,14 @@ export function healthService(deps: {
           arch: process.arch,
         },
         queues: { waitingWrites: database.waitingWrites, messagesInFlight: dispatcher.inFlight },
+        ...(made && {
+          backups: {
+            succeeded: made.succeeded,
+            failed: made.failed,
+            lastAt: isoOrNull(made.lastAt),
+            lastBytes: made.lastBytes,
+          },
+        }),
       };
     },
 
@@ -141,6 +171,10 @@ export function healthService(deps: {
       };
     },
   };
+}
+
+function isoOrNull(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
 }
 
 function withinMs(limitMs: number, work: () => Promise<void>): Promise<void> {

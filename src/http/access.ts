@@ -29,8 +29,16 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/limits/:phone': 'admin',
   'DELETE /api/v1/limits/:phone': 'admin',
 
+  'POST /api/v1/database/backups': 'admin',
+  'POST /api/v1/database/verify': 'admin',
+  'GET /api/v1/database/job': 'admin',
+
   'GET /api/v1/simulator/messages': 'admin',
   'PUT /api/v1/simulator/faults': 'admin',
+
+  'GET /api/v1/database/migrations': 'admin',
+  'POST /api/v1/database/compact': 'admin',
+  'POST /api/v1/database/demo-data': 'admin',
 
   'GET /api/v1/health': 'health',
   'GET /api/v1/health/live': 'health',

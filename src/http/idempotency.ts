@@ -107,14 +107,21 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
 
   return {
     runOnce,
-    /** Forgets answers that are kept no longer. */
-    async purge(): Promise<void> {
-      await database.transaction(async (trx) => {
-        await trx
-          .deleteFrom('idempotency_keys')
-          .where('created_at', '<=', clock.now() - KEPT_MS)
-          .execute();
-      });
+    /** Deletes up to `limit` answers that are kept no longer, the oldest first; resolves to how many went. */
+    async forget(trx: Transaction, limit: number): Promise<number> {
+      const removed = await trx
+        .deleteFrom('idempotency_keys')
+        .where('scope', 'in', (eb) =>
+          eb
+            .selectFrom('idempotency_keys')
+            .select('scope')
+            .where('created_at', '<=', clock.now() - KEPT_MS)
+            .orderBy('created_at')
+            .limit(limit),
+        )
+        .returning('scope')
+        .execute();
+      return removed.length;
     },
   };
 }

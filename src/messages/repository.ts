@@ -49,6 +49,7 @@ export interface MessageRepository {
   /** In the order of the ids; those that do not exist are left out. */
   byIds(executor: Executor, ids: readonly string[]): Promise<MessageRow[]>;
   byId(executor: Executor, id: string): Promise<MessageRow | undefined>;
+  remove(trx: Transaction, ids: readonly string[]): Promise<void>;
 }
 
 /** Adds an entry to the JSON array in `timeline` without reading it first. */
@@ -187,6 +188,9 @@ export function messageRepository(database: Database): MessageRepository {
   const byId = database.prepare<{ id: string }, MessageRow>((db, value) =>
     db.selectFrom('messages').selectAll().where('id', '=', value('id')),
   );
+  const remove = database.prepare<{ id: string }, unknown>((db, value) =>
+    db.deleteFrom('messages').where('id', '=', value('id')),
+  );
 
   return {
     async insert(trx, row) {
@@ -226,6 +230,9 @@ export function messageRepository(database: Database): MessageRepository {
     async byId(executor, id) {
       const [row] = await byId(executor, { id });
       return row;
+    },
+    async remove(trx, ids) {
+      for (const id of ids) await remove(trx, { id });
     },
   };
 }

@@ -268,6 +268,9 @@ export function messageService(deps: {
       return code === undefined ? undefined : { code, body: row!.body };
     },
 
+    /** Deletes messages, with their verification. */
+    forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
+
     /** Messages by their ids, as others may see them. */
     async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {
       const rows = await repository.byIds(executor, messageIds);

@@ -11,7 +11,7 @@ export const SENDS_MAX = 5;
 export const LIFE_WORTH_A_RETRY_MS = 60_000;
 
 /** A verification lives an hour at most, so what still counts began within a day and an hour. */
-const LOOK_BACK_MS = BUDGET_WINDOW_MS + 60 * 60 * 1000;
+export const LOOK_BACK_MS = BUDGET_WINDOW_MS + 60 * 60 * 1000;
 
 /**
  * What is known of one phone in one project: its verifications of the last day, and what they say of limits and

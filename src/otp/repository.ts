@@ -52,6 +52,8 @@ export interface VerificationRepository {
   liftLimits(trx: Transaction, ids: readonly string[], now: number): Promise<void>;
   /** Pending verifications whose time is over, oldest first. */
   due(executor: Executor, now: number, limit: number): Promise<VerificationRow[]>;
+  /** Deletes the oldest that have ended and have an id below `before`, up to `limit`; resolves to what they were. */
+  removeEnded(trx: Transaction, before: string, limit: number): Promise<VerificationRow[]>;
   list(
     projectId: string,
     filter: VerificationFilter,
@@ -154,6 +156,20 @@ export function verificationRepository(database: Database): VerificationReposito
       .orderBy('expires_at')
       .limit(value('limit')),
   );
+  const removeEnded = database.prepare<{ before: string; limit: number }, VerificationRow>((db, value) =>
+    db
+      .deleteFrom('verifications')
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('verifications')
+          .select('id')
+          .where('id', '<', value('before'))
+          .where('status', '<>', sql.lit('pending'))
+          .orderBy('id')
+          .limit(value('limit')),
+      )
+      .returningAll(),
+  );
 
   return {
     async insert(trx, row) {
@@ -193,6 +209,7 @@ export function verificationRepository(database: Database): VerificationReposito
       await trx.updateTable('verifications').set({ limits_lifted_at: now }).where('id', 'in', ids).execute();
     },
     due: (executor, now, limit) => due(executor, { now, limit }),
+    removeEnded: (trx, before, limit) => removeEnded(trx, { before, limit }),
     async list(projectId, filter, now, { before, limit }) {
       let query = database.reader.selectFrom('verifications').selectAll();
       if (filter.destination) {

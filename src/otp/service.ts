@@ -18,6 +18,7 @@ import {
   budgetOf,
   type Destination,
   LIFE_WORTH_A_RETRY_MS,
+  LOOK_BACK_MS,
   loadDestination,
   messageIdsOf,
   nextFreeSendAt,
@@ -332,6 +333,21 @@ export function otpService(deps: {
         for (const row of due) await ender.end(trx, row, 'expired', null);
       });
       return due.length;
+    },
+
+    /**
+     * Deletes up to `limit` ended verifications that began before `time` (Unix ms), the oldest first. Those that limits
+     * and guesses are still counted from stay, whatever `time` is. Resolves to how many went, and to the ids of their
+     * messages, which the same transaction has to delete.
+     */
+    async forgetEnded(
+      trx: Transaction,
+      time: number,
+      limit: number,
+    ): Promise<{ count: number; messageIds: string[] }> {
+      const before = firstIdAt('ver', Math.min(time, clock.now() - LOOK_BACK_MS));
+      const removed = await repository.removeEnded(trx, before, limit);
+      return { count: removed.length, messageIds: removed.flatMap(messageIdsOf) };
     },
 
     /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */

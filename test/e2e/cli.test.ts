@@ -49,10 +49,17 @@ describe('help', () => {
     'limits',
     'limits show',
     'limits clear',
+    'backup',
+    'restore',
+    'verify',
     'health',
     'master-key',
     'master-key create',
     'migrate',
+    'master-key rotate',
+    'compact',
+    'seed',
+    'reset',
   ];
 
   test('of every command exits 0, shows an example, and touches nothing', async () => {
@@ -95,10 +102,14 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
       'token create --rate-limit many',
       'token create --expires never',
       'health --url nowhere',
-      'migrate',
       'migrate --from-v3',
       'migrate --from-v3 database.wodb',
       'migrate --from-v3 database.wodb --v3-key x --v3-key-file y',
+      'seed --count none',
+      'reset everything',
+      'backup --keep none',
+      'restore',
+      'verify one two',
     ].map(async (line) => ({ line, ...(await wotp(cwd, line.split(' ').filter(Boolean))) })),
   );
   for (const { line, code, stdout, stderr } of results) {

@@ -25,6 +25,12 @@ const PROMISED = [
   'PUT /api/v1/simulator/faults',
   'GET /api/v1/limits/:phone',
   'DELETE /api/v1/limits/:phone',
+  'GET /api/v1/database/migrations',
+  'POST /api/v1/database/compact',
+  'POST /api/v1/database/demo-data',
+  'POST /api/v1/database/backups',
+  'POST /api/v1/database/verify',
+  'GET /api/v1/database/job',
   'GET /api/v1/health',
   'GET /api/v1/health/live',
   'GET /api/v1/health/ready',
@@ -347,6 +353,7 @@ describe('an answer has the shape that its route declares, and not a field more'
     await call('GET /api/v1/limits/:phone', 200, 'limits/+6281299999999', { asAdmin });
     await call('GET /api/v1/limits/:phone', 400, 'limits/12', { asAdmin });
     await call('DELETE /api/v1/limits/:phone', 200, 'limits/+6281299999999', { asAdmin });
+    await call('POST /api/v1/database/demo-data', 201, 'database/demo-data', { asAdmin, body: { count: 5 } });
     for (const name of ['', '/live', '/ready', '/metrics']) {
       await call(`GET /api/v1/health${name}`, 200, `health${name}`);
     }

@@ -37,12 +37,15 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings): ChildProcess {
+function start(cwd: string, args: readonly string[], settings: Settings, input = ''): ChildProcess {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // A command that does not read its input may have ended before all of it was written.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(input);
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;
@@ -55,10 +58,7 @@ export async function wotp(
   settings: Settings = {},
   input = '',
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings);
-  // A command that does not read its input may have ended before all of it was written.
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(input);
+  const child = start(cwd, args, settings, input);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {

@@ -14,6 +14,7 @@ export interface ArrivedRepository {
   ): Promise<ArrivedRow[]>;
   /** Arrivals since a message id, newest first. */
   since(executor: Executor, firstId: string, limit: number): Promise<ArrivedRow[]>;
+  remove(trx: Transaction, messageIds: readonly string[]): Promise<void>;
 }
 
 export function arrivedRepository(database: Database): ArrivedRepository {
@@ -28,6 +29,9 @@ export function arrivedRepository(database: Database): ArrivedRepository {
       })
       .onConflict((conflict) => conflict.column('message_id').doNothing())
       .returning('message_id'),
+  );
+  const remove = database.prepare<{ messageId: string }, unknown>((db, value) =>
+    db.deleteFrom('simulator_messages').where('message_id', '=', value('messageId')),
   );
 
   return {
@@ -48,5 +52,8 @@ export function arrivedRepository(database: Database): ArrivedRepository {
         .orderBy('message_id', 'desc')
         .limit(limit)
         .execute(),
+    async remove(trx, messageIds) {
+      for (const messageId of messageIds) await remove(trx, { messageId });
+    },
   };
 }

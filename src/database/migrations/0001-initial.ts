@@ -37,6 +37,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('version', 'integer', (c) => c.primaryKey().notNull())
     .addColumn('salt', text, (c) => c.notNull())
     .addColumn('check_value', text, (c) => c.notNull())
+    .addColumn('sealed_secret', binary)
     .addColumn('created_at', time, (c) => c.notNull())
     .execute();
 

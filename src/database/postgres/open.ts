@@ -76,6 +76,22 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
 }
 
 /**
+ * Reads from a database on a PostgreSQL server as it is, without bringing its schema up to date.
+ * @throws PostgresOpenError when the server cannot be reached or used
+ */
+export async function readPostgres<T>(url: string, read: (db: Executor) => Promise<T>): Promise<T> {
+  const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: CONNECT_MAX_MS, types });
+  pool.on('error', () => {});
+  try {
+    return await read(kyselyOver(new PostgresConnection(pool)));
+  } catch (error) {
+    throw openError(error, placeOf(url));
+  } finally {
+    await pool.end();
+  }
+}
+
+/**
  * Sets what holds for a session, once it is there: not every pooler takes settings with the connection. An acknowledged
  * commit has to be on the server's disk, whatever is set for the role or the database.
  */

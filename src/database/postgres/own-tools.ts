@@ -1,11 +1,13 @@
 /** The commands that look after a WODB file. */
-type FileCommand = 'backup' | 'restore' | 'compact' | 'verify';
+export type FileCommand = 'backup' | 'restore' | 'compact' | 'verify' | 'reset' | 'master-key rotate';
 
 const INSTEAD: Record<FileCommand, string> = {
   backup: 'Make a backup with `pg_dump --format=custom --file=wotp.dump "$DATABASE_URL"`',
   restore: 'Restore one with `pg_restore --clean --if-exists --dbname="$DATABASE_URL" wotp.dump`',
   compact: 'Give space back with `vacuumdb --full "$DATABASE_URL"`, at a quiet hour',
   verify: 'Check the database with `pg_amcheck --heapallindexed "$DATABASE_URL"`',
+  reset: 'Make it anew with `dropdb` and `createdb`; the next start is a first run',
+  'master-key rotate': 'The pages are encrypted, if at all, by the disk under it, whose key you can change',
 };
 
 /** The sentence for a command that looks after a file, when the data lies in PostgreSQL. */

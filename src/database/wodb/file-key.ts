@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { FileKey } from './connection.ts';
@@ -6,7 +7,13 @@ import { DatabaseOpenError } from './open-error.ts';
 import { isV3Database } from './v3-import.ts';
 
 export const SALT_BYTES = 16;
-const PLAIN_HEADER = 'SQLite format 3\0';
+export const PLAIN_HEADER = 'SQLite format 3\0';
+
+/** A key for a new file, with a salt of its own. */
+export function createFileKey(masterKey: string): FileKey {
+  const salt = randomBytes(SALT_BYTES);
+  return { key: stretchMasterKey(masterKey, salt), salt };
+}
 
 /**
  * Whether there is a database file to open; false when one may be made.

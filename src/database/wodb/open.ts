@@ -1,19 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { Database } from '../database.ts';
-import { migrateToLatest } from '../migrate.ts';
+import { MIGRATIONS, migrateToLatest, migrationStates } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
 import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
+import { makeBackup, prepareBackupFolder } from './backup.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
-import { fileKeyOf, holdsDatabase, SALT_BYTES } from './file-key.ts';
+import { createFileKey, fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { finishReplacement } from './replace.ts';
+import { fileSpace } from './space.ts';
+import { removeUnfinished } from './unfinished.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface WodbOptions {
@@ -25,6 +26,28 @@ export interface WodbOptions {
   /** Called when a sync to disk failed; the process has to end. */
   onFatal: (error: Error) => void;
   maxWaitingWrites?: number;
+  /** Where a backup goes before the schema of an older file is changed; none is made when absent. */
+  backupFolder?: string;
+}
+
+/** An open WODB database, and what a thread of its own needs to open it once more. */
+export interface WodbDatabase extends Database {
+  /** The file, without links. */
+  readonly path: string;
+  readonly fileKey: FileKey;
+  /** What this opening has done to the schema. */
+  readonly upgrade: Upgrade;
+}
+
+/** Whether a database is a file of ours, so that WODB's tools serve for it. */
+export function isWodb(database: Database): database is WodbDatabase {
+  return database.engine === 'wodb';
+}
+
+/** What was done to a schema: the names of the migrations that were applied, and the backup that was made before. */
+export interface Upgrade {
+  applied: string[];
+  backup: string | null;
 }
 
 /**
@@ -33,25 +56,34 @@ export interface WodbOptions {
  * @throws DatabaseOpenError when the file is missing, empty, plain, foreign or damaged, or the key is wrong.
  * @throws NewerSchemaError when a newer WOTP has written it.
  */
-export async function openWodb(options: WodbOptions): Promise<Database> {
+export async function openWodb(options: WodbOptions): Promise<WodbDatabase> {
   createPrivateFolder(dirname(options.path));
   createPrivateFolder(dirname(options.keyCheckPath));
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
     finishReplacement(path);
+    removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
-    const fileKey = holdsDatabase(path, keyCheck)
+    const held = holdsDatabase(path, keyCheck);
+    const fileKey = held
       ? fileKeyOf(path, options.masterKey, keyCheck)
       : await createDatabase(path, options.masterKey);
     const open = (mode: ConnectionMode) =>
       explaining(path, keyCheck !== undefined, () => new WodbConnection(path, fileKey, mode));
     const writer = await open('write');
     try {
+      const applied = held ? await explaining(path, true, () => pendingOf(writer)) : Object.keys(MIGRATIONS);
+      const backup = held && applied.length > 0 ? await backedUp({ ...options, path, fileKey }) : null;
       await explaining(path, true, () => bringUpToDate(writer));
       if (!keyCheck) writeKeyCheck(options.keyCheckPath, fileKey);
       const checkpointer = new Checkpointer(writer, { path, fileKey }, options.onFatal);
-      return wodbDatabase(writer, await open('read'), checkpointer, releaseLock, options);
+      return wodbDatabase(writer, await open('read'), checkpointer, releaseLock, {
+        ...options,
+        path,
+        fileKey,
+        upgrade: { applied, backup },
+      });
     } catch (error) {
       writer.close();
       throw error;
@@ -70,8 +102,7 @@ async function createDatabase(path: string, masterKey: string): Promise<FileKey>
   const draft = `${path}.new`;
   // What a start that was cut off has left.
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
-  const salt = randomBytes(SALT_BYTES);
-  const fileKey = { key: stretchMasterKey(masterKey, salt), salt };
+  const fileKey = createFileKey(masterKey);
   createPrivateFile(draft);
   const connection = new WodbConnection(draft, fileKey, 'create');
   try {
@@ -86,8 +117,39 @@ async function createDatabase(path: string, masterKey: string): Promise<FileKey>
   return fileKey;
 }
 
+/** The names of the migrations that a file still has to get. */
+async function pendingOf(connection: WodbConnection): Promise<string[]> {
+  connection.sqlite.exec('BEGIN');
+  try {
+    const states = await migrationStates(kyselyOver(connection));
+    return states.flatMap(({ name, appliedAt }) => (appliedAt === null ? [name] : []));
+  } finally {
+    connection.sqlite.exec('ROLLBACK');
+  }
+}
+
+/** Makes the backup that lets an operator go back to the version before; resolves to its path. */
+async function backedUp({
+  path,
+  fileKey,
+  backupFolder,
+}: WodbOptions & { fileKey: FileKey }): Promise<string | null> {
+  if (backupFolder === undefined) return null;
+  try {
+    prepareBackupFolder(backupFolder);
+    const { file } = await makeBackup({ path, fileKey, to: backupFolder, now: Date.now() });
+    return file;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DatabaseOpenError(
+      `The schema of ${path} has to be brought up to date, and the backup before it cannot be made. ${why} The database was not touched.`,
+      error,
+    );
+  }
+}
+
 /** Applies the missing migrations in one transaction: a crash leaves the old schema or the new one. */
-async function bringUpToDate(connection: WodbConnection): Promise<void> {
+export async function bringUpToDate(connection: WodbConnection): Promise<void> {
   const { sqlite } = connection;
   sqlite.exec('BEGIN IMMEDIATE');
   try {
@@ -102,7 +164,11 @@ async function bringUpToDate(connection: WodbConnection): Promise<void> {
 }
 
 /** Tells in words what to do about a file that SQLite finds damaged; `keyIsRight` when the key was checked before. */
-async function explaining<T>(path: string, keyIsRight: boolean, open: () => T | Promise<T>): Promise<T> {
+export async function explaining<T>(
+  path: string,
+  keyIsRight: boolean,
+  open: () => T | Promise<T>,
+): Promise<T> {
   try {
     return await open();
   } catch (error) {
@@ -121,8 +187,9 @@ function wodbDatabase(
   reader: WodbConnection,
   checkpointer: Checkpointer,
   releaseLock: () => void,
-  options: WodbOptions,
-): Database {
+  options: WodbOptions & { fileKey: FileKey; upgrade: Upgrade },
+): WodbDatabase {
+  const { path, fileKey, upgrade } = options;
   const queue = new WriteQueue(writer, {
     onFatal: options.onFatal,
     onCommit: () => checkpointer.committed(),
@@ -147,6 +214,9 @@ function wodbDatabase(
 
   return {
     engine: 'wodb',
+    path,
+    fileKey,
+    upgrade,
     reader: reading,
     transaction: (work) => queue.run(() => work(writing)),
     // Transactions run one after another here, so every one is already alone.
@@ -156,6 +226,7 @@ function wodbDatabase(
       return (executor === reading ? reader : writer).run(sql, parameters).rows;
     }),
     isExclusive: true,
+    space: fileSpace(path, { writer, reader, queue }),
     get waitingWrites() {
       return queue.length;
     },

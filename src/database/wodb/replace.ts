@@ -49,6 +49,7 @@ export function isBeingReplaced(path: string): boolean {
  * 3. `finishReplacement` does what it says. Each of its steps can be done twice, so after a kill it begins anew;
  *    `openWodb` and `resolveMasterKey` call it before they look at anything.
  *
+ * When it throws while `isBeingReplaced`, the exchange is decided: leave every file to the next start, which finishes it.
  * @throws Error when the draft or a file alongside is not there or `keepAsideAs` is taken; nothing was changed then
  */
 export function replaceDatabase(options: {

@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../../test/support/temp-folder.ts';
 import { contentsOf, databasePathIn, MASTER_KEY, modeOf, openDatabase } from '../../../test/support/wodb.ts';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { Database } from '../database.ts';
-import { sqliteCode, WodbConnection } from './connection.ts';
-import { vacuumInto, verifyFile } from './run-in-worker.ts';
+import { APPLICATION_ID, sqliteCode, WodbConnection } from './connection.ts';
+import { digestOf, vacuumInto, verifyFile } from './run-in-worker.ts';
 
 const fileKeyOf = (path: string, masterKey = MASTER_KEY) => {
   const salt = readFileSync(path).subarray(0, 16);
@@ -44,7 +44,13 @@ test('a copy of a database in use holds all that is committed, is private, and o
   expect(readFileSync(draft).subarray(0, 16)).toEqual(fileKey.salt);
   expect(readFileSync(draft).includes('CREATE TABLE')).toBe(false);
   expect(Object.keys(contentsOf(copy))).toEqual(['wotp.wodb']);
-  expect(await verifyFile({ path: draft, fileKey, invariants: [], now: 0 })).toEqual([]);
+  expect(await verifyFile({ path: draft, fileKey, invariants: [], now: 0 })).toMatchObject({
+    findings: [],
+    applicationId: APPLICATION_ID,
+    schemaVersion: 1,
+    rows: { settings: 300, verifications: 0 },
+  });
+  expect(await digestOf(draft)).toBe(createHash('sha256').update(readFileSync(draft)).digest('hex'));
   expect(await countOf(copy)).toBe(300);
 });
 
@@ -115,6 +121,22 @@ test('a copy that cannot be made says why and leaves nothing behind', async () =
   await expect(vacuumInto({ path, fileKey: fileKeyOf(path), draft: nowhere })).rejects.toThrow('ENOENT');
 });
 
+test('a job that is given up ends at once, and its draft is gone', async () => {
+  const dir = tempFolder();
+  const path = databasePathIn(dir);
+  await fill(await openDatabase(dir), 2_000);
+  const fileKey = fileKeyOf(path);
+  const copy = tempFolder();
+  const ending = new AbortController();
+  const given = vacuumInto({ path, fileKey, draft: databasePathIn(copy), signal: ending.signal });
+  while (!existsSync(databasePathIn(copy))) await new Promise((resolve) => setImmediate(resolve));
+  ending.abort();
+  await expect(given).rejects.toMatchObject({ name: 'AbortError' });
+  expect(contentsOf(copy)).toEqual({});
+  const verify = verifyFile({ path, fileKey, invariants: [], now: 0, signal: ending.signal });
+  await expect(verify).rejects.toMatchObject({ name: 'AbortError' });
+});
+
 test('verify tells of a damaged page, of broken references and of invariants that do not hold, each by its place', async () => {
   const dir = tempFolder();
   const path = databasePathIn(dir);
@@ -136,10 +158,11 @@ test('verify tells of a damaged page, of broken references and of invariants tha
       sql: `select id from projects where name = 'm' and @now > 0`,
     },
   ];
-  expect(await verifyFile({ path, fileKey, invariants, now: 6 })).toEqual([
+  const findings = async (now: number) => (await verifyFile({ path, fileKey, invariants, now })).findings;
+  expect(await findings(6)).toEqual([
     'No row may be called this: row 1, row 10, row 100, row 101, row 102, row 103, row 104, row 105, row 106, row 107 and 101 more.',
   ]);
-  expect(await verifyFile({ path, fileKey, invariants, now: 1 })).toEqual([]);
+  expect(await findings(1)).toEqual([]);
   expect(contentsOf(dir)).toEqual(before);
 
   const careless = new WodbConnection(path, fileKey, 'write');
@@ -148,15 +171,11 @@ test('verify tells of a damaged page, of broken references and of invariants tha
     insert into api_keys (id, project_id, name, hash, preview, permissions, created_at)
     values ('key_1', 'prj_2', 'n', 'h', 'p', '[]', 0)`);
   careless.close();
-  expect(await verifyFile({ path, fileKey, invariants, now: 1 })).toEqual([
-    'Rows of api_keys refer to rows of projects that do not exist: 1.',
-  ]);
+  expect(await findings(1)).toEqual(['Rows of api_keys refer to rows of projects that do not exist: 1.']);
 
   const bytes = readFileSync(path);
   const middle = Math.floor(bytes.length / 2 / 4096) * 4096 + 100;
   bytes[middle]! ^= 1;
   writeFileSync(path, bytes);
-  const findings = await verifyFile({ path, fileKey, invariants, now: 6 });
-  expect(findings).toHaveLength(1);
-  expect(findings[0]).toMatch(/^The file is damaged: /);
+  expect(await findings(6)).toEqual([expect.stringMatching(/^The file is damaged: /)]);
 });

@@ -1,10 +1,14 @@
+import { fork } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { SCHEMA_VERSION } from '../migrate.ts';
 import { createPrivateFile } from '../private-files.ts';
 import type { FileKey } from './connection.ts';
-import type { Job, Report } from './worker.js';
+import type { Job, Report, Verdict } from './worker.js';
+
+export type { Verdict } from './worker.js';
 
 const PAGE_BYTES = 4096;
 /** How often the size of a draft is looked at, in ms. */
@@ -19,14 +23,14 @@ export interface Invariant {
 }
 
 /**
- * Writes all that is committed in a database into another file, packed, without holding anybody up: on a thread and a
- * connection of its own. The draft is made with mode 0600 (what was there is removed), is synced when this resolves,
+ * Writes all that is committed in a database into another file, packed, without holding anybody up: in a process of its
+ * own, which `signal` kills. The draft is made with mode 0600 (what was there is removed), is synced when this resolves,
  * and is gone when it rejects. It is an ordinary WODB file with SQLite's rollback journal in place of the WAL; whoever
  * opens it for writing turns it back.
  *
  * The draft has the key and the salt of the source, or those of `draftKey`. `onProgress` gets what is done of it, from
  * 0 to 1.
- * @throws SqliteError or an error of the file system, as it came up
+ * @throws SqliteError or an error of the file system, as it came up; an AbortError when it was killed by `signal`
  */
 export async function vacuumInto(options: {
   path: string;
@@ -34,8 +38,9 @@ export async function vacuumInto(options: {
   draft: string;
   draftKey?: FileKey;
   onProgress?: (done: number) => void;
+  signal?: AbortSignal | undefined;
 }): Promise<void> {
-  const { draft, onProgress = () => {}, ...source } = options;
+  const { draft, onProgress = () => {}, signal, ...source } = options;
   removeDraft(draft);
   let pages = 0;
   const watch = setInterval(async () => {
@@ -44,9 +49,10 @@ export async function vacuumInto(options: {
   }, LOOK_EVERY_MS);
   try {
     createPrivateFile(draft);
-    await run({ name: 'vacuum-into', draft, ...source }, (count) => {
+    const onPages = (count: number) => {
       pages = count;
-    });
+    };
+    await run<void>({ name: 'vacuum-into', draft, ...source }, { onPages, signal });
   } catch (error) {
     removeDraft(draft);
     throw error;
@@ -56,14 +62,14 @@ export async function vacuumInto(options: {
 }
 
 /** Removes a file that was never finished, with what SQLite may have left beside it. */
-function removeDraft(draft: string): void {
+export function removeDraft(draft: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
 }
 
 /**
- * Checks a database file, live or not, on a thread and a connection of its own: every page in use (with its HMAC),
- * foreign keys, and the invariants at `now` (Unix ms). Resolves to what is wrong, one sentence each; none when the file
- * is whole.
+ * Checks a database file, live or not, in a process of its own, which `signal` kills: every page in use (with its HMAC),
+ * foreign keys, and, in a file of the present schema, the invariants at `now` (Unix ms). Resolves to what is wrong, one
+ * sentence each (none when the file is whole), and to what is in it: the marks of its header, and the rows a table.
  * @throws SqliteError NOTADB when the key does not fit the first page, and errors of the file system
  */
 export async function verifyFile(options: {
@@ -71,29 +77,50 @@ export async function verifyFile(options: {
   fileKey: FileKey;
   invariants: readonly Invariant[];
   now: number;
-}): Promise<string[]> {
-  return run({ name: 'verify', ...options, invariants: [...options.invariants] });
+  signal?: AbortSignal | undefined;
+}): Promise<Verdict> {
+  const { invariants, signal, ...file } = options;
+  const job = { ...file, invariants: [...invariants], schemaVersion: SCHEMA_VERSION };
+  return run<Verdict>({ name: 'verify', ...job }, { signal });
 }
 
-function run(job: Job, onPages: (pages: number) => void = () => {}): Promise<string[]> {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
+/** The SHA-256 of a file, hex, read in a process of its own. */
+export async function digestOf(path: string, signal?: AbortSignal): Promise<string> {
+  return run<string>({ name: 'digest', path }, { signal });
+}
+
+interface RunOptions {
+  onPages?: (pages: number) => void;
+  signal?: AbortSignal | undefined;
+}
+
+function run<T>(job: Job, { onPages = () => {}, signal }: RunOptions): Promise<T> {
   return new Promise((resolve, reject) => {
+    const worker = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
+      // Nothing of the server's settings, which hold secrets; the key goes over the channel.
+      env: {},
+      execArgv: [],
+      serialization: 'advanced',
+      killSignal: 'SIGKILL',
+      ...(signal ? { signal } : {}),
+    });
+    let outcome = () => reject(new Error('The worker of the database has ended and said nothing.'));
     worker.on('message', (report: Report) => {
       if ('pages' in report) onPages(report.pages);
-      else if ('result' in report) worker.once('exit', () => resolve(report.result));
-      else worker.once('exit', () => reject(asError(report.error)));
+      else if ('result' in report) outcome = () => resolve(report.result as T);
+      else outcome = () => reject(asError(report.error));
     });
-    worker.once('error', reject);
-    worker.once('exit', (code) => {
-      // After whatever was reported before.
-      setImmediate(() =>
-        reject(new Error(`The worker of the database ended with ${code} and said nothing.`)),
-      );
+    worker.once('error', (error) => {
+      outcome = () => reject(error);
+      // One that was never started does not end either.
+      if (worker.pid === undefined) outcome();
     });
+    worker.once('close', () => outcome());
+    worker.send(job);
   });
 }
 
-/** Errors lose their class on the way between threads. */
+/** Errors lose their class on the way between processes. */
 function asError({ code, message }: { code: string; message: string }): Error {
   if (code.startsWith('SQLITE_')) return new Sqlite.SqliteError(message, code);
   return Object.assign(new Error(message), code === '' ? {} : { code });

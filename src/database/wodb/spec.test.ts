@@ -74,6 +74,7 @@ test('the vectors for derived keys and sealed values in WODB_SPEC.md are what th
     version: Number(value(/^\| `version` \| `/)),
     salt: value(/^\| `salt` \| `/),
     check_value: value(/^\| `check_value` \| `/),
+    sealed_secret: null,
     created_at: 0,
   };
   await database.transaction((trx) => trx.insertInto('key_versions').values(row).execute());

@@ -1,8 +1,9 @@
 // @ts-check
-// A job in a thread of its own, so that the server goes on answering while it runs. Started by run-in-worker.ts.
-// Plain JavaScript: a worker is loaded by Node itself, which cannot read TypeScript before version 22.
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+// A job in a process of its own, so that the server goes on answering while it runs, and can end it at any moment: SQLite
+// cannot be interrupted from here, and a process cannot end while one of its threads is in a long call.
+// Started by run-in-worker.ts. Plain JavaScript, because Node itself loads it, which cannot read TypeScript before 22.
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { rawKey, unlock } from './unlock.js';
 
@@ -10,10 +11,14 @@ import { rawKey, unlock } from './unlock.js';
  * @typedef {{ key: Uint8Array, salt: Uint8Array }} FileKey
  * @typedef {{ name: 'vacuum-into', path: string, fileKey: FileKey, draft: string, draftKey?: FileKey }} VacuumJob
  * @typedef {{ finding: string, sql: string }} Invariant
- * @typedef {{ name: 'verify', path: string, fileKey: FileKey, invariants: Invariant[], now: number }} VerifyJob
- * @typedef {VacuumJob | VerifyJob} Job
- * @typedef {{ pages: number } | { result: string[] } | { error: { code: string, message: string } }} Report
+ * @typedef {{ name: 'verify', path: string, fileKey: FileKey, invariants: Invariant[], schemaVersion: number, now: number }} VerifyJob
+ * @typedef {{ name: 'digest', path: string }} DigestJob
+ * @typedef {VacuumJob | VerifyJob | DigestJob} Job
+ * @typedef {{ findings: string[], applicationId: number, schemaVersion: number, rows: Record<string, number> }} Verdict
+ * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string } }} Report
  */
+
+const parent = process.ppid;
 
 /** Findings of one kind that are told one by one. */
 const TOLD_MAX = 10;
@@ -49,6 +54,8 @@ function vacuumInto({ path, fileKey, draft, draftKey }) {
   } finally {
     source.close();
   }
+  // Somebody else may be at work on the draft when the process that wanted it has died.
+  if (process.ppid !== parent) throw new Error('The process that asked for the copy has ended.');
   if (draftKey) {
     const copy = open(draft, fileKey, false);
     try {
@@ -68,20 +75,25 @@ function vacuumInto({ path, fileKey, draft, draftKey }) {
 }
 
 /**
- * Reads every page in use, so that each one's HMAC is checked, then looks at foreign keys and invariants. All of it
- * sees one moment.
+ * Reads every page in use, so that each one's HMAC is checked, then looks at foreign keys and invariants, and counts the
+ * rows. All of it sees one moment.
  * @param {VerifyJob} job
- * @returns {string[]} what is wrong, one sentence each
+ * @returns {Verdict} what is wrong, one sentence each, and what is in the file; nothing is counted in a damaged one
  */
-function verify({ path, fileKey, invariants, now }) {
+function verify({ path, fileKey, invariants, schemaVersion, now }) {
   const hadWal = existsSync(`${path}-wal`);
   const sqlite = open(path, fileKey);
   try {
     sqlite.exec('BEGIN');
+    const number = (/** @type {string} */ name) => Number(sqlite.pragma(name, { simple: true }));
+    const about = { applicationId: number('application_id'), schemaVersion: number('user_version') };
     const damage = damagedPages(sqlite);
     // What else could be said of a damaged file is guesswork.
-    if (damage.length > 0) return damage;
-    return [...brokenReferences(sqlite), ...invariants.flatMap((each) => violations(sqlite, each, now))];
+    if (damage.length > 0) return { findings: damage, ...about, rows: {} };
+    // The rules of one schema say nothing about the tables of another.
+    const known = about.schemaVersion === schemaVersion ? invariants : [];
+    const broken = known.flatMap((each) => violations(sqlite, each, now));
+    return { findings: [...brokenReferences(sqlite), ...broken], ...about, rows: rowCounts(sqlite) };
   } finally {
     sqlite.close();
     if (!hadWal) removeEmptyWal(path);
@@ -134,16 +146,59 @@ function violations(sqlite, { finding, sql }, now) {
   return [`${finding}: ${told}${ids.length > TOLD_MAX ? ` and ${ids.length - TOLD_MAX} more` : ''}.`];
 }
 
-/** @param {Report} what */
-function report(what) {
-  parentPort?.postMessage(what);
+/** @param {import('better-sqlite3-multiple-ciphers').Database} sqlite */
+function rowCounts(sqlite) {
+  const tables = sqlite
+    .prepare(`select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name`)
+    .pluck()
+    .all();
+  return Object.fromEntries(
+    tables.map((name) => {
+      const quoted = String(name).replaceAll('"', '""');
+      return [String(name), Number(sqlite.prepare(`select count(*) from "${quoted}"`).pluck().get())];
+    }),
+  );
 }
 
-const job = /** @type {Job} */ (workerData);
-try {
-  if (job.name === 'vacuum-into') vacuumInto(job);
-  report({ result: job.name === 'verify' ? verify(job) : [] });
-} catch (error) {
-  const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
-  report({ error: { code, message } });
+/**
+ * The SHA-256 of a file, hex.
+ * @param {DigestJob} job
+ */
+function digest({ path }) {
+  const hash = createHash('sha256');
+  const chunk = Buffer.alloc(1024 * 1024);
+  const file = openSync(path, 'r');
+  try {
+    for (let bytes = readSync(file, chunk); bytes > 0; bytes = readSync(file, chunk)) {
+      hash.update(chunk.subarray(0, bytes));
+    }
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
 }
+
+/** @param {Job} job */
+function perform(job) {
+  if (job.name === 'vacuum-into') return vacuumInto(job);
+  return job.name === 'verify' ? verify(job) : digest(job);
+}
+
+/**
+ * @param {Report} what
+ * @param {() => void} [sent]
+ */
+function report(what, sent = () => {}) {
+  process.send?.(what, sent);
+}
+
+process.once('message', (job) => {
+  // Without the channel nothing keeps the process alive.
+  const end = () => process.disconnect();
+  try {
+    report({ result: perform(/** @type {Job} */ (job)) }, end);
+  } catch (error) {
+    const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
+    report({ error: { code, message } }, end);
+  }
+});

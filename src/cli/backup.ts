@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Backup } from '../database/wodb/backup.ts';
+import { createFileKey } from '../database/wodb/file-key.ts';
+import { openApi, runningServer } from './api-client.ts';
+import { command, print, settingsOfFile } from './command.ts';
+import { CommandError } from './command-error.ts';
+import { givenMasterKey, withKeyFile } from './key-file.ts';
+import { withProgress } from './progress.ts';
+
+interface BackupCommandOptions {
+  out?: string;
+  keep?: number;
+  keyFile?: string;
+  json?: boolean;
+}
+
+export function backupCommand(): Command {
+  const backup = command(
+    'backup',
+    'make a complete, checked copy of the database; the server may run meanwhile',
+    'wotp backup --out /var/backups/wotp --keep 14',
+  )
+    .option('--out <place>', 'a folder, or a file that does not exist (default: backups in DATA_DIR)')
+    .option(
+      '--keep <number>',
+      'remove older backups from the folder until this many are left; only files that WOTP has named and described',
+      count,
+    );
+  return withKeyFile(backup, 'that the copy shall have')
+    .option('--json', 'print one line of JSON')
+    .action(async ({ out, keep, keyFile, json }: BackupCommandOptions) => {
+      const masterKey = givenMasterKey(keyFile);
+      const key = masterKey === undefined ? undefined : createFileKey(masterKey);
+      const body = {
+        // The server has a working folder of its own.
+        to: out === undefined ? undefined : resolve(out),
+        keep,
+        backupKey: key && { key: key.key.toString('hex'), salt: key.salt.toString('hex') },
+      };
+      const config = settingsOfFile('backup');
+      const server = await runningServer(config);
+      if (!server && !existsSync(config.database.path)) {
+        throw new CommandError(
+          `There is no database at ${config.database.path}, so there is nothing to back up.`,
+        );
+      }
+      const api = server ?? (await openApi(config));
+      try {
+        const { data } = await withProgress(api, json, () =>
+          api.call<{ data: Backup }>('POST', '/api/v1/database/backups', body),
+        );
+        const removed = data.removed.length > 0 ? `\nRemoved older ones: ${data.removed.join(', ')}` : '';
+        print(json, data, `${data.file}\n${data.bytes} bytes, SHA-256 ${data.sha256}${removed}`);
+      } finally {
+        await api.close();
+      }
+    });
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 9999');
+  return Number(text);
+}

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { DatabaseInUseError } from '../database/wodb/lock.ts';
+import { removeDatabase } from '../database/wodb/remove.ts';
+import { controlSocketPath } from '../http/control-socket.ts';
+import { command, print, settingsOfFile } from './command.ts';
+import { CommandError } from './command-error.ts';
+
+export function resetCommand(): Command {
+  return command(
+    'reset',
+    'delete all data of this installation; the next start is a first run. Backups and the master key stay',
+    'wotp reset --yes',
+  )
+    .option('--yes', 'really do it; without it nothing is deleted')
+    .option('--json', 'print one line of JSON')
+    .action(({ yes, json }: { yes?: boolean; json?: boolean }) => {
+      const { dataDir, path } = settingsOfFile('reset').database;
+      if (!yes) {
+        throw new CommandError(
+          `This deletes the database ${path} with everything in it: keys, verifications, events. Make a backup if in doubt; to go on, add --yes.`,
+        );
+      }
+      const removed = remove(dataDir, path);
+      print(
+        json,
+        { removed },
+        removed.length === 0
+          ? `There was nothing to delete in ${dataDir}.`
+          : ['Deleted:', ...removed.map((file) => `  ${file}`), 'The next start is a first run.'].join('\n'),
+      );
+    });
+}
+
+function remove(dataDir: string, path: string): string[] {
+  try {
+    return removeDatabase({ dataDir, path, socketPath: controlSocketPath(dataDir) });
+  } catch (error) {
+    if (!(error instanceof DatabaseInUseError)) throw error;
+    throw new CommandError(
+      'A server or another command is using the database. Stop it first; nothing was deleted.',
+    );
+  }
+}

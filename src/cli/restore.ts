@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { masterKeyPathIn, presentMasterKey } from '../database/master-key.ts';
+import { keyCheckPathIn } from '../database/wodb/key-check.ts';
+import { DatabaseInUseError } from '../database/wodb/lock.ts';
+import { command, print, settingsOfFile } from './command.ts';
+import { CommandError } from './command-error.ts';
+import { givenMasterKey, withKeyFile } from './key-file.ts';
+
+interface RestoreCommandOptions {
+  yes?: boolean;
+  keyFile?: string;
+  json?: boolean;
+}
+
+export function restoreCommand(): Command {
+  const restore = command(
+    'restore',
+    'put a backup in the place of the database; the server has to be stopped, and the old database is kept',
+    'wotp restore data/backups/wotp-20270131-030000.wodb --yes',
+  )
+    .argument('<file>', 'the backup')
+    .option('--yes', 'yes, replace the database: what came after the backup is no longer in use');
+  return withKeyFile(restore, 'of the backup')
+    .option('--json', 'print one line of JSON')
+    .action(async (file: string, { yes, keyFile, json }: RestoreCommandOptions) => {
+      const { database, security } = settingsOfFile('restore');
+      const { dataDir, path } = database;
+      if (!yes) {
+        throw new CommandError(
+          `This puts ${file} in the place of ${path}, and what came after the backup is no longer in use. Give --yes if you want that; nothing was changed.`,
+        );
+      }
+      const { restoreDatabase } = await import('../database/wodb/restore.ts');
+      const restored = await restoreDatabase({
+        file,
+        path,
+        keyCheckPath: keyCheckPathIn(dataDir),
+        masterKeyPath: masterKeyPathIn(dataDir),
+        masterKey: presentMasterKey(security.masterKey, dataDir, path),
+        backupMasterKey: givenMasterKey(keyFile),
+        now: Date.now(),
+      }).catch((error: unknown) => {
+        if (!(error instanceof DatabaseInUseError)) throw error;
+        throw new CommandError(
+          `A server or another command is using ${path}. Stop the server, then restore again; nothing was changed.`,
+        );
+      });
+      const lines = [
+        `Restored ${file} to ${path}.`,
+        restored.replaced === null
+          ? ''
+          : `The database it replaces is kept as ${restored.replaced}; remove it when you are sure.`,
+        restored.keptMasterKey ? `The master key is kept in ${masterKeyPathIn(dataDir)}.` : '',
+      ];
+      print(json, { database: path, ...restored }, lines.filter((line) => line !== '').join('\n'));
+    });
+}

@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { problems, projectQuery, success, timestamp } from '../http/schemas.ts';
+import { typed } from '../http/server.ts';
+import type { Database } from './database.ts';
+import { migrationStates } from './migrate.ts';
+
+/** What the database is, whichever engine is behind it. */
+export function migrationRoutes(server: FastifyInstance, database: Database): void {
+  typed(server).get(
+    '/api/v1/database/migrations',
+    {
+      schema: {
+        tags: ['Database'],
+        summary: 'The engine, and each change of the schema',
+        querystring: projectQuery,
+        response: {
+          200: success(
+            z.object({
+              engine: z.enum(['wodb', 'postgres']),
+              migrations: z.array(
+                z.object({
+                  number: z.int(),
+                  name: z.string(),
+                  appliedAt: timestamp.nullable().meta({ description: 'Null while it is pending.' }),
+                }),
+              ),
+            }),
+          ),
+          ...problems(),
+        },
+      },
+    },
+    async () => {
+      const migrations = await migrationStates(database.reader);
+      return { success: true as const, data: { engine: database.engine, migrations } };
+    },
+  );
+}

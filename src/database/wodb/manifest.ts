@@ -1,0 +1,92 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { syncFolder, writePrivateFile } from '../private-files.ts';
+
+const FORMAT = 'WOTP backup 1';
+/** The names that backups get by themselves; only such files are ever removed. */
+const OWN_NAME = /^wotp-\d{8}-\d{6}(-\d+)?\.wodb$/;
+
+const manifestSchema = z.object({
+  format: z.literal(FORMAT),
+  /** The name of the backup that it describes, without a folder. */
+  file: z.string(),
+  /** The version of WOTP that has made it. */
+  version: z.string(),
+  /** How many migrations the file holds. */
+  schemaVersion: z.int(),
+  /** ISO 8601, UTC. */
+  createdAt: z.iso.datetime(),
+  /** Whether it is under the master key of the database that it was made of. */
+  ownMasterKey: z.boolean(),
+  bytes: z.int(),
+  /** Hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** How many rows each table holds. */
+  rows: z.record(z.string(), z.int()),
+});
+
+/** What lies beside a backup, as `FILE.json`, and says what it is. Nothing in it is secret. */
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** The manifest of a backup that is about to get its name. */
+export function writeManifest(backup: string, about: Omit<Manifest, 'format'>): void {
+  const manifest: Manifest = { format: FORMAT, ...about };
+  writePrivateFile(manifestPath(backup), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** Where the manifest of a backup lies. */
+export function manifestPath(backup: string): string {
+  return `${backup}.json`;
+}
+
+/** The manifest beside a backup; undefined when there is none, or none of ours. */
+export function readManifest(backup: string): Manifest | undefined {
+  const path = manifestPath(backup);
+  if (!existsSync(path)) return undefined;
+  try {
+    return manifestSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    // Not JSON, or something that another program has put there: as good as none.
+    return undefined;
+  }
+}
+
+/** A time (Unix ms) as it stands in names of files: `YYYYMMDD-HHMMSS`, UTC. */
+export function timeStamp(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+}
+
+/** The name of a backup made at `at` (Unix ms), in UTC; `again` counts those of one second from 1. */
+export function backupName(at: number, again = 1): string {
+  return `wotp-${timeStamp(at)}${again > 1 ? `-${again}` : ''}.wodb`;
+}
+
+/** The backups in a folder that WOTP has named and described itself, newest first. */
+export function ownBackups(folder: string): Manifest[] {
+  if (!existsSync(folder)) return [];
+  const found = readdirSync(folder).flatMap((name) => {
+    const manifest = OWN_NAME.test(name) ? readManifest(join(folder, name)) : undefined;
+    return manifest?.file === name ? [manifest] : [];
+  });
+  return found.sort((a, b) =>
+    a.createdAt === b.createdAt ? compare(b.file, a.file) : compare(b.createdAt, a.createdAt),
+  );
+}
+
+/** Keeps the newest `keep` backups of a folder and removes the older ones; returns the names of those. */
+export function removeOlderBackups(folder: string, keep: number): string[] {
+  const old = ownBackups(folder)
+    .slice(keep)
+    .map(({ file }) => file);
+  for (const name of old) {
+    rmSync(join(folder, name), { force: true });
+    rmSync(manifestPath(join(folder, name)), { force: true });
+  }
+  if (old.length > 0) syncFolder(folder);
+  return old;
+}
+
+function compare(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}

@@ -1,0 +1,50 @@
+import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { syncFolder } from '../private-files.ts';
+import { keyCheckPathIn } from './key-check.ts';
+import { realPath, takeDatabaseLock } from './lock.ts';
+import { unfinishedFiles } from './unfinished.ts';
+
+/** What SQLite keeps beside a file. */
+const BESIDE = ['', '-wal', '-shm', '-journal'];
+
+/**
+ * Deletes the database of a data folder with what belongs to it, and nothing else: backups, replaced files and
+ * `master.key` stay, because a backup is worth nothing without its key. Returns the paths of what was there.
+ *
+ * The database goes first and the key check last. A deletion that is cut off leaves a folder that refuses to start,
+ * never one that opens with half its data; deleting again finishes it.
+ * @throws DatabaseInUseError when another process uses the database; nothing was deleted then
+ */
+export function removeDatabase(options: {
+  dataDir: string;
+  path: string;
+  /** The control socket; without the lock's holder behind it, it is a dead one. */
+  socketPath: string | undefined;
+}): string[] {
+  const { dataDir, socketPath } = options;
+  if (!existsSync(dirname(options.path)) || !existsSync(dataDir)) return [];
+  const path = realPath(options.path);
+  const keyCheckPath = keyCheckPathIn(dataDir);
+  const files = [
+    // Decided work first, or it would be finished at the next start.
+    `${path}.replace`,
+    ...BESIDE.map((end) => path + end),
+    // A database that was being made.
+    ...BESIDE.map((end) => `${path}.new${end}`),
+    ...unfinishedFiles({ path, keyCheckPath }),
+    ...(socketPath === undefined ? [] : [socketPath]),
+    keyCheckPath,
+  ];
+  const releaseLock = takeDatabaseLock(path);
+  try {
+    const removed = [...new Set(files)].filter((file) => existsSync(file));
+    for (const file of removed) {
+      rmSync(file);
+      syncFolder(dirname(file));
+    }
+    return removed;
+  } finally {
+    releaseLock();
+  }
+}

@@ -1,0 +1,225 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, existsSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { isKeyOfVersion } from '../keyring.ts';
+import { createPrivateFile, createPrivateFolder, writePrivateFile } from '../private-files.ts';
+import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
+import { kyselyOver } from './dialect.ts';
+import { examineFile } from './examine.ts';
+import { createFileKey } from './file-key.ts';
+import { writeKeyCheck } from './key-check.ts';
+import { realPath, takeDatabaseLock } from './lock.ts';
+import { readManifest, timeStamp } from './manifest.ts';
+import { bringUpToDate } from './open.ts';
+import { DatabaseOpenError } from './open-error.ts';
+import { finishReplacement, isBeingReplaced, replaceDatabase } from './replace.ts';
+import { removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';
+
+/** A restore that was done. */
+export interface Restored {
+  /** Where the replaced database lies now; null when there was none. */
+  replaced: string | null;
+  /** The number of the newest migration that the backup held before it was brought up to date. */
+  schemaVersion: number;
+  /** Whether the key was kept in the data folder, because none was configured. */
+  keptMasterKey: boolean;
+}
+
+export interface RestoreOptions {
+  /** The backup. It is only read. */
+  file: string;
+  /** The database that it shall take the place of, and what belongs to that. */
+  path: string;
+  keyCheckPath: string;
+  masterKeyPath: string;
+  /** The master key of the installation; undefined when it has none yet. */
+  masterKey: string | undefined;
+  /** The master key of the backup, when it is another one. */
+  backupMasterKey: string | undefined;
+  /** Unix ms. */
+  now: number;
+}
+
+/**
+ * Puts a backup in the place of the database. The file is copied beside the database, checked from end to end, brought
+ * up to the present schema, put under the installation's master key, and only then exchanged with the database, which is
+ * kept under another name. Until that one step nothing of the old database has changed, whatever happens.
+ * @throws DatabaseInUseError while a process uses the database
+ * @throws DatabaseOpenError when the file cannot be restored; the message says why
+ * @throws NewerSchemaError when a newer WOTP has written it
+ */
+export async function restoreDatabase(options: RestoreOptions): Promise<Restored> {
+  const { file, masterKey, backupMasterKey } = options;
+  const opener = backupMasterKey ?? masterKey;
+  if (opener === undefined) {
+    throw new DatabaseOpenError(
+      'There is no master key to open the backup with. Set DB_MASTER_KEY, or give the key with --key-file.',
+    );
+  }
+  createPrivateFolder(dirname(options.path));
+  createPrivateFolder(dirname(options.keyCheckPath));
+  const path = realPath(options.path);
+  const releaseLock = takeDatabaseLock(path);
+  const draft = `${path}.restoring`;
+  const prepared = [`${options.keyCheckPath}.new`, `${options.masterKeyPath}.new`];
+  const removeDrafts = () => {
+    for (const name of [draft, `${draft}-other-key`]) removeDraft(name);
+    for (const name of prepared) rmSync(name, { force: true });
+  };
+  try {
+    finishReplacement(path);
+    // What a restore that was cut off has left.
+    removeDrafts();
+    if (existsSync(path) && existsSync(file) && realpathSync(file) === path) {
+      throw new DatabaseOpenError(`${file} is the database itself. Name a backup of it.`);
+    }
+    const fileKey = examineFile(file, opener);
+    await copyChecked(file, draft);
+    const { schemaVersion } = await checked(file, draft, fileKey);
+    await bringDraftUpToDate(draft, fileKey, options, opener);
+    const target = masterKey ?? opener;
+    const final = target === opener ? { draft, fileKey } : await underMasterKey(target, draft, fileKey);
+
+    const [keyCheck, keptKey] = prepared as [string, string];
+    writeKeyCheck(keyCheck, final.fileKey);
+    const alongside = [{ from: keyCheck, to: options.keyCheckPath }];
+    if (masterKey === undefined) {
+      writePrivateFile(keptKey, `${target}\n`);
+      alongside.push({ from: keptKey, to: options.masterKeyPath });
+    }
+    const keepAsideAs = freeName(`${path}.replaced-${timeStamp(options.now)}`);
+    replaceDatabase({ path, draft: final.draft, keepAsideAs, alongside });
+    removeDrafts();
+    return {
+      replaced: existsSync(keepAsideAs) ? keepAsideAs : null,
+      schemaVersion,
+      keptMasterKey: masterKey === undefined,
+    };
+  } catch (error) {
+    // Once the exchange is decided the next start finishes it, and needs them.
+    if (!isBeingReplaced(path)) removeDrafts();
+    throw explained(error, file);
+  } finally {
+    releaseLock();
+  }
+}
+
+/** Copies the file, with its WAL if it has one, and compares it with its manifest if it has that. */
+async function copyChecked(file: string, draft: string): Promise<void> {
+  const sha256 = await copy(file, draft);
+  const wal = `${file}-wal`;
+  if (existsSync(wal) && statSync(wal).size > 0) await copy(wal, `${draft}-wal`);
+  const manifest = readManifest(file);
+  if (!manifest || manifest.sha256 === sha256) return;
+  throw new DatabaseOpenError(
+    `${file} is not what its manifest describes: the SHA-256 is ${sha256}, not ${manifest.sha256}. It was changed or damaged since it was made; take another backup.`,
+  );
+}
+
+/** Copies one file to a private one; resolves to its SHA-256, hex. */
+async function copy(from: string, to: string): Promise<string> {
+  const hash = createHash('sha256');
+  const hashing = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  createPrivateFile(to);
+  await pipeline(createReadStream(from), hashing, createWriteStream(to, { flags: 'r+' }));
+  return hash.digest('hex');
+}
+
+async function checked(file: string, draft: string, fileKey: FileKey) {
+  const verdict = await verifyFile({ path: draft, fileKey, invariants: [], now: 0 });
+  if (verdict.findings.length > 0) {
+    throw new DatabaseOpenError(`${file} is damaged; take another backup. ${verdict.findings.join(' ')}`);
+  }
+  if (verdict.applicationId !== APPLICATION_ID) {
+    throw new DatabaseOpenError(`${file} opens with this key, but it is not a WODB database.`);
+  }
+  return verdict;
+}
+
+/**
+ * Applies the migrations that came after the backup, notes the restore in its events, and makes sure that the values in
+ * it belong to the master key that it will be opened with.
+ */
+async function bringDraftUpToDate(
+  draft: string,
+  fileKey: FileKey,
+  { file, masterKey, backupMasterKey, now }: RestoreOptions,
+  opener: string,
+): Promise<void> {
+  const connection = new WodbConnection(draft, fileKey, 'write');
+  try {
+    await bringUpToDate(connection);
+    const db = kyselyOver(connection);
+    connection.sqlite.exec('BEGIN IMMEDIATE');
+    const version = await db
+      .selectFrom('key_versions')
+      .selectAll()
+      .orderBy('version', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (version && !isKeyOfVersion(masterKey ?? opener, version)) {
+      throw new DatabaseOpenError(
+        backupMasterKey !== undefined && isKeyOfVersion(backupMasterKey, version)
+          ? `${file} belongs to an installation whose master key is the one you gave. Set DB_MASTER_KEY to it (or put it into master.key in the data folder) and restore again; nothing was changed.`
+          : `The values in ${file} were made under another master key than that of this installation. Set DB_MASTER_KEY to the key of the installation it comes from and restore again; nothing was changed.`,
+      );
+    }
+    const project = await db
+      .selectFrom('settings')
+      .select('value')
+      .where('key', '=', 'default_project_id')
+      .executeTakeFirst();
+    if (project) {
+      await db
+        .insertInto('events')
+        .values({
+          project_id: project.value,
+          type: 'database.restored',
+          at: now,
+          verification_id: null,
+          message_id: null,
+          data: JSON.stringify({ actor: 'cli', file: basename(file) }),
+        })
+        .execute();
+    }
+    connection.sqlite.exec('COMMIT');
+    connection.sqlite.pragma('wal_checkpoint(TRUNCATE)');
+  } finally {
+    connection.close();
+  }
+}
+
+/** The same database in another file, under the key that a master key gives with a new salt. */
+async function underMasterKey(masterKey: string, path: string, fileKey: FileKey) {
+  const other = { draft: `${path}-other-key`, fileKey: createFileKey(masterKey) };
+  await vacuumInto({ path, fileKey, draft: other.draft, draftKey: other.fileKey });
+  await checked(path, other.draft, other.fileKey);
+  return other;
+}
+
+function freeName(name: string): string {
+  for (let again = 1; ; again++) {
+    const free = again === 1 ? name : `${name}-${again}`;
+    if (!existsSync(free) && !existsSync(`${free}-wal`)) return free;
+  }
+}
+
+function explained(error: unknown, file: string): unknown {
+  if (error instanceof DatabaseOpenError) return error;
+  const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
+  if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
+    return new DatabaseOpenError(
+      'There is no room to build the restored database beside the present one. Free some; nothing was changed.',
+      error,
+    );
+  }
+  if (isDamage(error)) return new DatabaseOpenError(`${file} is damaged; take another backup.`, error);
+  return error;
+}

@@ -1,0 +1,129 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { WotpError } from '../../errors/errors.ts';
+import { noBody, problems, projectId, projectQuery, success } from '../../http/schemas.ts';
+import { typed } from '../../http/server.ts';
+import type { WodbMaintenance } from './maintenance.ts';
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
+
+const backupRequest = z
+  .strictObject({
+    projectId,
+    to: z.string().min(1).max(4096).optional().meta({
+      description:
+        'Command line only: a folder, or a file that does not exist, by its whole path (default: `backups` in the data folder).',
+      example: '/var/backups/wotp',
+    }),
+    keep: z.int().min(1).max(10_000).optional().meta({
+      description: 'How many backups the folder keeps; older ones that WOTP has named are removed.',
+      example: 7,
+    }),
+    backupKey: z
+      .strictObject({ key: hex(32), salt: hex(16) })
+      .optional()
+      .meta({
+        description:
+          'Command line only: the key of the file and its salt, hex, derived from another master key.',
+        example: { key: '00'.repeat(32), salt: '00'.repeat(16) },
+      }),
+  })
+  .nullish();
+
+const backup = z.object({
+  file: z.string().meta({ description: 'Where it lies on the server.' }),
+  bytes: z.int(),
+  sha256: z.string().meta({ description: 'Hex.' }),
+  removed: z.array(z.string()).meta({ description: 'Names of older backups that were removed.' }),
+});
+
+const verdict = z.object({
+  findings: z
+    .array(z.string())
+    .meta({ description: 'What is wrong, one sentence each; empty when nothing is.' }),
+  schemaVersion: z.int(),
+  rows: z.record(z.string(), z.int()).meta({ description: 'How many rows each table holds.' }),
+});
+
+const job = z
+  .object({ name: z.string(), phase: z.string(), percent: z.int() })
+  .nullable()
+  .meta({ description: 'Null when none runs.' });
+
+/** Long work on the database: backups and checks, and how far they are. */
+export function databaseRoutes(server: FastifyInstance, maintenance: WodbMaintenance): void {
+  const app = typed(server);
+  const tags = ['Database'];
+
+  app.post(
+    '/api/v1/database/backups',
+    {
+      schema: {
+        tags,
+        summary: 'Back the database up',
+        description:
+          'A complete, checked copy of everything that was committed when it began. Answers when it is there; sends and checks go on meanwhile.',
+        body: backupRequest,
+        response: { 201: success(backup), ...problems('CONFLICT') },
+      },
+    },
+    async ({ body, caller }, reply) => {
+      const { to, keep, backupKey } = body ?? {};
+      // Who holds the admin password from afar may not choose what is written where on this machine.
+      if ((to !== undefined || backupKey !== undefined) && caller.name !== 'cli') {
+        throw new WotpError(
+          'FORBIDDEN',
+          'Only the command line, on the machine of the server, may choose the place and the key of a backup.',
+        );
+      }
+      const made = await maintenance.backup(
+        {
+          ...(to === undefined ? {} : { to }),
+          ...(keep === undefined ? {} : { keep }),
+          ...(backupKey
+            ? {
+                backupKey: {
+                  key: Buffer.from(backupKey.key, 'hex'),
+                  salt: Buffer.from(backupKey.salt, 'hex'),
+                },
+              }
+            : {}),
+        },
+        caller.name,
+      );
+      reply.code(201);
+      return { success: true as const, data: made };
+    },
+  );
+
+  app.post(
+    '/api/v1/database/verify',
+    {
+      schema: {
+        tags,
+        summary: 'Check the database',
+        description:
+          'Reads every page in use, with its HMAC, and checks references and rules of the data. Sends and checks go on meanwhile.',
+        body: noBody,
+        response: { 200: success(verdict), ...problems('CONFLICT') },
+      },
+    },
+    async () => {
+      const { findings, schemaVersion, rows } = await maintenance.verify();
+      return { success: true as const, data: { findings, schemaVersion, rows } };
+    },
+  );
+
+  app.get(
+    '/api/v1/database/job',
+    {
+      schema: {
+        tags,
+        summary: 'How far the running job is',
+        querystring: projectQuery,
+        response: { 200: success(job), ...problems() },
+      },
+    },
+    async () => ({ success: true as const, data: maintenance.job() ?? null }),
+  );
+}
