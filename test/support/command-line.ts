@@ -37,24 +37,31 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings): ChildProcess {
+function start(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings,
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): ChildProcess {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
     env: { ...BASE, ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;
 }
 
-/** Runs `node bin/wotp.js …` in a folder, with just these settings, to its end. */
+/** Runs `node bin/wotp.js …` in a folder, with just these settings and this standard input, to its end. */
 export async function wotp(
   cwd: string,
   args: readonly string[],
   settings: Settings = {},
+  input?: string,
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings);
+  const child = start(cwd, args, settings, input === undefined ? 'ignore' : 'pipe');
+  child.stdin?.end(input);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
