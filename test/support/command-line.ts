@@ -37,26 +37,31 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings, input?: string): ChildProcess {
+function start(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings,
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): ChildProcess {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
     env: { ...BASE, ...settings },
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
   });
-  child.stdin?.end(input);
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;
 }
 
-/** Runs `node bin/wotp.js …` in a folder, with just these settings, to its end; `input` is its standard input. */
+/** Runs `node bin/wotp.js …` in a folder, with just these settings and this standard input, to its end. */
 export async function wotp(
   cwd: string,
   args: readonly string[],
   settings: Settings = {},
   input?: string,
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, input);
+  const child = start(cwd, args, settings, input === undefined ? 'ignore' : 'pipe');
+  child.stdin?.end(input);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
