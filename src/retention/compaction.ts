@@ -44,26 +44,26 @@ export function compaction(deps: {
       const purged: Purged = { verifications: 0, messages: 0, events: 0 };
 
       /** Whether the step may do another portion; gives others their turn first. */
-      const goesOn = async (ms: number) => {
-        await pause(clock, ms, signal);
+      const goesOn = async () => {
+        await pause(clock, PAUSE_MS, signal);
         return !signal.aborted && clock.now() < until;
       };
 
       async function work(): Promise<boolean> {
-        for (let more = true; more; ) {
+        for (;;) {
           const some = await keeping.purgeSome();
           purged.verifications += some.purged.verifications;
           purged.messages += some.purged.messages;
           purged.events += some.purged.events;
-          more = some.more;
-          if (!(await goesOn(PAUSE_MS))) return false;
+          if (!some.more) break;
+          if (!(await goesOn())) return false;
         }
-        if (!space) return true;
-        while (space.measure().freeBytes > 0) {
+        while (space && space.measure().freeBytes > 0) {
           await space.release(PORTION_PAGES);
-          if (!(await goesOn(PAUSE_MS))) return false;
+          if (space.measure().freeBytes === 0) break;
+          if (!(await goesOn())) return false;
         }
-        await space.checkpoint();
+        await space?.checkpoint();
         return true;
       }
 

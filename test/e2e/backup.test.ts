@@ -76,6 +76,8 @@ test('a copy under another key is made and read with a key from a file, standard
   expect(await refused(cwd, ['verify', file])).toContain('The master key does not open');
   expect(await good(cwd, 'verify', file, '--key-file', 'other.key')).toMatchObject({ ok: true });
   const byVariable = await wotp(cwd, ['verify', file], { ...SETTINGS, WOTP_BACKUP_MASTER_KEY: OTHER_KEY });
+  const byInput = await wotp(cwd, ['verify', file, '--key-file', '-'], SETTINGS, `${OTHER_KEY}\n`);
+  expect(byInput).toMatchObject({ code: 0, stdout: expect.stringContaining('is whole') });
   expect(byVariable).toMatchObject({ code: 0, stdout: expect.stringContaining('is whole') });
   expect(await refused(cwd, ['restore', file, '--yes', '--key-file', 'none.key'])).toContain(
     'cannot be read (ENOENT)',

@@ -30,7 +30,7 @@ export interface WodbOptions {
   backupFolder?: string;
 }
 
-/** An open WODB database, and what a thread of its own needs to open it once more. */
+/** An open WODB database, and what another process needs to open it once more. */
 export interface WodbDatabase extends Database {
   /** The file, without links. */
   readonly path: string;
