@@ -2,11 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Database } from '../../src/database/database.ts';
 import { createPrivateFile } from '../../src/database/private-files.ts';
 import { WodbConnection } from '../../src/database/wodb/connection.ts';
 import { keyCheckPathIn } from '../../src/database/wodb/key-check.ts';
-import { openWodb, type WodbOptions } from '../../src/database/wodb/open.ts';
+import { openWodb, type WodbDatabase, type WodbOptions } from '../../src/database/wodb/open.ts';
 
 export const MASTER_KEY = 'a master key of the tests, long enough';
 
@@ -16,7 +15,7 @@ export function databasePathIn(dir: string): string {
 }
 
 /** Opens (or makes) the database of a data folder; a test that forgets to close it does not keep the lock. */
-export async function openDatabase(dir: string, options: Partial<WodbOptions> = {}): Promise<Database> {
+export async function openDatabase(dir: string, options: Partial<WodbOptions> = {}): Promise<WodbDatabase> {
   const database = await openWodb({
     path: databasePathIn(dir),
     keyCheckPath: keyCheckPathIn(dir),
