@@ -16,7 +16,9 @@ const WITHOUT_A_DATABASE = [
   'src/otp/{code,destination,guess-budget,message-text,state-machine}.test.ts',
 ];
 /** About the file itself. */
-const ON_WODB_ONLY = ['test/integration/{crash,file-format}.test.ts'];
+const ON_WODB_ONLY = [
+  'test/integration/{backup,compaction,crash,file-format,kill,master-key-rotation}.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -192,7 +192,12 @@ class Folder {
     try {
       const keyring = await openKeyring(database, masterKey, { now: Date.now });
       /** @param {string} table */
-      const rows = (table) => database.reader.selectFrom(table).selectAll().orderBy('id').execute();
+      const rows = (table) =>
+        database.reader
+          .selectFrom(table)
+          .selectAll()
+          .orderBy(table === 'events' ? 'seq' : 'id')
+          .execute();
       const verifications = await rows('verifications');
       const messages = await rows('messages');
       const byId = new Map(verifications.map((/** @type {any} */ row) => [row.id, row]));

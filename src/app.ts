@@ -138,21 +138,21 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       log,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
-    const maintenance =
-      isWodb(database) &&
-      wodbMaintenance({
-        database,
-        invariants: INVARIANTS,
-        clock,
-        folder: config.backups.folder,
-        record: async ({ actor, file, reason }) => {
-          const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
-          const type = file ? 'backup.created' : 'backup.failed';
-          await database
-            .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
-            .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
-        },
-      });
+    const maintenance = isWodb(database)
+      ? wodbMaintenance({
+          database,
+          invariants: INVARIANTS,
+          clock,
+          folder: config.backups.folder,
+          record: async ({ actor, file, reason }) => {
+            const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
+            const type = file ? 'backup.created' : 'backup.failed';
+            await database
+              .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
+              .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
+          },
+        })
+      : undefined;
     const health = healthService({
       database,
       dispatcher,
@@ -160,7 +160,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       dataDir,
       mockMode,
       version: VERSION,
-      backups: maintenance ? maintenance.backups : undefined,
+      backups: maintenance?.backups,
       backupsAreScheduled: config.backups.cron !== undefined,
     });
 
@@ -216,7 +216,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
-    if (maintenance) databaseRoutes(server, maintenance);
+    databaseRoutes(server, maintenance);
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
@@ -287,7 +287,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       health.beginStop();
       stopSignal.abort();
       // First, as who has asked for a backup still waits for the answer.
-      if (maintenance) await maintenance.stop();
+      await maintenance?.stop();
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
       // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
       const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);
@@ -311,7 +311,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       server,
       health,
       /** Undefined on PostgreSQL. */
-      maintenance: maintenance || undefined,
+      maintenance,
       defaultProjectId,
       keys,
       admin,

@@ -146,7 +146,7 @@ export function demoVerifications(
       verified_at: status === 'verified' ? story.endedAt : null,
       limits_lifted_at: null,
     });
-    // Ids of events follow their times; a sort that keeps the order of equal times keeps cause before effect.
+    // A sort that keeps the order of equal times keeps cause before effect.
     for (const { at, type, messageId, reason } of told.sort((a, b) => a.at - b.at)) {
       rows.events.push({
         project_id: projectId,

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { WotpError } from '../../errors/errors.ts';
+import { ConflictError, WotpError } from '../../errors/errors.ts';
 import { noBody, problems, projectId, projectQuery, success } from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
+import { postgresToolsInstead } from '../postgres/own-tools.ts';
 import type { WodbMaintenance } from './maintenance.ts';
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
@@ -50,10 +51,14 @@ const job = z
   .nullable()
   .meta({ description: 'Null when none runs.' });
 
-/** Long work on the database: backups and checks, and how far they are. */
-export function databaseRoutes(server: FastifyInstance, maintenance: WodbMaintenance): void {
+/** Long work on the database: backups and checks, and how far they are. On PostgreSQL its own tools serve for both. */
+export function databaseRoutes(server: FastifyInstance, maintenance: WodbMaintenance | undefined): void {
   const app = typed(server);
   const tags = ['Database'];
+  const maintenanceFor = (command: 'backup' | 'verify'): WodbMaintenance => {
+    if (!maintenance) throw new ConflictError(postgresToolsInstead(command));
+    return maintenance;
+  };
 
   app.post(
     '/api/v1/database/backups',
@@ -76,7 +81,7 @@ export function databaseRoutes(server: FastifyInstance, maintenance: WodbMainten
           'Only the command line, on the machine of the server, may choose the place and the key of a backup.',
         );
       }
-      const made = await maintenance.backup(
+      const made = await maintenanceFor('backup').backup(
         {
           ...(to === undefined ? {} : { to }),
           ...(keep === undefined ? {} : { keep }),
@@ -109,7 +114,7 @@ export function databaseRoutes(server: FastifyInstance, maintenance: WodbMainten
       },
     },
     async () => {
-      const { findings, schemaVersion, rows } = await maintenance.verify();
+      const { findings, schemaVersion, rows } = await maintenanceFor('verify').verify();
       return { success: true as const, data: { findings, schemaVersion, rows } };
     },
   );
@@ -124,6 +129,6 @@ export function databaseRoutes(server: FastifyInstance, maintenance: WodbMainten
         response: { 200: success(job), ...problems() },
       },
     },
-    async () => ({ success: true as const, data: maintenance.job() ?? null }),
+    async () => ({ success: true as const, data: maintenance?.job() ?? null }),
   );
 }
