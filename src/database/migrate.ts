@@ -8,7 +8,7 @@ export const MIGRATIONS: Record<string, Migration> = {
 };
 
 /** The number of the newest migration, as `user_version` holds it. */
-export const SCHEMA_VERSION = Object.keys(MIGRATIONS).length;
+export const schemaVersion = (): number => Object.keys(MIGRATIONS).length;
 
 /** The file was written by a newer version of WOTP. */
 export class NewerSchemaError extends Error {
@@ -61,5 +61,5 @@ export async function migrateToLatest(db: Kysely<Schema>): Promise<number> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
   const { error } = await migrator.migrateToLatest();
   if (error) throw error;
-  return Object.keys(MIGRATIONS).length;
+  return schemaVersion();
 }

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
-import { SCHEMA_VERSION } from '../migrate.ts';
+import { schemaVersion } from '../migrate.ts';
 import { createPrivateFile } from '../private-files.ts';
 import type { FileKey } from './connection.ts';
 import type { Job, Report, Verdict } from './worker.js';
@@ -80,7 +80,7 @@ export async function verifyFile(options: {
   signal?: AbortSignal | undefined;
 }): Promise<Verdict> {
   const { invariants, signal, ...file } = options;
-  const job = { ...file, invariants: [...invariants], schemaVersion: SCHEMA_VERSION };
+  const job = { ...file, invariants: [...invariants], schemaVersion: schemaVersion() };
   return run<Verdict>({ name: 'verify', ...job }, { signal });
 }
 
