@@ -1,0 +1,105 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { backupCommand } from '../../src/cli/backup.ts';
+import { compactCommand } from '../../src/cli/compact.ts';
+import { masterKeyCommand } from '../../src/cli/master-key.ts';
+import { migrateCommand } from '../../src/cli/migrate.ts';
+import { resetCommand } from '../../src/cli/reset.ts';
+import { restoreCommand } from '../../src/cli/restore.ts';
+import { seedCommand } from '../../src/cli/seed.ts';
+import { verifyCommand } from '../../src/cli/verify.ts';
+import { runHere } from '../support/command-in-process.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { startTestApp } from '../support/test-app.ts';
+import { QUICK_ADMIN } from '../support/verifications.ts';
+
+const OLD = 'the master key of the first years, long enough';
+const NEW = 'the master key that comes after it, long enough';
+const KEEP_A_DAY = { RETENTION_DAYS_VERIFICATIONS: '1', RETENTION_DAYS_EVENTS: '1' };
+
+test('the commands that work on the whole database, one after another over one folder', async () => {
+  const cwd = tempFolder();
+  const data = join(cwd, 'data');
+  const file = join(data, 'wotp.wodb');
+
+  const fresh = JSON.parse(await runHere(migrateCommand(), ['--status', '--json'], { cwd }));
+  expect(fresh).toMatchObject({ engine: 'wodb', migrations: [{ number: 1, appliedAt: null }] });
+  expect(await runHere(migrateCommand(), [], { cwd })).toMatch(/^Applied 0001-initial/);
+  expect(await runHere(migrateCommand(), [], { cwd })).toBe('The schema is up to date.\n');
+  expect(await runHere(migrateCommand(), ['--status'], { cwd })).toMatch(/0001-initial.*\d{4}-\d\d-\d\dT/);
+
+  expect(await runHere(seedCommand(), ['--count', '600'], { cwd })).toMatch(/^Made 600 verifications /);
+  await expect(runHere(seedCommand(), [], { cwd })).rejects.toThrow(/holds verifications already/);
+  const production = { NODE_ENV: 'production', DB_MASTER_KEY: OLD, MASTER_PASSWORD: 'quite a long password' };
+  await expect(runHere(seedCommand(), ['--yes'], { cwd, settings: production })).rejects.toThrow(
+    /production/,
+  );
+
+  const before = statSync(file).size;
+  const compacted = await runHere(compactCommand(), ['--json'], { cwd, settings: KEEP_A_DAY });
+  expect(JSON.parse(compacted)).toMatchObject({ bytesBefore: before, bytes: statSync(file).size });
+  expect(statSync(file).size).toBeLessThan(before / 2);
+  expect(await runHere(compactCommand(), [], { cwd, settings: KEEP_A_DAY })).toMatch(
+    /^Deleted 0 .*\nThe database is/,
+  );
+
+  const kept = readFileSync(join(data, 'master.key'), 'utf8');
+  const backup = JSON.parse(await runHere(backupCommand(), ['--json'], { cwd })).file as string;
+  const rotated = await runHere(masterKeyCommand(), ['rotate', '--yes', '--json'], { cwd });
+  expect(JSON.parse(rotated)).toEqual({ version: 2, keptIn: join(data, 'master.key') });
+  expect(readFileSync(join(data, 'master.key'), 'utf8')).not.toBe(kept);
+  await expect(runHere(masterKeyCommand(), ['rotate'], { cwd })).rejects.toThrow(/add --yes/);
+  expect(await runHere(verifyCommand(), [], { cwd })).not.toBe('');
+
+  // The backup belongs to the key from before.
+  writeFileSync(join(data, 'master.key'), kept);
+  await runHere(restoreCommand(), [backup, '--yes', '--json'], { cwd });
+  expect(await runHere(verifyCommand(), ['--json'], { cwd })).toContain('[]');
+
+  expect(await runHere(masterKeyCommand(), ['create'], { cwd })).toMatch(/^[0-9a-f]{64}\n$/);
+  await expect(runHere(resetCommand(), [], { cwd })).rejects.toThrow(/add --yes/);
+  expect(await runHere(resetCommand(), ['--yes'], { cwd })).toMatch(/^Deleted:\n {2}.*wotp\.wodb\n/);
+  expect(existsSync(file)).toBe(false);
+  expect(existsSync(backup)).toBe(true);
+  expect(await runHere(resetCommand(), ['--yes'], { cwd })).toMatch(/^There was nothing to delete/);
+}, 60_000);
+
+test('a new master key is taken from a file or the environment, and is refused when it is none', async () => {
+  const cwd = tempFolder();
+  await runHere(migrateCommand(), [], { cwd, settings: { DB_MASTER_KEY: OLD } });
+  writeFileSync(join(cwd, 'new.key'), `${NEW}\n`);
+  const rotate = (args: string[], settings: Record<string, string>) =>
+    runHere(masterKeyCommand(), ['rotate', '--yes', ...args], { cwd, settings });
+  const byFile = await rotate(['--new-key-file', 'new.key'], { DB_MASTER_KEY: OLD });
+  expect(byFile).toMatch(/under the new master key.*\nSet DB_MASTER_KEY to it/);
+  const present = { DB_MASTER_KEY: NEW };
+  await expect(rotate([], present)).rejects.toThrow(/you have to give the new one/);
+  await expect(rotate([], { ...present, WOTP_NEW_MASTER_KEY: 'short' })).rejects.toThrow(/32 characters/);
+  await expect(rotate([], { ...present, WOTP_NEW_MASTER_KEY: NEW })).rejects.toThrow(/is the present one/);
+  await expect(rotate(['--new-key-file', 'nowhere'], present)).rejects.toThrow(/cannot be read \(ENOENT\)/);
+  await expect(
+    runHere(masterKeyCommand(), ['rotate', '--yes'], { cwd: tempFolder(), settings: present }),
+  ).rejects.toThrow(/There is no database/);
+});
+
+test('beside a running server they work through it, or are refused', async () => {
+  const cwd = tempFolder();
+  const server = await startTestApp({ dir: cwd, env: QUICK_ADMIN });
+  const here = { cwd, settings: { DATA_DIR: cwd, ...QUICK_ADMIN } };
+  try {
+    expect(await runHere(seedCommand(), ['--count', '5', '--json'], here)).toContain('"verifications":5');
+    expect(await runHere(compactCommand(), ['--json'], here)).toContain('"purged"');
+    const status = JSON.parse(await runHere(migrateCommand(), ['--status', '--json'], here));
+    expect(status.migrations[0].appliedAt).toMatch(/Z$/);
+    expect(await runHere(migrateCommand(), [], here)).toBe('The schema is up to date.\n');
+    await expect(runHere(resetCommand(), ['--yes'], here)).rejects.toThrow(
+      /Stop it first; nothing was deleted/,
+    );
+    const rotate = runHere(masterKeyCommand(), ['rotate', '--yes'], here);
+    await expect(rotate).rejects.toThrow(/Stop it, rotate the key/);
+    expect((await server.call('GET', 'health/ready', { key: null })).status).toBe(200);
+  } finally {
+    await server.stop({ keepFiles: true });
+  }
+});
