@@ -50,3 +50,25 @@ test('what is wrong with DATABASE_URL is said in a line, without its password', 
   }
   expect(withoutKey.stderr + withoutServer.stderr).not.toContain('a-secret-password');
 });
+
+test('commands that look after the database file name the tools of PostgreSQL that serve instead', async () => {
+  const postgres = await createPostgres({ empty: true });
+  const settings = { ...KEY, DATABASE_URL: postgres.url };
+  const dir = tempFolder();
+  for (const [line, tool] of [
+    ['backup', 'pg_dump'],
+    ['restore some.wodb --yes', 'pg_restore'],
+    ['compact', 'vacuumdb'],
+    ['verify', 'pg_amcheck'],
+    ['reset --yes', 'dropdb'],
+    ['master-key rotate --yes', 'disk'],
+  ] as const) {
+    const { code, stderr } = await wotp(dir, line.split(' '), settings);
+    expect({ line, code, stderr }).toEqual({ line, code: 1, stderr: expect.stringContaining(tool) });
+  }
+  const pending = JSON.parse((await wotp(dir, ['migrate', '--status', '--json'], settings)).stdout);
+  expect(pending).toMatchObject({ engine: 'postgres', migrations: [{ number: 1, appliedAt: null }] });
+  const applied = JSON.parse((await wotp(dir, ['migrate', '--json'], settings)).stdout);
+  expect(applied).toEqual({ applied: expect.arrayContaining(['0001-initial']), backup: null });
+  await postgres.drop();
+});
