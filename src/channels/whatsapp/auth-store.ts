@@ -23,6 +23,12 @@ interface Entry {
 }
 
 const CREDENTIALS = { kind: 'creds', key: '' };
+/** Writes that are committed together. */
+interface Batch {
+  entries: Map<string, Entry>;
+  written: Promise<void>;
+}
+
 /** Values kept in memory for each session; the oldest go first. */
 const CACHED_MAX = 4_000;
 /** Rows of one statement: far below the number of values any engine binds. */
@@ -85,9 +91,11 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   let creds = initAuthCreds();
   // What was read or written last, by place. A write stays here at least until it is on disk.
   const cache = new Map<string, string | null>();
-  let gathered = new Map<string, Entry>();
-  let writing = new Map<string, Entry>();
-  let writer: Promise<void> | undefined;
+  // One batch is being written while the next one gathers.
+  let writing: Batch | undefined;
+  let gathering: Batch | undefined;
+  // Once something is lost, all that follows builds on it, until the state is read anew.
+  let loss: { error: unknown } | undefined;
 
   const placeOf = ({ kind, key }: { kind: string; key: string }) => `${kind}/${key}`;
   const contextOf = (entry: { kind: string; key: string }) => `${sessionId}/${placeOf(entry)}`;
@@ -105,7 +113,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
 
   /** What reads have to find; undefined when only the database knows. */
   function known(place: string): string | null | undefined {
-    const entry = gathered.get(place) ?? writing.get(place);
+    const entry = gathering?.entries.get(place) ?? writing?.entries.get(place);
     return entry ? entry.json : cache.get(place);
   }
 
@@ -115,37 +123,50 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       // Baileys repeats what it has written before; the same again is no reason for a commit.
       if (known(place) === entry.json) continue;
       remember(place, entry.json);
-      gathered.set(place, entry);
-    }
-    if (gathered.size > 0) {
-      writer ??= writeOut();
-      // Whoever depends on it asks `saved`.
-      writer.catch(() => {});
+      gathering ??= newBatch();
+      gathering.entries.set(place, entry);
     }
   }
 
-  async function writeOut(): Promise<void> {
+  function newBatch(): Batch {
+    const batch: Batch = { entries: new Map(), written: Promise.resolve() };
+    // The next turn of the event loop: what belongs together arrives together.
+    const turn = writing?.written ?? new Promise<void>((resolve) => setImmediate(resolve));
+    batch.written = turn.then(
+      () => writeOut(batch),
+      (error: unknown) => lose(batch, error),
+    );
+    // Whoever depends on it asks `saved`.
+    batch.written.catch(() => {});
+    return batch;
+  }
+
+  async function writeOut(batch: Batch): Promise<void> {
+    gathering = undefined;
+    writing = batch;
     try {
-      // The next turn of the event loop: what belongs together arrives together.
-      await new Promise((resolve) => setImmediate(resolve));
-      while (gathered.size > 0) {
-        writing = gathered;
-        gathered = new Map();
-        await database.transaction(async (trx) => {
-          await checkLease(trx);
-          await store(trx, [...writing.values()]);
-        });
-        writing = new Map();
-      }
+      await database.transaction(async (trx) => {
+        await checkLease(trx);
+        await store(trx, [...batch.entries.values()]);
+      });
     } catch (error) {
-      // Reads go on with what is on disk.
-      for (const place of [...writing.keys(), ...gathered.keys()]) cache.delete(place);
-      writing = new Map();
-      gathered = new Map();
-      throw error;
+      lose(batch, error);
     } finally {
-      writer = undefined;
+      if (writing === batch) writing = undefined;
     }
+  }
+
+  function lose(batch: Batch, error: unknown): never {
+    if (gathering === batch) gathering = undefined;
+    loss = { error };
+    // Reads go on with what is on disk.
+    for (const place of batch.entries.keys()) cache.delete(place);
+    throw error;
+  }
+
+  async function saved(): Promise<void> {
+    await (gathering ?? writing)?.written;
+    if (loss) throw loss.error;
   }
 
   function rowOf({ kind, key, json }: Entry & { json: string }): AuthRow {
@@ -242,12 +263,13 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       return isLinkedIn(creds);
     },
     get isSaved() {
-      return writer === undefined;
+      return gathering === undefined && writing === undefined && loss === undefined;
     },
 
     async open() {
-      await writer?.catch(() => {});
+      await saved().catch(() => {});
       cache.clear();
+      loss = undefined;
       const row = await database.reader
         .selectFrom('whatsapp_auth')
         .select(['kind', 'key', 'sealed', 'key_version'])
@@ -278,13 +300,12 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       return rows.map((row) => ({ kind: row.kind, key: row.key, value: JSON.parse(open(row)) as unknown }));
     },
 
-    async saved() {
-      await writer;
-    },
+    saved,
 
     async clear() {
-      await writer?.catch(() => {});
+      await saved().catch(() => {});
       cache.clear();
+      loss = undefined;
       creds = initAuthCreds();
       await database.transaction(async (trx) => {
         await checkLease(trx);

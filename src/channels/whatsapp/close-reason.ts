@@ -6,6 +6,8 @@ export interface Close {
   code: number | undefined;
   /** Whether WhatsApp itself said so, and not the network on the way. */
   isDeclared: boolean;
+  /** Whether nobody has scanned the QR code, or typed the pairing code, in time. */
+  isLinkingOver?: boolean;
   /** For a ban that ends by itself: when, in seconds from now. */
   banSeconds?: number;
 }
@@ -140,6 +142,7 @@ export function readClose(error: unknown): Close {
   return {
     code,
     isDeclared,
+    ...(message.startsWith('QR refs attempts ended') ? { isLinkingOver: true } : {}),
     ...(code === 402 && seconds > 0 ? { banSeconds: seconds } : {}),
   };
 }
