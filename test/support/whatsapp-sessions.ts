@@ -89,7 +89,7 @@ async function over(parts: {
   sessions.on('state', ({ id }, change) => {
     changes.push({ id, ...change });
   });
-  await sessions.start();
+  await sessions.start(projectId);
   const session = (id: string) => {
     const found = sessions.all().find((one) => one.id === id);
     if (!found) throw new Error(`This process does not drive ${id}.`);
