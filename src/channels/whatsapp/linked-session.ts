@@ -232,7 +232,8 @@ export class LinkedSession implements Session {
     const wasLinked = this.#auth.isLinked;
     // From here on what the socket tells is its end, which nobody needs to hear of.
     const attempt = this.#leave();
-    const isTold = attempt?.isOpen === true && (await within(this.#clock, PROBE_MAX_MS, tellLogout(attempt)));
+    const isTold =
+      attempt?.isOpen === true && (await within(this.#clock, PROBE_MAX_MS, tellLogout(attempt.socket)));
     await attempt?.socket.end(undefined).catch(() => {});
     await this.#auth.clear();
     const manually =
@@ -243,7 +244,8 @@ export class LinkedSession implements Session {
 
   /** Takes over another name or proxy. A new proxy is used from the next connection on. */
   async change(changes: Pick<SessionChanges, 'name' | 'proxy'>): Promise<void> {
-    this.#keep(changes, []);
+    const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+    this.#keep(Object.fromEntries(given), []);
     await this.#kept;
   }
 
@@ -604,10 +606,20 @@ function eventOf(from: SessionState, to: SessionState) {
   return wasOpen && to !== 'open' && to !== 'degraded' ? 'bot.disconnected' : 'bot.state_changed';
 }
 
-/** Removes this device from the account; resolves when WhatsApp has been told. */
-async function tellLogout({ socket, gate }: Attempt): Promise<void> {
-  await gate.empty();
-  await socket.logout();
+/** Removes this device from the account; resolves when WhatsApp has answered, or ended the connection because of it. */
+function tellLogout(socket: WASocket): Promise<unknown> {
+  // Baileys' own logout closes the connection without waiting for either.
+  const answered = socket.query({
+    tag: 'iq',
+    attrs: { to: '@s.whatsapp.net', type: 'set', xmlns: 'md' },
+    content: [{ tag: 'remove-companion-device', attrs: { jid: socket.user!.id, reason: 'user_initiated' } }],
+  });
+  const ended = new Promise<void>((resolve) => {
+    socket.ev.on('connection.update', ({ connection }) => {
+      if (connection === 'close') resolve();
+    });
+  });
+  return Promise.race([answered, ended]);
 }
 
 /** The number of an address by number, in E.164. */
