@@ -32,16 +32,6 @@ interface Entry {
 const CREDENTIALS = { kind: 'creds', key: '' };
 /** The kind whose values are shared as they are. */
 const RECORDS = 'session';
-/**
- * Turns of the event loop in which a batch gathers. An idle loop is through with them at once; a busy one has sent
- * some messages by then, which share the commit.
- */
-const GATHER_TURNS = 4;
-
-async function gatherTurns(): Promise<void> {
-  for (let turn = 0; turn < GATHER_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
 /** Writes that are committed together. */
 interface Batch {
   entries: Map<string, Entry>;
@@ -50,6 +40,10 @@ interface Batch {
 
 /** Values kept in memory for each session; the oldest go first. */
 const CACHED_MAX = 2_000;
+/** From one commit to the next, at least; less than anybody waits for WhatsApp to answer, in ms. */
+const GATHER_MS = 15;
+/** Up to so many rows are written one by one with a prepared query. */
+const PREPARED_ROWS_MAX = 100;
 /** Rows of one statement: far below the number of values any engine binds. */
 const ROWS_MAX = 500;
 
@@ -117,6 +111,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   // One batch is being written while the next one gathers.
   let writing: Batch | undefined;
   let gathering: Batch | undefined;
+  let writtenAt = 0;
   // Once something is lost, all that follows builds on it, until the state is read anew.
   let loss: { error: unknown } | undefined;
 
@@ -153,7 +148,17 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
 
   function newBatch(): Batch {
     const batch: Batch = { entries: new Map(), written: Promise.resolve() };
-    batch.written = (writing?.written ?? Promise.resolve()).then(gatherTurns).then(
+    // What belongs together arrives together. While many messages leave, those of a moment share one sync to disk.
+    const waitMs = writtenAt + GATHER_MS - performance.now();
+    const pause = new Promise<void>((resolve) => {
+      if (waitMs <= 0) setImmediate(resolve);
+      else setTimeout(resolve, waitMs);
+    });
+    const turn = pause.then(async () => {
+      await writing?.written;
+      if (loss) throw loss.error;
+    });
+    batch.written = turn.then(
       () => writeOut(batch),
       (error: unknown) => lose(batch, error),
     );
@@ -165,6 +170,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   async function writeOut(batch: Batch): Promise<void> {
     gathering = undefined;
     writing = batch;
+    writtenAt = performance.now();
     try {
       await database.transaction(async (trx) => {
         await checkLease(trx);
@@ -203,8 +209,8 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
 
   async function store(trx: Transaction, entries: readonly Entry[]): Promise<void> {
     const rows = entries.flatMap(({ kind, key, value }) => (value === null ? [] : [rowOf(kind, key, value)]));
-    // Two or three values belong to a message, for which the prepared query is quicker; linking writes 812.
-    if (rows.length <= 8) for (const row of rows) await upsert(trx, row);
+    // Two values belong to a message, for which the prepared query is quicker; linking writes 812.
+    if (rows.length <= PREPARED_ROWS_MAX) for (const row of rows) await upsert(trx, row);
     else {
       for (let first = 0; first < rows.length; first += ROWS_MAX) {
         await trx
