@@ -22,8 +22,6 @@ const KINDS: Record<string, ErrorCode | undefined> = {
 
 /** Codes that are promised and that nothing raises yet. */
 const ARRIVE_LATER: ErrorCode[] = [
-  // with `POST /otp/:id/next`, when there is no other channel
-  'CONFLICT',
   // with WhatsApp's own word on a number; the virtual phone fails the message with it already
   'PHONE_NOT_ON_WHATSAPP',
 ];
