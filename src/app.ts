@@ -6,6 +6,9 @@ import { simulatorFaults } from './channels/simulator/faults.ts';
 import { arrivedRepository } from './channels/simulator/repository.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
+import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
+import { whatsappRoutes } from './channels/whatsapp/routes.ts';
+import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { openDatabase } from './database/open.ts';
@@ -110,10 +113,25 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       failuresMax: config.limits.signInFailures,
     });
 
+    const { socketUrl, webVersion, usePairingCode, pairingNumber } = config.bot;
+    const sessions = new WhatsAppSessions({
+      database,
+      keyring,
+      events,
+      clock,
+      log,
+      mockMode,
+      url: socketUrl,
+      version: webVersion,
+      pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
+      agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
+    });
     const faults = simulatorFaults();
     const channels = mockMode ? [new Simulator({ database, clock, faults, ...config.simulator })] : [];
     const messages = messageService({ database, keyring, events, clock });
     const readPhone = phoneReader(config.otp);
+    // The operator's own numbers need not be among those that codes are sent to.
+    const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
     const otp = otpService({
       database,
       keyring,
@@ -121,7 +139,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       messages,
       clock,
       readPhone,
-      selectChannel: channelSelection(channels, mockMode),
+      selectChannel: channelSelection(channels, mockMode, (projectId) => sessions.isLinked(projectId)),
       rules: {
         ...config.otp,
         phoneLimits: {
@@ -159,6 +177,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       dataDir,
       mockMode,
+      whatsapp: sessions,
       version: VERSION,
       backups: maintenance?.backups,
       backupsAreScheduled: config.backups.cron !== undefined,
@@ -217,6 +236,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     databaseRoutes(server, maintenance);
+    whatsappRoutes(server, { sessions, readPhone: readAnyPhone, runOnce: once.runOnce });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
@@ -297,6 +317,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clearInterval(sweep);
       clearTimeout(cutOff);
       await dispatcher.stop();
+      await sessions.stop();
       for (const work of background) await work.stop();
       await writeCounts().catch((error: unknown) =>
         log.error({ err: error }, 'request counts were not written'),
@@ -348,6 +369,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       async start(): Promise<string> {
         // Where no other process can hold a claim, those that are left are a dead one's.
         if (database.isExclusive) await messages.recoverClaims(Number.POSITIVE_INFINITY);
+        await sessions.start(defaultProjectId);
         await dispatcher.start();
         for (const work of background) work.start();
         if (!(await listenForCommands()))

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import { backupCommand } from './backup.ts';
+import { botCommand } from './bot.ts';
 import { compactCommand } from './compact.ts';
 import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
@@ -40,6 +41,7 @@ for (const command of [
   backupCommand(),
   restoreCommand(),
   verifyCommand(),
+  botCommand(),
   healthCommand(),
   masterKeyCommand(),
   migrateCommand(),

@@ -39,12 +39,15 @@ export function healthService(deps: {
   clock: Clock;
   dataDir: string;
   mockMode: boolean;
+  /** The links to WhatsApp. */
+  whatsapp: { readonly isConnected: boolean; readonly linkProblem: string | undefined };
   version: string;
   /** Undefined where the engine's own tools make them. */
   backups: (() => BackupState) | undefined;
   backupsAreScheduled: boolean;
 }) {
-  const { database, dispatcher, clock, dataDir, mockMode, version, backups, backupsAreScheduled } = deps;
+  const { database, dispatcher, clock, dataDir, mockMode, whatsapp, version, backups, backupsAreScheduled } =
+    deps;
   const startedAt = clock.now();
   let stopping = false;
 
@@ -86,7 +89,12 @@ export function healthService(deps: {
 
   function whatsappCheck(): HealthReport['checks']['whatsapp'] {
     if (mockMode) return { status: 'healthy', connected: false, mode: 'mock' };
-    return { status: 'degraded', connected: false, detail: 'No WhatsApp number is linked.' };
+    const detail = whatsapp.linkProblem;
+    return {
+      status: detail === undefined ? 'healthy' : 'degraded',
+      connected: whatsapp.isConnected,
+      ...(detail === undefined ? {} : { detail }),
+    };
   }
 
   function backupCheck(): Pick<HealthReport['checks'], 'backup'> {
@@ -165,7 +173,7 @@ export function healthService(deps: {
     /** v3's view of the WhatsApp link. */
     link() {
       return {
-        connected: false,
+        connected: !mockMode && whatsapp.isConnected,
         uptime: Math.floor((clock.now() - startedAt) / 1000),
         ...(mockMode ? { mode: 'mock' as const } : {}),
       };
