@@ -1,0 +1,65 @@
+import type { WASocket } from 'baileys';
+
+/** Every state a session can be in; the documentation and the routes show them in this order. */
+export const SESSION_STATES = [
+  'new',
+  'pairing',
+  'connecting',
+  'open',
+  'degraded',
+  'reconnecting',
+  'logged_out',
+  'banned',
+  'paused',
+  'action_required',
+] as const;
+
+export type SessionState = (typeof SESSION_STATES)[number];
+
+/** One linked WhatsApp number, driven by this process. */
+export interface Session {
+  /** `ses_…` */
+  readonly id: string;
+  readonly projectId: string;
+  /** The linked number in E.164; undefined until it is linked. */
+  readonly number: string | undefined;
+  readonly state: SessionState;
+  /** When it was first linked, Unix ms. */
+  readonly linkedAt: number | undefined;
+  /** Baileys' socket while the state is `open` or `degraded`; a new object after every reconnect. */
+  readonly socket: WASocket | undefined;
+}
+
+/** A change of state; `reason` in plain words, `nextAttemptAt` in Unix ms when a reconnect is planned. */
+export interface StateChange {
+  from: SessionState;
+  to: SessionState;
+  reason: string | null;
+  nextAttemptAt: number | null;
+}
+
+/** What sessions tell, each with the session it is about. */
+export interface SessionEvents {
+  /** The state changed. */
+  state: [session: Session, change: StateChange];
+  /** A new socket has opened: whoever sends or listens attaches to it here. */
+  open: [session: Session, socket: WASocket];
+  /** The socket is gone. */
+  closed: [session: Session];
+}
+
+/** The sessions of this process. */
+export interface Sessions {
+  /** Sessions driven by this process. */
+  all(): readonly Session[];
+  /** Listeners are called in the order in which they were added, and must not throw. */
+  on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => void): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * The text of a message while its code lives, by the WhatsApp id it was sent under; undefined when there is none.
+ * Asked when a phone could not decrypt a message and wants it again.
+ */
+export type MessageText = (messageId: string) => Promise<string | undefined>;
