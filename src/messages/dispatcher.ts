@@ -140,6 +140,10 @@ export class Dispatcher implements ReceiptListener {
     try {
       await this.#messages.recoverClaims(this.#clock.now());
       for (const channel of this.#channels) {
+        if (channel.waitReason !== undefined) {
+          more ||= await this.#messages.noteWaiting(channel.name, channel.waitReason);
+          continue;
+        }
         const room = Math.min(portion, channel.capabilities.concurrency - this.#flights.get(channel)!.size);
         if (room <= 0) {
           more = true;
@@ -194,7 +198,8 @@ export class Dispatcher implements ReceiptListener {
     const failure =
       error instanceof SendError ? error : new SendError('temporary', 'unexpected error', error);
     if (failure.failure === 'unavailable') {
-      await this.#messages.release(message, failure.reason, CHANNEL_DOWN_DELAY_MS);
+      const delayMs = failure.retryAfterMs ?? CHANNEL_DOWN_DELAY_MS;
+      await this.#messages.release(message, failure.reason, delayMs);
       return;
     }
     this.#log.warn(

@@ -11,6 +11,7 @@ function candidate(sessionId: string, changes: Partial<Candidate> = {}): Candida
     lastWroteAt: undefined,
     newChats: { open: true },
     leftToday: 10,
+    restsUntil: 0,
     isSilent: false,
     wasRefused: false,
     turnAt: NOW,
@@ -56,7 +57,12 @@ describe('the number that sends', () => {
   });
 
   test('is another one when the last sender has stopped answering, refused, or spent its day', () => {
-    for (const trouble of [{ isSilent: true }, { wasRefused: true }, { leftToday: 0 }]) {
+    for (const trouble of [
+      { isSilent: true },
+      { wasRefused: true },
+      { restsUntil: NOW + 1 },
+      { leftToday: 0 },
+    ]) {
       expect(choose(candidate('ses_a', { lastWroteAt: 900, ...trouble }), candidate('ses_b'))).toEqual({
         sessionId: 'ses_b',
         isNewChat: true,
@@ -81,6 +87,7 @@ describe('when there is none, the reason says why', () => {
       NOW + 5,
     ],
     [[candidate('ses_a', { leftToday: 0 })], 'WHATSAPP_DAILY_CAP', NOW + REST_MS],
+    [[candidate('ses_a', { restsUntil: NOW + 7 })], 'WHATSAPP_TOO_MANY', NOW + 7],
     [[candidate('ses_a', { wasRefused: true })], 'WHATSAPP_REFUSED_NEW_CHAT', NOW],
   ] as [Candidate[], string, number][])('%#: %s', (candidates, reason, askAgainAt) => {
     const choice = choose(...candidates) as { reason: string; askAgainAt: number };

@@ -9,6 +9,8 @@ export interface Candidate {
   newChats: Admission;
   /** Messages it may still send today. */
   leftToday: number;
+  /** Until when WhatsApp has asked it to rest (Unix ms); 0: it has not. */
+  restsUntil: number;
   /** Whether its last messages stayed without any answer from WhatsApp. */
   isSilent: boolean;
   /** Whether it has already tried this message and was refused. */
@@ -30,7 +32,9 @@ export type Choice = { sessionId: string; isNewChat: boolean } | { reason: strin
  * @param restOfDayMs until daily caps begin anew
  */
 export function chooseSession(candidates: readonly Candidate[], now: number, restOfDayMs: number): Choice {
-  const able = candidates.filter(({ leftToday, wasRefused }) => leftToday > 0 && !wasRefused);
+  const able = candidates.filter(
+    ({ leftToday, wasRefused, restsUntil }) => leftToday > 0 && !wasRefused && restsUntil <= now,
+  );
   const known = able
     .filter(({ lastWroteAt, isSilent }) => lastWroteAt !== undefined && !isSilent)
     .sort((a, b) => b.lastWroteAt! - a.lastWroteAt!);
@@ -66,6 +70,13 @@ function whyNone(
     return {
       reason: 'WHATSAPP_DAILY_CAP: every linked number has sent what it may send today.',
       askAgainAt: now + restOfDayMs,
+    };
+  }
+  const resting = candidates.map(({ restsUntil }) => restsUntil).filter((until) => until > now);
+  if (resting.length > 0) {
+    return {
+      reason: 'WHATSAPP_TOO_MANY: WhatsApp asked the linked number to do less; it rests for a minute.',
+      askAgainAt: Math.min(...resting),
     };
   }
   return {

@@ -42,6 +42,8 @@ export interface StoppedChats {
 export interface SenderHealth {
   /** Whether the number may open a new chat now. */
   admission(now: number): Admission;
+  /** How many new chats may wait for WhatsApp's answer at once; 0 while none may be opened. */
+  newChatWindow(now: number): number;
   /** A new chat is about to be opened; counts for the pace after a stop. */
   openingChat(now: number): void;
   /** WhatsApp has taken a message, `latencyMs` after it left. */
@@ -65,6 +67,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 /** New chats that may be refused in a row before none is opened any more. */
 const REFUSALS_MAX = 2;
+/** New chats that may wait for an answer at once, so that no more than these can be refused before the stop. */
+const WINDOW_OF_NEW_CHATS = REFUSALS_MAX + 1;
 /** How long none is opened after that; twice as long each time it happens again, a day at most. */
 const FIRST_STOP_MS = HOUR_MS;
 /** A lock without an end, or a cap without the end of its cycle, is believed for this long. */
@@ -145,6 +149,7 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
 
   return {
     admission,
+    newChatWindow: (now) => (admission(now).open ? WINDOW_OF_NEW_CHATS - refusals : 0),
     openingChat(now) {
       lastOpenedAt = now;
     },
