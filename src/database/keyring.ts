@@ -4,7 +4,7 @@ import { deriveKey, stretchMasterKey } from '../lib/key-derivation.ts';
 import type { Database } from './database.ts';
 
 /** What a derived key is used for; each purpose has a key of its own. */
-export type KeyPurpose = 'otp-code' | 'message-code' | 'idempotency';
+export type KeyPurpose = 'otp-code' | 'message-code' | 'idempotency' | 'whatsapp';
 
 /** The keys derived from the master key. Every value made with one carries the version it was made under. */
 export interface Keyring {
@@ -24,7 +24,7 @@ export class WrongMasterKeyError extends Error {
   }
 }
 
-const PURPOSES: readonly KeyPurpose[] = ['otp-code', 'message-code', 'idempotency'];
+const PURPOSES: readonly KeyPurpose[] = ['otp-code', 'message-code', 'idempotency', 'whatsapp'];
 const CHECK_TEXT = 'WOTP keyring check 1';
 
 /**

@@ -140,6 +140,41 @@ export interface Schema {
     at: number;
   };
 
+  whatsapp_sessions: {
+    id: string;
+    project_id: string;
+    name: string | null;
+    /** AES-256-GCM of the proxy's address, which may hold a password. */
+    sealed_proxy: Buffer | null;
+    key_version: number;
+    /** The linked number in E.164; null while none is linked. */
+    phone: string | null;
+    state: string;
+    /** Why it is in this state, in plain words. */
+    reason: string | null;
+    next_attempt_at: number | null;
+    linked_at: number | null;
+    /** When the linked phone itself last gave a sign of life. */
+    phone_seen_at: number | null;
+    created_at: number;
+    /** The process that drives the session; null when none does. */
+    lease_owner: string | null;
+    lease_until: number;
+    /** Number of the lease; grows each time another process takes it. */
+    lease: number;
+  };
+
+  /** What Baileys must remember of a linked number: its credentials and Signal keys, a row a key. */
+  whatsapp_auth: {
+    session_id: string;
+    kind: string;
+    /** The key's name, exactly as Baileys gives it. */
+    key: string;
+    /** AES-256-GCM of the value as JSON, bound to session, kind and key. */
+    sealed: Buffer;
+    key_version: number;
+  };
+
   /** Numbers that asked for no more messages. */
   suppressed_numbers: {
     project_id: string;

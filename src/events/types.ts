@@ -50,5 +50,24 @@ interface AdminEvent {
   data: { address: string };
 }
 
+interface SessionEvent {
+  type: 'bot.connected' | 'bot.disconnected' | 'bot.logged_out' | 'bot.qr' | 'bot.state_changed';
+  projectId: string;
+  /** `nextAttemptAt` is Unix ms. Never holds what the QR code shows. */
+  data: { sessionId: string; state: string; reason: string | null; nextAttemptAt: number | null };
+}
+
+interface PhoneUnseenEvent {
+  type: 'bot.phone_unseen';
+  projectId: string;
+  data: { sessionId: string; reason: string };
+}
+
+interface SessionActionEvent {
+  type: 'bot.operated';
+  projectId: string;
+  data: { sessionId: string; action: string; actor: string };
+}
+
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
-export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | RefusalEvent | LimitEvent | AdminEvent;
+export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | RefusalEvent | LimitEvent | AdminEvent | SessionEvent | PhoneUnseenEvent | SessionActionEvent;

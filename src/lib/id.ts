@@ -1,7 +1,7 @@
 import { pooledRandomBytes } from './random.ts';
 
 /** What an id names; the prefix is part of the id. */
-export type IdPrefix = 'prj' | 'key' | 'ver' | 'msg';
+export type IdPrefix = 'prj' | 'key' | 'ver' | 'msg' | 'ses';
 
 /** TypeID's base 32 (Crockford's, in lower case): its order is that of the bytes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

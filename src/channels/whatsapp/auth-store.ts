@@ -1,0 +1,329 @@
+import {
+  type AuthenticationCreds,
+  BufferJSON,
+  initAuthCreds,
+  proto,
+  type SignalDataSet,
+  type SignalDataTypeMap,
+  type SignalKeyStore,
+} from 'baileys';
+import type { Database, Transaction } from '../../database/database.ts';
+import type { Keyring } from '../../database/keyring.ts';
+import type { Schema } from '../../database/schema.ts';
+import { seal, unseal } from '../../lib/seal.ts';
+
+type AuthRow = Schema['whatsapp_auth'];
+type Kind = keyof SignalDataTypeMap;
+
+/** One value under its place, as JSON; null where there is none, or where it goes. */
+interface Entry {
+  kind: string;
+  key: string;
+  json: string | null;
+}
+
+const CREDENTIALS = { kind: 'creds', key: '' };
+/** Writes that are committed together. */
+interface Batch {
+  entries: Map<string, Entry>;
+  written: Promise<void>;
+}
+
+/** Values kept in memory for each session; the oldest go first. */
+const CACHED_MAX = 4_000;
+/** Rows of one statement: far below the number of values any engine binds. */
+const ROWS_MAX = 500;
+
+/**
+ * What Baileys must remember of one linked number, kept in the database. Reads see every write at once. Writes are
+ * gathered and committed together, behind the caller's back; whoever lets something out of the house that depends on
+ * them waits for `saved` first.
+ */
+export interface AuthStore {
+  /** For Baileys' `auth`. Before the first `open` and after `clear` they are those of a client that is not linked. */
+  readonly creds: AuthenticationCreds;
+  readonly keys: SignalKeyStore;
+  /** Whether the credentials are those of a linked phone. */
+  readonly isLinked: boolean;
+  /** Whether all that was written is on disk. */
+  readonly isSaved: boolean;
+  /** Reads the credentials as they were saved last; forgets what is not saved. */
+  open(): Promise<void>;
+  /** Keeps the credentials as they are now. Those of a phone that is not linked yet are not kept. */
+  saveCreds(): void;
+  /** Replaces everything by what another installation has kept; safe with what is being written. */
+  replace(trx: Transaction, creds: AuthenticationCreds, entries: readonly Entry[]): Promise<void>;
+  /** Everything that is kept, with the credentials under the kind `creds`. */
+  all(): Promise<{ kind: string; key: string; value: unknown }[]>;
+  /** Resolves when everything written so far is on disk; rejects when it could not be kept, which loses it. */
+  saved(): Promise<void>;
+  /** Forgets everything, on disk too. */
+  clear(): Promise<void>;
+}
+
+export interface AuthStoreOptions {
+  database: Database;
+  keyring: Keyring;
+  sessionId: string;
+  /** Throws when this process may no longer write for the session; runs in the transaction of the writes. */
+  checkLease: (trx: Transaction) => Promise<void>;
+}
+
+export function authStore({ database, keyring, sessionId, checkLease }: AuthStoreOptions): AuthStore {
+  const upsert = database.prepare<AuthRow, unknown>((db, value) =>
+    db
+      .insertInto('whatsapp_auth')
+      .values({
+        session_id: value('session_id'),
+        kind: value('kind'),
+        key: value('key'),
+        sealed: value('sealed'),
+        key_version: value('key_version'),
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['session_id', 'kind', 'key']).doUpdateSet((eb) => ({
+          sealed: eb.ref('excluded.sealed'),
+          key_version: eb.ref('excluded.key_version'),
+        })),
+      ),
+  );
+
+  let creds = initAuthCreds();
+  // What was read or written last, by place. A write stays here at least until it is on disk.
+  const cache = new Map<string, string | null>();
+  // One batch is being written while the next one gathers.
+  let writing: Batch | undefined;
+  let gathering: Batch | undefined;
+  // Once something is lost, all that follows builds on it, until the state is read anew.
+  let loss: { error: unknown } | undefined;
+
+  const placeOf = ({ kind, key }: { kind: string; key: string }) => `${kind}/${key}`;
+  const contextOf = (entry: { kind: string; key: string }) => `${sessionId}/${placeOf(entry)}`;
+  const open = (row: Pick<AuthRow, 'kind' | 'key' | 'sealed' | 'key_version'>) =>
+    unseal(keyring.key('whatsapp', row.key_version), row.sealed, contextOf(row));
+
+  function remember(place: string, json: string | null): void {
+    cache.delete(place);
+    cache.set(place, json);
+    for (const oldest of cache.keys()) {
+      if (cache.size <= CACHED_MAX) break;
+      cache.delete(oldest);
+    }
+  }
+
+  /** What reads have to find; undefined when only the database knows. */
+  function known(place: string): string | null | undefined {
+    const entry = gathering?.entries.get(place) ?? writing?.entries.get(place);
+    return entry ? entry.json : cache.get(place);
+  }
+
+  function write(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const place = placeOf(entry);
+      // Baileys repeats what it has written before; the same again is no reason for a commit.
+      if (known(place) === entry.json) continue;
+      remember(place, entry.json);
+      gathering ??= newBatch();
+      gathering.entries.set(place, entry);
+    }
+  }
+
+  function newBatch(): Batch {
+    const batch: Batch = { entries: new Map(), written: Promise.resolve() };
+    // The next turn of the event loop: what belongs together arrives together.
+    const turn = writing?.written ?? new Promise<void>((resolve) => setImmediate(resolve));
+    batch.written = turn.then(
+      () => writeOut(batch),
+      (error: unknown) => lose(batch, error),
+    );
+    // Whoever depends on it asks `saved`.
+    batch.written.catch(() => {});
+    return batch;
+  }
+
+  async function writeOut(batch: Batch): Promise<void> {
+    gathering = undefined;
+    writing = batch;
+    try {
+      await database.transaction(async (trx) => {
+        await checkLease(trx);
+        await store(trx, [...batch.entries.values()]);
+      });
+    } catch (error) {
+      lose(batch, error);
+    } finally {
+      if (writing === batch) writing = undefined;
+    }
+  }
+
+  function lose(batch: Batch, error: unknown): never {
+    if (gathering === batch) gathering = undefined;
+    loss = { error };
+    // Reads go on with what is on disk.
+    for (const place of batch.entries.keys()) cache.delete(place);
+    throw error;
+  }
+
+  async function saved(): Promise<void> {
+    await (gathering ?? writing)?.written;
+    if (loss) throw loss.error;
+  }
+
+  function rowOf({ kind, key, json }: Entry & { json: string }): AuthRow {
+    return {
+      session_id: sessionId,
+      kind,
+      key,
+      sealed: seal(keyring.key('whatsapp'), json, contextOf({ kind, key })),
+      key_version: keyring.version,
+    };
+  }
+
+  async function store(trx: Transaction, entries: readonly Entry[]): Promise<void> {
+    const rows = entries.flatMap(({ kind, key, json }) =>
+      json === null ? [] : [rowOf({ kind, key, json })],
+    );
+    // Two or three values belong to a message, for which the prepared query is quicker; linking writes 812.
+    if (rows.length <= 8) for (const row of rows) await upsert(trx, row);
+    else {
+      for (let first = 0; first < rows.length; first += ROWS_MAX) {
+        await trx
+          .insertInto('whatsapp_auth')
+          .values(rows.slice(first, first + ROWS_MAX))
+          .onConflict((conflict) =>
+            conflict.columns(['session_id', 'kind', 'key']).doUpdateSet((eb) => ({
+              sealed: eb.ref('excluded.sealed'),
+              key_version: eb.ref('excluded.key_version'),
+            })),
+          )
+          .execute();
+      }
+    }
+    for (const { kind, key, json } of entries) {
+      if (json !== null) continue;
+      await trx
+        .deleteFrom('whatsapp_auth')
+        .where('session_id', '=', sessionId)
+        .where('kind', '=', kind)
+        .where('key', '=', key)
+        .execute();
+    }
+  }
+
+  const forget = (trx: Transaction) =>
+    trx.deleteFrom('whatsapp_auth').where('session_id', '=', sessionId).execute();
+
+  async function fetch(kind: string, keys: readonly string[]): Promise<void> {
+    const rows = await database.reader
+      .selectFrom('whatsapp_auth')
+      .select(['kind', 'key', 'sealed', 'key_version'])
+      .where('session_id', '=', sessionId)
+      .where('kind', '=', kind)
+      .where('key', 'in', keys)
+      .execute();
+    const found = new Map(rows.map((row) => [row.key, open(row)]));
+    for (const key of keys) {
+      const place = placeOf({ kind, key });
+      // Something may have been written while the database was asked.
+      if (known(place) === undefined) remember(place, found.get(key) ?? null);
+    }
+  }
+
+  const keys: SignalKeyStore = {
+    async get<K extends Kind>(kind: K, ids: string[]) {
+      const missing = ids.filter((key) => known(placeOf({ kind, key })) === undefined);
+      if (missing.length > 0) await fetch(kind, missing);
+      const result: { [id: string]: SignalDataTypeMap[K] } = {};
+      for (const key of ids) {
+        const json = known(placeOf({ kind, key }));
+        // A copy for each reader: libsignal changes what it is given.
+        if (json != null) result[key] = parse(kind, json) as SignalDataTypeMap[K];
+      }
+      return result;
+    },
+    set(data: SignalDataSet) {
+      const entries: Entry[] = [];
+      for (const [kind, values] of Object.entries(data)) {
+        for (const [key, value] of Object.entries(values ?? {})) {
+          entries.push({ kind, key, json: value == null ? null : stringify(value) });
+        }
+      }
+      write(entries);
+    },
+  };
+
+  const isLinkedIn = ({ me, account }: AuthenticationCreds) => me !== undefined && account !== undefined;
+
+  return {
+    get creds() {
+      return creds;
+    },
+    keys,
+    get isLinked() {
+      return isLinkedIn(creds);
+    },
+    get isSaved() {
+      return gathering === undefined && writing === undefined && loss === undefined;
+    },
+
+    async open() {
+      await saved().catch(() => {});
+      cache.clear();
+      loss = undefined;
+      const row = await database.reader
+        .selectFrom('whatsapp_auth')
+        .select(['kind', 'key', 'sealed', 'key_version'])
+        .where('session_id', '=', sessionId)
+        .where('kind', '=', CREDENTIALS.kind)
+        .executeTakeFirst();
+      creds = row ? (parse(CREDENTIALS.kind, open(row)) as AuthenticationCreds) : initAuthCreds();
+    },
+
+    saveCreds() {
+      if (isLinkedIn(creds)) write([{ ...CREDENTIALS, json: stringify(creds) }]);
+    },
+
+    async replace(trx, given, entries) {
+      await checkLease(trx);
+      await forget(trx);
+      await store(trx, [...entries, { ...CREDENTIALS, json: stringify(given) }]);
+    },
+
+    async all() {
+      const rows = await database.reader
+        .selectFrom('whatsapp_auth')
+        .select(['kind', 'key', 'sealed', 'key_version'])
+        .where('session_id', '=', sessionId)
+        .orderBy('kind')
+        .orderBy('key')
+        .execute();
+      return rows.map((row) => ({ kind: row.kind, key: row.key, value: JSON.parse(open(row)) as unknown }));
+    },
+
+    saved,
+
+    async clear() {
+      await saved().catch(() => {});
+      cache.clear();
+      loss = undefined;
+      creds = initAuthCreds();
+      await database.transaction(async (trx) => {
+        await checkLease(trx);
+        await forget(trx);
+      });
+    },
+  };
+}
+
+/** A value as JSON, in which bytes stand the way Baileys writes them into files. */
+export function stringify(value: unknown): string {
+  return JSON.stringify(value, BufferJSON.replacer);
+}
+
+/** What `stringify` wrote. */
+export function parse(kind: string, json: string): unknown {
+  const value: unknown = JSON.parse(json, BufferJSON.reviver);
+  return kind === 'app-state-sync-key'
+    ? proto.Message.AppStateSyncKeyData.fromObject(value as object)
+    : value;
+}

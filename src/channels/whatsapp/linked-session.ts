@@ -1,0 +1,623 @@
+import type { Agent } from 'node:https';
+import { type ConnectionState, jidDecode, type WASocket, type WAVersion } from 'baileys';
+import { ChannelError, ConflictError } from '../../errors/errors.ts';
+import type { WotpEvent } from '../../events/types.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/logger.ts';
+import type { AuthStore } from './auth-store.ts';
+import { reconnectDelayMs } from './backoff.ts';
+import { baileysLog } from './baileys-log.ts';
+import { lastingCache } from './cache.ts';
+import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, readClose } from './close-reason.ts';
+import { holdUntilSaved } from './output-gate.ts';
+import type { SessionChanges, StoredSession } from './repository.ts';
+import type { MessageText, Session, SessionState, StateChange } from './session.ts';
+import { openSocket } from './socket.ts';
+
+/** A connection that is not open after this time will not open any more, in ms. */
+const OPEN_MAX_MS = 45_000;
+/** From one question whether WhatsApp still answers to the next, and how long the answer may take, in ms. */
+const PROBE_EVERY_MS = 20_000;
+const PROBE_MAX_MS = 15_000;
+/** Questions without an answer after which the connection is given up. */
+const PROBES_MISSED_MAX = 2;
+/** After this time a connection counts as a good one, and the waits begin anew, in ms. */
+const STABLE_MS = 60_000;
+/** How often in a row WhatsApp may ask for a restart before the restarts are spaced out. */
+const RESTARTS_MAX = 3;
+/** How long one attempt at linking lasts, whatever the network does meanwhile, in ms. */
+const LINKING_MAX_MS = 5 * 60_000;
+/** How long WhatsApp lets the first QR code and each further one live, and all of them together, in ms. */
+const FIRST_QR_MS = 60_000;
+const NEXT_QR_MS = 20_000;
+const ALL_QR_MS = 160_000;
+/** How exactly it is kept when the phone was last seen, in ms. */
+const SEEN_PRECISION_MS = 60 * 60_000;
+/** WhatsApp logs linked devices out when the phone was away for about 14 days; from here on there is a warning, in ms. */
+const PHONE_UNSEEN_MS = 10 * 24 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+const DEVICES_TTL_MS = 5 * 60_000;
+const RETRIES_TTL_MS = 60 * 60_000;
+const CACHED_MAX = 10_000;
+
+const NOT_SCANNED =
+  'The QR code was not scanned, or the pairing code not typed, in time. Start linking again. If the phone showed an error or asked for a passkey, see docs/WHATSAPP.md.';
+const PASSKEY =
+  'WhatsApp asks this account for a passkey to link a device, which only its own apps can answer. Try again in a day, use another number, or use the Cloud API.';
+const KEYS_LOST = 'The database did not keep the keys of this connection.';
+
+/** A code that stands for the session on the phone, by camera or by hand. */
+export interface LinkingCode {
+  text: string;
+  /** Unix ms. */
+  expiresAt: number;
+}
+
+export interface LinkedSessionOptions {
+  stored: StoredSession;
+  auth: AuthStore;
+  clock: Clock;
+  log: Logger;
+  /** WhatsApp's own address unless given. */
+  url: string | undefined;
+  version: WAVersion | undefined;
+  /** The way through a proxy, made for its address. */
+  agentFor: (proxy: string) => Agent;
+  messageText: MessageText;
+  /** From 0 up to 1. */
+  random: () => number;
+  /** Keeps changes and their events in one transaction. */
+  keep: (changes: SessionChanges, events: readonly WotpEvent[]) => Promise<void>;
+  onState: (session: LinkedSession, change: StateChange) => void;
+  onOpen: (session: LinkedSession, socket: WASocket) => void;
+  onClosed: (session: LinkedSession) => void;
+}
+
+/** One connection, from its making to its end. */
+interface Attempt {
+  socket: WASocket;
+  isOpen: boolean;
+  qr: LinkingCode | undefined;
+  qrsShown: number;
+  probesMissed: number;
+  timers: Set<Timer>;
+  watchdog: Timer | undefined;
+  /** Called with true at the first QR code, with false when the connection ends before. */
+  readyToLink: ((isReady: boolean) => void)[];
+}
+
+/** One WhatsApp number: linked, connected, and connected again. */
+export class LinkedSession implements Session {
+  readonly id: string;
+  readonly projectId: string;
+  readonly #options: LinkedSessionOptions;
+  readonly #clock: Clock;
+  readonly #auth: AuthStore;
+  readonly #retries;
+  readonly #devices;
+  #stored: StoredSession;
+  #attempt: Attempt | undefined;
+  #pairingCode: LinkingCode | undefined;
+  #retry: Timer | undefined;
+  #failures = 0;
+  #restarts = 0;
+  #badSessions: number[] = [];
+  #linkingUntil = 0;
+  #warnedAt = 0;
+  /** Counts commands and attempts, so that what was begun before the newest one ends without effect. */
+  #turn = 0;
+  #isStopped = false;
+  #kept: Promise<void> = Promise.resolve();
+
+  constructor(options: LinkedSessionOptions) {
+    this.#options = options;
+    this.#stored = options.stored;
+    this.#clock = options.clock;
+    this.#auth = options.auth;
+    this.id = options.stored.id;
+    this.projectId = options.stored.projectId;
+    this.#retries = lastingCache(this.#clock, RETRIES_TTL_MS, CACHED_MAX);
+    this.#devices = lastingCache(this.#clock, DEVICES_TTL_MS, CACHED_MAX);
+  }
+
+  get number(): string | undefined {
+    return this.#auth.isLinked ? (this.#stored.phone ?? undefined) : undefined;
+  }
+
+  get state(): SessionState {
+    return this.#stored.state;
+  }
+
+  get linkedAt(): number | undefined {
+    return this.#stored.linkedAt ?? undefined;
+  }
+
+  get socket(): WASocket | undefined {
+    return this.#attempt?.isOpen ? this.#attempt.socket : undefined;
+  }
+
+  /** The session as it is stored. */
+  get stored(): Readonly<StoredSession> {
+    return this.#stored;
+  }
+
+  /** The QR code to scan; undefined while there is none. */
+  get qr(): LinkingCode | undefined {
+    return this.#alive(this.#attempt?.qr);
+  }
+
+  /** The pairing code to type into the phone; undefined while there is none. */
+  get pairingCode(): LinkingCode | undefined {
+    return this.#alive(this.#pairingCode);
+  }
+
+  /** What the operator should know though the session works; null when there is nothing. */
+  get warning(): string | null {
+    const { phoneSeenAt } = this.#stored;
+    if (phoneSeenAt === null || !this.#auth.isLinked) return null;
+    const days = Math.floor((this.#clock.now() - phoneSeenAt) / DAY_MS);
+    if (days * DAY_MS < PHONE_UNSEEN_MS) return null;
+    return `The linked phone was not seen for ${days} days. WhatsApp logs this device out after about 14: open WhatsApp on the phone, with internet.`;
+  }
+
+  /** Reads the credentials; comes before everything else. */
+  async load(): Promise<void> {
+    await this.#auth.open();
+  }
+
+  /** Goes on from where the session was when it was stored last. */
+  async start(): Promise<void> {
+    const { state, nextAttemptAt } = this.#stored;
+    if (state === 'banned' && nextAttemptAt !== null) {
+      this.#retryIn(Math.max(0, nextAttemptAt - this.#clock.now()));
+    } else if (!['new', 'paused', 'logged_out', 'banned', 'action_required'].includes(state)) {
+      if (this.#auth.isLinked) await this.#connect();
+      else this.#moveTo('new', 'The server was stopped before a phone was linked. Start linking again.');
+    }
+  }
+
+  /** Shows QR codes until one is scanned or time is over. A pairing code given before is worth nothing any more. */
+  async link(): Promise<void> {
+    this.#refuseLinked();
+    this.#linkingUntil = this.#clock.now() + LINKING_MAX_MS;
+    this.#failures = 0;
+    await this.#connect();
+  }
+
+  /**
+   * Asks for a code that the person types into the phone with this number, in place of scanning.
+   * @param digits the number with its country code, without +
+   * @throws ConflictError when a phone is linked; ChannelError when WhatsApp cannot be reached
+   */
+  async requestPairingCode(digits: string): Promise<LinkingCode> {
+    await this.link();
+    const attempt = this.#attempt;
+    const unreachable = 'WhatsApp could not be reached, so there is no pairing code. Try again in a minute.';
+    if (!attempt || !(await this.#isReadyToLink(attempt))) throw new ChannelError(unreachable);
+    try {
+      const text = await attempt.socket.requestPairingCode(digits);
+      this.#pairingCode = { text, expiresAt: this.#clock.now() + ALL_QR_MS };
+      return this.#pairingCode;
+    } catch (error) {
+      this.#options.log.warn({ session: this.id, err: error }, 'a pairing code could not be had');
+      throw new ChannelError(unreachable);
+    }
+  }
+
+  /** Ends the connection and makes a new one; begins linking anew when no phone is linked. */
+  async restart(): Promise<void> {
+    this.#failures = 0;
+    this.#restarts = 0;
+    this.#badSessions = [];
+    if (this.#auth.isLinked) await this.#connect();
+    else await this.link();
+  }
+
+  /** Ends the connection until `resume`; the phone stays linked. */
+  async pause(): Promise<void> {
+    await this.disconnect();
+    this.#moveTo('paused', 'Paused by the operator.');
+  }
+
+  /** Connects again after `pause`. */
+  async resume(): Promise<void> {
+    if (this.state !== 'paused') throw new ConflictError('This session is not paused.');
+    if (this.#auth.isLinked) await this.restart();
+    else this.#moveTo('new', null);
+  }
+
+  /** Removes this device from the phone and forgets its keys; says in the reason when the phone could not be told. */
+  async logout(): Promise<void> {
+    const socket = this.socket;
+    const wasLinked = this.#auth.isLinked;
+    await this.#auth.saved().catch(() => {});
+    // From here on what the socket tells is its end, which nobody needs to hear of.
+    this.#leave();
+    const isTold = socket !== undefined && (await within(this.#clock, PROBE_MAX_MS, socket.logout()));
+    await socket?.end(undefined).catch(() => {});
+    await this.#auth.clear();
+    const manually =
+      isTold || !wasLinked ? '' : ' WhatsApp could not be told: remove the device on the phone, too.';
+    this.#moveTo('logged_out', `Logged out by the operator.${manually} Link a phone to use it again.`);
+    await this.#kept;
+  }
+
+  /** Takes over another name or proxy. A new proxy is used from the next connection on. */
+  async change(changes: Pick<SessionChanges, 'name' | 'proxy'>): Promise<void> {
+    this.#keep(changes, []);
+    await this.#kept;
+  }
+
+  /** Takes over credentials that `auth.replace` has just stored. */
+  async adopt(): Promise<void> {
+    await this.#auth.open();
+    const phone = phoneOf(this.#auth.creds.me?.id);
+    const now = this.#clock.now();
+    this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
+    this.#moveTo('reconnecting', 'Imported.');
+    await this.#kept;
+  }
+
+  /** Looks whether the phone was seen lately, and warns once a day when it was not. */
+  checkPhone(): void {
+    const { warning } = this;
+    const now = this.#clock.now();
+    if (warning === null || now - this.#warnedAt < DAY_MS) return;
+    this.#warnedAt = now;
+    this.#options.log.warn({ session: this.id }, warning);
+    this.#keep({}, [
+      { type: 'bot.phone_unseen', projectId: this.projectId, data: { sessionId: this.id, reason: warning } },
+    ]);
+  }
+
+  /** Ends the connection for good, without a change of state; resolves when all is on disk. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.disconnect();
+    await this.#kept;
+  }
+
+  #alive(code: LinkingCode | undefined): LinkingCode | undefined {
+    return code && code.expiresAt > this.#clock.now() ? code : undefined;
+  }
+
+  #refuseLinked(): void {
+    if (!this.#auth.isLinked) return;
+    throw new ConflictError('A phone is linked to this session already. Log it out to link another one.');
+  }
+
+  /** Ends the present connection and makes a new one. */
+  async #connect(): Promise<void> {
+    const left = this.disconnect();
+    const turn = this.#turn;
+    await left;
+    if (turn !== this.#turn || this.#isStopped) return;
+    // What is on disk counts: the same as after a crash. Credentials that no phone has accepted are made anew.
+    await this.#auth.open();
+    if (turn !== this.#turn) return;
+    this.#moveTo(this.#auth.isLinked ? 'connecting' : 'pairing', null);
+    const { log, url, version, agentFor, messageText } = this.#options;
+    const { proxy } = this.#stored;
+    const socket = openSocket({
+      auth: this.#auth,
+      log: baileysLog(log, this.id),
+      url,
+      version,
+      agent: proxy === null ? undefined : agentFor(proxy),
+      messageText,
+      retries: this.#retries,
+      devices: this.#devices,
+    });
+    const attempt: Attempt = {
+      socket,
+      isOpen: false,
+      qr: undefined,
+      qrsShown: 0,
+      probesMissed: 0,
+      timers: new Set(),
+      watchdog: undefined,
+      readyToLink: [],
+    };
+    this.#attempt = attempt;
+    this.#watch(attempt);
+    holdUntilSaved(socket, this.#auth, (error) => {
+      log.error({ session: this.id, err: error }, KEYS_LOST);
+      this.#onClose(attempt, { code: undefined, isDeclared: false }, KEYS_LOST);
+    });
+    const whileCurrent =
+      <T extends unknown[]>(listener: (...args: T) => void) =>
+      (...args: T) => {
+        if (this.#attempt === attempt) listener(...args);
+      };
+    socket.ev.on(
+      'creds.update',
+      whileCurrent(() => this.#auth.saveCreds()),
+    );
+    socket.ev.on(
+      'connection.update',
+      whileCurrent((update) => this.#onUpdate(attempt, update)),
+    );
+    // Without a listener of its own this would leave Baileys connecting for ever.
+    socket.ws.on(
+      'unexpected-response',
+      whileCurrent((_request: unknown, response: { statusCode?: number }) => {
+        const reason = `The address answered with HTTP ${response.statusCode} in place of WhatsApp.`;
+        this.#onClose(attempt, { code: response.statusCode, isDeclared: false }, reason);
+      }),
+    );
+    socket.ws.on(
+      'CB:notification,type:passkey_prologue_request',
+      whileCurrent(() => this.#run(this.#giveUp('action_required', PASSKEY))),
+    );
+    for (const stanza of ['CB:receipt', 'CB:message']) {
+      socket.ws.on(
+        stanza,
+        whileCurrent(({ attrs }: { attrs: { from?: string } }) => this.#onStanzaFrom(attrs.from)),
+      );
+    }
+  }
+
+  /** The connection has to be open, or show a QR code, within a time. */
+  #watch(attempt: Attempt): void {
+    attempt.watchdog?.cancel();
+    attempt.watchdog = this.#after(attempt, OPEN_MAX_MS, () =>
+      this.#onClose(attempt, { code: 408, isDeclared: false }),
+    );
+  }
+
+  /** Does something later, unless the connection has ended by then. */
+  #after(attempt: Attempt, delayMs: number, work: () => void): Timer {
+    const timer = this.#clock.setTimeout(() => {
+      attempt.timers.delete(timer);
+      work();
+    }, delayMs);
+    attempt.timers.add(timer);
+    return timer;
+  }
+
+  #onUpdate(attempt: Attempt, update: Partial<ConnectionState>): void {
+    if (update.qr !== undefined) this.#onQr(attempt, update.qr);
+    if (update.isNewLogin) this.#onLinked(attempt);
+    if (update.connection === 'open') this.#onOpen(attempt);
+    if (update.connection === 'close') this.#onClose(attempt, readClose(update.lastDisconnect?.error));
+  }
+
+  #onQr(attempt: Attempt, text: string): void {
+    attempt.watchdog?.cancel();
+    const livesMs = attempt.qrsShown === 0 ? FIRST_QR_MS : NEXT_QR_MS;
+    attempt.qr = { text, expiresAt: this.#clock.now() + livesMs };
+    attempt.qrsShown += 1;
+    if (attempt.qrsShown === 1) this.#keep({}, [this.#event('bot.qr', null, null)]);
+    for (const tell of attempt.readyToLink.splice(0)) tell(true);
+  }
+
+  async #isReadyToLink(attempt: Attempt): Promise<boolean> {
+    if (attempt.qr) return true;
+    return new Promise((resolve) => {
+      attempt.readyToLink.push(resolve);
+    });
+  }
+
+  #onLinked(attempt: Attempt): void {
+    attempt.qr = undefined;
+    this.#pairingCode = undefined;
+    this.#watch(attempt);
+    this.#auth.saveCreds();
+    const now = this.#clock.now();
+    const phone = phoneOf(this.#auth.creds.me?.id);
+    this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
+  }
+
+  #onOpen(attempt: Attempt): void {
+    attempt.watchdog?.cancel();
+    attempt.isOpen = true;
+    this.#moveTo('open', null);
+    this.#options.onOpen(this, attempt.socket);
+    this.#after(attempt, STABLE_MS, () => {
+      this.#failures = 0;
+      this.#restarts = 0;
+    });
+    this.#probeLater(attempt);
+    this.checkPhone();
+  }
+
+  #probeLater(attempt: Attempt): void {
+    this.#after(attempt, PROBE_EVERY_MS, () => {
+      const ping = { tag: 'ping', attrs: {} };
+      const question = attempt.socket.query({
+        tag: 'iq',
+        attrs: { to: '@s.whatsapp.net', type: 'get', xmlns: 'w:p' },
+        content: [ping],
+      });
+      // Baileys answers nothing, too, when the time it has for it is over.
+      const answer = question.then((stanza) => {
+        if (stanza === undefined) throw new Error('no answer');
+      });
+      within(this.#clock, PROBE_MAX_MS, answer).then((isAnswered) => {
+        if (this.#attempt === attempt) this.#onProbed(attempt, isAnswered);
+      });
+    });
+  }
+
+  #onProbed(attempt: Attempt, isAnswered: boolean): void {
+    attempt.probesMissed = isAnswered ? 0 : attempt.probesMissed + 1;
+    if (attempt.probesMissed >= PROBES_MISSED_MAX) {
+      const reason = 'The connection was open, but WhatsApp answered nothing on it.';
+      this.#onClose(attempt, { code: 408, isDeclared: false }, reason);
+      return;
+    }
+    if (isAnswered) this.#moveTo('open', null);
+    else this.#moveTo('degraded', 'The connection is open, but WhatsApp does not answer on it.');
+    this.#probeLater(attempt);
+  }
+
+  /** Whatever comes from the phone itself, and not from another device of the account, shows that it is on. */
+  #onStanzaFrom(from: string | undefined): void {
+    const sender = jidDecode(from);
+    const { me } = this.#auth.creds;
+    if (!sender || sender.device) return;
+    const own = [me?.id, me?.lid].map((jid) => jidDecode(jid)?.user);
+    const now = this.#clock.now();
+    if (own.includes(sender.user) && now - (this.#stored.phoneSeenAt ?? 0) > SEEN_PRECISION_MS) {
+      this.#keep({ phoneSeenAt: now }, []);
+    }
+  }
+
+  #onClose(attempt: Attempt, close: Close, reason?: string): void {
+    if (this.#attempt !== attempt) return;
+    if (!this.#auth.isLinked) {
+      this.#onLinkingFailed(close);
+      return;
+    }
+    const answer = answerTo(close);
+    if (close.code === 500 && close.isDeclared) {
+      this.#badSessions = [...this.#badSessions.slice(-9), this.#clock.now()];
+      if (isBadForGood(this.#badSessions)) {
+        this.#run(this.#giveUp('action_required', BAD_FOR_GOOD));
+        return;
+      }
+    }
+    switch (answer.next) {
+      case 'now':
+        this.#restarts += 1;
+        if (this.#restarts > RESTARTS_MAX) this.#backOff(answer.reason);
+        else this.#run(this.#connect());
+        return;
+      case 'backoff':
+        this.#backOff(reason ?? answer.reason);
+        return;
+      case 'later':
+        this.#run(this.disconnect());
+        this.#moveTo(answer.state, answer.reason, this.#retryIn(answer.delayMs));
+        return;
+      case 'stop':
+        this.#run(this.#giveUp(answer.state, answer.reason, answer.forgetsCredentials));
+    }
+  }
+
+  #onLinkingFailed(close: Close): void {
+    const answer = answerTo(close);
+    if (close.isLinkingOver || this.#clock.now() >= this.#linkingUntil) {
+      this.#run(this.#giveUp('new', NOT_SCANNED));
+    } else if (answer.next === 'backoff' || answer.next === 'now') {
+      this.#run(this.disconnect());
+      this.#failures += 1;
+      const retryAt = this.#retryIn(reconnectDelayMs(this.#failures, this.#options.random()));
+      this.#moveTo('pairing', answer.reason, retryAt);
+    } else {
+      this.#run(this.#giveUp('action_required', answer.reason));
+    }
+  }
+
+  #backOff(reason: string): void {
+    this.#run(this.disconnect());
+    this.#failures += 1;
+    const retryAt = this.#retryIn(reconnectDelayMs(this.#failures, this.#options.random()));
+    this.#moveTo('reconnecting', reason, retryAt);
+  }
+
+  /** Plans a new attempt and returns its time, Unix ms. */
+  #retryIn(delayMs: number): number {
+    this.#retry?.cancel();
+    this.#retry = this.#clock.setTimeout(() => this.#run(this.#connect()), delayMs);
+    return this.#clock.now() + delayMs;
+  }
+
+  async #giveUp(state: SessionState, reason: string, forgetsCredentials = false): Promise<void> {
+    const left = this.disconnect();
+    const turn = this.#turn;
+    await left;
+    if (forgetsCredentials) await this.#auth.clear();
+    if (turn === this.#turn) this.#moveTo(state, reason);
+  }
+
+  /** Ends the present connection, if there is one, and plans no other; the state stays. */
+  async disconnect(): Promise<void> {
+    const attempt = this.#leave();
+    if (!attempt) return;
+    await this.#auth.saved().catch(() => {});
+    // Not awaited: a peer that is gone would let it take half a minute.
+    attempt.socket.end(undefined).catch(() => {});
+    const wire = (attempt.socket.ws as unknown as { socket: { terminate(): void } | null }).socket;
+    setImmediate(() => wire?.terminate());
+  }
+
+  /** Listens to the present connection no more, and returns it. */
+  #leave(): Attempt | undefined {
+    this.#turn += 1;
+    this.#retry?.cancel();
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#pairingCode = undefined;
+    if (!attempt) return undefined;
+    for (const timer of attempt.timers) timer.cancel();
+    for (const tell of attempt.readyToLink.splice(0)) tell(false);
+    if (attempt.isOpen) this.#options.onClosed(this);
+    return attempt;
+  }
+
+  #run(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#options.log.error(
+        { session: this.id, err: error },
+        'a WhatsApp session failed; it is tried again',
+      );
+      if (!this.#isStopped) this.#backOff('An error inside the server; its log tells more.');
+    });
+  }
+
+  #moveTo(to: SessionState, reason: string | null, nextAttemptAt: number | null = null): void {
+    const from = this.#stored.state;
+    const isSame = this.#stored.reason === reason && this.#stored.nextAttemptAt === nextAttemptAt;
+    if ((from === to && isSame) || this.#isStopped) return;
+    this.#keep({ state: to, reason, nextAttemptAt }, [
+      this.#event(eventOf(from, to), reason, nextAttemptAt, to),
+    ]);
+    this.#options.log.info({ session: this.id, from, to, reason, nextAttemptAt }, 'WhatsApp session');
+    this.#options.onState(this, { from, to, reason, nextAttemptAt });
+  }
+
+  #event(
+    type: 'bot.connected' | 'bot.disconnected' | 'bot.logged_out' | 'bot.qr' | 'bot.state_changed',
+    reason: string | null,
+    nextAttemptAt: number | null,
+    state: SessionState = this.state,
+  ): WotpEvent {
+    return { type, projectId: this.projectId, data: { sessionId: this.id, state, reason, nextAttemptAt } };
+  }
+
+  /** Changes what is stored: here at once, in the database in the order of the calls. */
+  #keep(changes: SessionChanges, events: readonly WotpEvent[]): void {
+    this.#stored = { ...this.#stored, ...changes };
+    this.#kept = this.#kept
+      .then(() => this.#options.keep(changes, events))
+      .catch((error: unknown) =>
+        this.#options.log.error({ session: this.id, err: error }, 'a change of a session was not recorded'),
+      );
+  }
+}
+
+function eventOf(from: SessionState, to: SessionState) {
+  if (to === 'logged_out') return 'bot.logged_out';
+  if (to === 'open' && from !== 'degraded') return 'bot.connected';
+  const wasOpen = from === 'open' || from === 'degraded';
+  return wasOpen && to !== 'open' && to !== 'degraded' ? 'bot.disconnected' : 'bot.state_changed';
+}
+
+/** The number of an address by number, in E.164. */
+function phoneOf(jid: string | undefined): string | null {
+  const user = jidDecode(jid)?.user;
+  return user === undefined ? null : `+${user}`;
+}
+
+/** Whether the work succeeds within a time. */
+function within(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimeout(() => resolve(false), limitMs);
+    work.then(
+      () => resolve(true),
+      () => resolve(false),
+    );
+    work.catch(() => {}).finally(() => timer.cancel());
+  });
+}

@@ -1,0 +1,53 @@
+import type { WASocket } from 'baileys';
+
+/** The part of a WebSocket that lets bytes out. */
+interface Wire {
+  send(data: Uint8Array, done?: (error?: Error) => void): void;
+}
+
+/** What has to be on disk before anything goes out. */
+interface Savable {
+  readonly isSaved: boolean;
+  saved(): Promise<void>;
+}
+
+/**
+ * Lets nothing out of the socket before the keys it was made with are on disk, so that no kill at any moment leaves a
+ * phone with a message whose key this side has forgotten. What is held back goes out in its order; the sender need
+ * not wait for it.
+ * @param onLost called once when keys could not be kept: what was held back is gone, and the connection is of no more use
+ */
+export function holdUntilSaved(socket: WASocket, keys: Savable, onLost: (error: unknown) => void): void {
+  // Baileys sends through the WebSocket inside its own client, which has no other way in.
+  const wire = (socket.ws as unknown as { socket: Wire }).socket;
+  const send = wire.send.bind(wire);
+  let last: Promise<void> | undefined;
+  let isLost = false;
+
+  wire.send = (data, done) => {
+    if (isLost) {
+      done?.(new Error('The keys of this connection were not kept.'));
+      return;
+    }
+    if (last === undefined && keys.isSaved) {
+      send(data, done);
+      return;
+    }
+    const turn = (last ?? Promise.resolve())
+      .then(() => keys.saved())
+      .then(() => {
+        // By then the connection may be closed, which its own events tell.
+        if (!isLost) send(data, () => {});
+      })
+      .catch((error: unknown) => {
+        if (isLost) return;
+        isLost = true;
+        onLost(error);
+      })
+      .finally(() => {
+        if (last === turn) last = undefined;
+      });
+    last = turn;
+    done?.();
+  };
+}

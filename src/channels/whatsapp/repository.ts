@@ -1,0 +1,188 @@
+import type { Executor, Transaction } from '../../database/database.ts';
+import type { Keyring } from '../../database/keyring.ts';
+import type { Schema } from '../../database/schema.ts';
+import { seal, unseal } from '../../lib/seal.ts';
+import type { SessionState } from './session.ts';
+
+type Row = Schema['whatsapp_sessions'];
+
+/** A session as it is stored. Times are Unix ms. */
+export interface StoredSession {
+  id: string;
+  projectId: string;
+  name: string | null;
+  /** The proxy's address; null for none. */
+  proxy: string | null;
+  /** E.164; null while no phone is linked. */
+  phone: string | null;
+  state: SessionState;
+  reason: string | null;
+  nextAttemptAt: number | null;
+  linkedAt: number | null;
+  phoneSeenAt: number | null;
+  createdAt: number;
+}
+
+/** What can be changed of a session. */
+export type SessionChanges = Partial<Omit<StoredSession, 'id' | 'projectId' | 'createdAt'>>;
+
+/** A lease: who drives the session, under which number, and until when without renewal. */
+export interface Lease {
+  owner: string;
+  lease: number;
+  /** Unix ms. */
+  until: number;
+}
+
+/** The sessions' rows. */
+export type SessionRepository = ReturnType<typeof sessionRepository>;
+
+export function sessionRepository(keyring: Keyring) {
+  const contextOf = (id: string) => `${id}/proxy`;
+
+  function toStored(row: Row): StoredSession {
+    return {
+      id: row.id,
+      projectId: row.project_id,
+      name: row.name,
+      proxy:
+        row.sealed_proxy === null
+          ? null
+          : unseal(keyring.key('whatsapp', row.key_version), row.sealed_proxy, contextOf(row.id)),
+      phone: row.phone,
+      state: row.state as SessionState,
+      reason: row.reason,
+      nextAttemptAt: row.next_attempt_at,
+      linkedAt: row.linked_at,
+      phoneSeenAt: row.phone_seen_at,
+      createdAt: row.created_at,
+    };
+  }
+
+  const sealedProxy = (id: string, proxy: string | null) => ({
+    sealed_proxy: proxy === null ? null : seal(keyring.key('whatsapp'), proxy, contextOf(id)),
+    key_version: keyring.version,
+  });
+
+  return {
+    async insert(trx: Transaction, session: StoredSession): Promise<void> {
+      await trx
+        .insertInto('whatsapp_sessions')
+        .values({
+          id: session.id,
+          project_id: session.projectId,
+          name: session.name,
+          ...sealedProxy(session.id, session.proxy),
+          phone: session.phone,
+          state: session.state,
+          reason: session.reason,
+          next_attempt_at: session.nextAttemptAt,
+          linked_at: session.linkedAt,
+          phone_seen_at: session.phoneSeenAt,
+          created_at: session.createdAt,
+          lease_owner: null,
+          lease_until: 0,
+          lease: 0,
+        })
+        .execute();
+    },
+
+    async update(trx: Transaction, id: string, changes: SessionChanges): Promise<void> {
+      const { name, proxy, phone, state, reason, nextAttemptAt, linkedAt, phoneSeenAt } = changes;
+      await trx
+        .updateTable('whatsapp_sessions')
+        // What is not given is undefined, and such columns are left out.
+        .set({
+          name,
+          phone,
+          state,
+          reason,
+          next_attempt_at: nextAttemptAt,
+          linked_at: linkedAt,
+          phone_seen_at: phoneSeenAt,
+          ...(proxy === undefined ? {} : sealedProxy(id, proxy)),
+        })
+        .where('id', '=', id)
+        .execute();
+    },
+
+    /** Removes the session with all that was kept for it. */
+    async remove(trx: Transaction, id: string): Promise<void> {
+      await trx.deleteFrom('whatsapp_auth').where('session_id', '=', id).execute();
+      await trx.deleteFrom('whatsapp_sessions').where('id', '=', id).execute();
+    },
+
+    /** All of a project, or of all projects; oldest first. */
+    async list(executor: Executor, projectId?: string): Promise<StoredSession[]> {
+      let query = executor.selectFrom('whatsapp_sessions').selectAll().orderBy('id');
+      if (projectId !== undefined) query = query.where('project_id', '=', projectId);
+      return (await query.execute()).map(toStored);
+    },
+
+    /**
+     * Takes or renews the lease and resolves to its number; undefined while another process holds it.
+     * @param force takes it from whoever holds it, where no other process can be alive
+     */
+    async lease(
+      trx: Transaction,
+      id: string,
+      { owner, until, now, force }: Claim,
+    ): Promise<number | undefined> {
+      const row = await trx
+        .updateTable('whatsapp_sessions')
+        .set((eb) => ({
+          lease: eb
+            .case()
+            .when('lease_owner', '=', owner)
+            .then(eb.ref('lease'))
+            .else(eb('lease', '+', 1))
+            .end(),
+          lease_owner: owner,
+          lease_until: until,
+        }))
+        .where('id', '=', id)
+        .where((eb) =>
+          force
+            ? eb.lit(true)
+            : eb.or([
+                eb('lease_owner', 'is', null),
+                eb('lease_owner', '=', owner),
+                eb('lease_until', '<=', now),
+              ]),
+        )
+        .returning('lease')
+        .executeTakeFirst();
+      return row?.lease;
+    },
+
+    /** Whether this lease is the one in force. */
+    async holds(executor: Executor, id: string, owner: string, lease: number): Promise<boolean> {
+      const row = await executor
+        .selectFrom('whatsapp_sessions')
+        .select('id')
+        .where('id', '=', id)
+        .where('lease_owner', '=', owner)
+        .where('lease', '=', lease)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+
+    /** Gives the lease back, so that another process need not wait for its end. */
+    async release(trx: Transaction, id: string, owner: string): Promise<void> {
+      await trx
+        .updateTable('whatsapp_sessions')
+        .set({ lease_owner: null, lease_until: 0 })
+        .where('id', '=', id)
+        .where('lease_owner', '=', owner)
+        .execute();
+    },
+  };
+}
+
+interface Claim {
+  owner: string;
+  /** Unix ms. */
+  until: number;
+  now: number;
+  force: boolean;
+}

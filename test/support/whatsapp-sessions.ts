@@ -1,0 +1,146 @@
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import type { MessageText, Session, StateChange } from '../../src/channels/whatsapp/session.ts';
+import { WhatsAppSessions } from '../../src/channels/whatsapp/sessions.ts';
+import type { Database } from '../../src/database/database.ts';
+import { openKeyring } from '../../src/database/keyring.ts';
+import { eventRecorder } from '../../src/events/record.ts';
+import { projectService } from '../../src/projects/service.ts';
+import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
+import { type TestClock, testClock } from './test-clock.ts';
+import { openTestDatabase } from './test-database.ts';
+
+const MASTER_KEY = 'a master key of the tests, long enough';
+
+/** Sessions over a database of their own, talking to a fake WhatsApp, with a clock that the test moves. */
+export interface SessionsUnderTest {
+  sessions: WhatsAppSessions;
+  whatsapp: FakeWhatsApp;
+  database: Database;
+  clock: TestClock;
+  projectId: string;
+  /** Every change of state so far, oldest first. */
+  changes: (StateChange & { id: string })[];
+  /** Every line the sessions logged. */
+  logLines: string[];
+  /** The session with this id, as it is driven. */
+  session(id: string): Session;
+  /** Makes a session and begins to link it; resolves to its id. */
+  create(): Promise<string>;
+  /** Makes a session and links it to the phone with this number by QR code; resolves to its id once it is open. */
+  link(number: string): Promise<string>;
+  /** Waits until the session is in this state. */
+  reaches(id: string, state: Session['state']): Promise<void>;
+  /** Ends these sessions as if the process had died: nothing more is written. Resolves to those of the next process. */
+  crash(): Promise<SessionsUnderTest>;
+  /** The types of the events recorded so far, oldest first. */
+  eventTypes(): Promise<string[]>;
+}
+
+export interface SessionsOptions {
+  url?: string;
+  mockMode?: boolean;
+  pairingDigits?: string;
+  messageText?: MessageText;
+  random?: () => number;
+}
+
+/** Starts sessions; everything ends with the test. */
+export async function startSessions(options: SessionsOptions = {}): Promise<SessionsUnderTest> {
+  const whatsapp = await startFakeWhatsApp();
+  onTestFinished(() => whatsapp.stop());
+  const { database, close } = await openTestDatabase();
+  onTestFinished(close);
+  return over({ whatsapp, database, clock: testClock(), options });
+}
+
+async function over(parts: {
+  whatsapp: FakeWhatsApp;
+  database: Database;
+  clock: TestClock;
+  options: SessionsOptions;
+}): Promise<SessionsUnderTest> {
+  const { whatsapp, database, clock, options } = parts;
+  const projectId = await projectService({ database, clock }).ensureDefault();
+  const logLines: string[] = [];
+  // A crash is a process that writes no more, so the sessions get a database that can be taken from them.
+  let isCrashed = false;
+  const transaction: Database['transaction'] = (work) =>
+    isCrashed ? Promise.reject(new Error('this process is dead')) : database.transaction(work);
+  const own = new Proxy(database, {
+    get: (target, name) => (name === 'transaction' ? transaction : Reflect.get(target, name)),
+  });
+  const sessions = new WhatsAppSessions({
+    database: own,
+    keyring: await openKeyring(database, MASTER_KEY, clock),
+    events: eventRecorder(database, clock),
+    clock,
+    log: pino({ level: 'debug', base: null }, { write: (line: string) => void logLines.push(line) }),
+    mockMode: false,
+    url: whatsapp.url,
+    agentFor: () => {
+      throw new Error('no proxy is set');
+    },
+    random: () => 0,
+    ...options,
+  });
+  onTestFinished(() => sessions.stop());
+  const changes: (StateChange & { id: string })[] = [];
+  sessions.on('state', ({ id }, change) => {
+    changes.push({ id, ...change });
+  });
+  await sessions.start();
+  const session = (id: string) => {
+    const found = sessions.all().find((one) => one.id === id);
+    if (!found) throw new Error(`This process does not drive ${id}.`);
+    return found;
+  };
+  const create = async () => {
+    const wanted = { projectId, name: null, proxy: null };
+    const { id } = await database.transaction((trx) => sessions.create(trx, wanted, 'test'));
+    await sessions.beginLinking(projectId, id);
+    return id;
+  };
+  const reaches = (id: string, state: Session['state']) => eventually(() => session(id).state === state);
+
+  return {
+    sessions,
+    whatsapp,
+    database,
+    clock,
+    projectId,
+    changes,
+    logLines,
+    session,
+    create,
+    async link(number) {
+      const id = await create();
+      await eventually(async () => (await sessions.qr(projectId, id)) !== undefined);
+      const code = await sessions.qr(projectId, id);
+      await whatsapp.phone(number).scanQr(code!.text);
+      await reaches(id, 'open');
+      await whatsapp.until(() => whatsapp.linked(number).online);
+      return id;
+    },
+    reaches,
+    async crash() {
+      isCrashed = true;
+      whatsapp.dropConnections();
+      await sessions.stop();
+      return over(parts);
+    },
+    async eventTypes() {
+      const rows = await database.reader.selectFrom('events').select('type').orderBy('seq').execute();
+      return rows.map(({ type }) => type);
+    },
+  };
+}
+
+/** Resolves as soon as the condition holds; rejects after 5 seconds. */
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 5_000;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`It never came to: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
