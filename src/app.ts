@@ -4,6 +4,9 @@ import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
+import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
+import { whatsappRoutes } from './channels/whatsapp/routes.ts';
+import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { resolveMasterKey } from './database/master-key.ts';
@@ -95,10 +98,25 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       failuresMax: config.limits.signInFailures,
     });
 
+    const { socketUrl, webVersion, usePairingCode, pairingNumber } = config.bot;
+    const sessions = new WhatsAppSessions({
+      database,
+      keyring,
+      events,
+      clock,
+      log,
+      mockMode,
+      url: socketUrl,
+      version: webVersion,
+      pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
+      agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
+    });
     const faults = simulatorFaults();
     const channels = mockMode ? [new Simulator({ database, clock, faults, ...config.simulator })] : [];
     const messages = messageService({ database, keyring, events, clock });
     const readPhone = phoneReader(config.otp);
+    // The operator's own numbers need not be among those that codes are sent to.
+    const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
     const otp = otpService({
       database,
       keyring,
@@ -106,7 +124,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       messages,
       clock,
       readPhone,
-      selectChannel: channelSelection(channels, mockMode),
+      selectChannel: channelSelection(channels, mockMode, (projectId) => sessions.isLinked(projectId)),
       rules: {
         ...config.otp,
         phoneLimits: {
@@ -123,7 +141,15 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       log,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
-    const health = healthService({ database, dispatcher, clock, dataDir, mockMode, version: VERSION });
+    const health = healthService({
+      database,
+      dispatcher,
+      clock,
+      dataDir,
+      mockMode,
+      whatsapp: sessions,
+      version: VERSION,
+    });
 
     const controlConnections = new WeakSet<Socket>();
     const server = await createServer({
@@ -161,6 +187,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     keyRoutes(server, { keys, clock, runOnce: once.runOnce });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
+    whatsappRoutes(server, { sessions, readPhone: readAnyPhone, runOnce: once.runOnce });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     healthRoutes(server, health);
     await serveDocs(server);
@@ -222,6 +249,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       clearInterval(sweep);
       clearTimeout(cutOff);
       await dispatcher.stop();
+      await sessions.stop();
       for (const work of background) await work.stop();
       await writeCounts().catch((error: unknown) =>
         log.error({ err: error }, 'request counts were not written'),
@@ -269,6 +297,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       async start(): Promise<string> {
         // No other process can hold a claim on this database, so those that are left are a dead one's.
         await messages.recoverClaims(Number.POSITIVE_INFINITY);
+        await sessions.start(defaultProjectId);
         await dispatcher.start();
         for (const work of background) work.start();
         if (!(await listenForCommands()))

@@ -3,16 +3,18 @@ import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
 import { CHANNEL_NAMES, type ChannelName } from './channel.ts';
 import { channelSelection } from './selection.ts';
 
-const withChannels = (names: readonly ChannelName[], mockMode: boolean) =>
-  channelSelection(
-    names.map((name) => new ScriptedChannel(name)),
-    mockMode,
-  );
+const LINKED = 'prj_linked';
+
+function withChannels(names: readonly ChannelName[], mockMode: boolean) {
+  const channels = names.map((name) => new ScriptedChannel(name));
+  const select = channelSelection(channels, mockMode, (projectId) => projectId === LINKED);
+  return (requested: 'auto' | ChannelName, projectId = LINKED) => select(requested, projectId);
+}
 
 describe('the channel of a send', () => {
   test('in mock mode is the virtual phone wherever it would be WhatsApp', () => {
     const select = withChannels(['simulator', 'sms'], true);
-    expect((['auto', 'whatsapp', 'simulator', 'sms'] as const).map(select)).toEqual([
+    expect((['auto', 'whatsapp', 'simulator', 'sms'] as const).map((name) => select(name))).toEqual([
       'simulator',
       'simulator',
       'simulator',
@@ -22,7 +24,11 @@ describe('the channel of a send', () => {
 
   test('out of it is WhatsApp, or the one that is named', () => {
     const select = withChannels(['whatsapp', 'sms'], false);
-    expect((['auto', 'whatsapp', 'sms'] as const).map(select)).toEqual(['whatsapp', 'whatsapp', 'sms']);
+    expect((['auto', 'whatsapp', 'sms'] as const).map((name) => select(name))).toEqual([
+      'whatsapp',
+      'whatsapp',
+      'sms',
+    ]);
   });
 
   test('out of mock mode is never the virtual phone, whatever is set up', () => {
@@ -34,6 +40,16 @@ describe('the channel of a send', () => {
     expect(() => withChannels(['simulator'], false)('auto')).toThrow(
       expect.objectContaining({ code: 'WHATSAPP_OFFLINE' }),
     );
+  });
+
+  test('is not WhatsApp while the project has no linked number; others go on', () => {
+    const select = withChannels(['whatsapp', 'sms'], false);
+    for (const name of ['auto', 'whatsapp'] as const) {
+      expect(() => select(name, 'prj_another')).toThrow(
+        expect.objectContaining({ code: 'WHATSAPP_OFFLINE' }),
+      );
+    }
+    expect(select('sms', 'prj_another')).toBe('sms');
   });
 
   test('that is not set up is refused', () => {

@@ -50,7 +50,13 @@ describe('defaults', () => {
         addressPerMinute: 300,
         signInFailures: 10,
       },
-      bot: { mockMode: true },
+      bot: {
+        mockMode: true,
+        usePairingCode: false,
+        pairingNumber: undefined,
+        socketUrl: undefined,
+        webVersion: undefined,
+      },
       simulator: { deliveredMs: 300, readMs: 1000 },
       logging: { level: 'info', dir: undefined },
     });

@@ -19,7 +19,7 @@ export interface Config {
   readonly database: { readonly dataDir: string; readonly path: string };
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
-  readonly bot: { readonly mockMode: boolean };
+  readonly bot: Values<Groups['bot']> & { readonly mockMode: boolean; readonly usePairingCode: boolean };
   readonly simulator: Values<Groups['simulator']>;
   readonly logging: Values<Groups['logging']>;
 }
@@ -59,7 +59,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     database: { dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
     otp: { ...otp, expiryMinutes },
     limits,
-    bot: { mockMode: bot.mockMode ?? !isProduction },
+    bot: { ...bot, mockMode: bot.mockMode ?? !isProduction, usePairingCode: bot.usePairingCode ?? false },
     simulator,
     logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },
   };

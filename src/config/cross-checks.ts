@@ -17,6 +17,10 @@ export function crossCheck(config: Config, env: Environment, problems: Problems)
     }
   };
   checkExpiry(config, problems, refuse);
+  const { usePairingCode, pairingNumber } = GROUPS.bot;
+  if (config.bot.usePairingCode && config.bot.pairingNumber === undefined) {
+    refuse(pairingNumber, `${pairingNumber.allowed}; ${usePairingCode.name} needs it`);
+  }
   if (config.server.isProduction) checkProduction(config, refuse);
 }
 

@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
 
 /** One sentence for each setting that is looser than the safe bound; to be printed at the start. */
-export function looseSettings({ otp, limits }: Config): string[] {
+export function looseSettings({ otp, limits, bot }: Config): string[] {
   const sentences: string[] = [];
   if (otp.resendSeconds < 30) {
     sentences.push(
@@ -21,6 +21,11 @@ export function looseSettings({ otp, limits }: Config): string[] {
   if (limits.phonePerDay > 10) {
     sentences.push(
       `PHONE_LIMIT_PER_DAY is ${limits.phonePerDay}: a phone can get more than the safe 10 messages.`,
+    );
+  }
+  if (bot.socketUrl?.startsWith('ws:')) {
+    sentences.push(
+      'BOT_SOCKET_URL is not a wss address: nothing proves that what answers there is WhatsApp.',
     );
   }
   return sentences;

@@ -70,4 +70,13 @@ interface SessionActionEvent {
 }
 
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
-export type WotpEvent = VerificationEvent | MessageEvent | KeyEvent | RefusalEvent | LimitEvent | AdminEvent | SessionEvent | PhoneUnseenEvent | SessionActionEvent;
+export type WotpEvent =
+  | VerificationEvent
+  | MessageEvent
+  | KeyEvent
+  | RefusalEvent
+  | LimitEvent
+  | AdminEvent
+  | SessionEvent
+  | PhoneUnseenEvent
+  | SessionActionEvent;

@@ -36,9 +36,11 @@ export function healthService(deps: {
   clock: Clock;
   dataDir: string;
   mockMode: boolean;
+  /** The links to WhatsApp. */
+  whatsapp: { readonly isConnected: boolean; readonly linkProblem: string | undefined };
   version: string;
 }) {
-  const { database, dispatcher, clock, dataDir, mockMode, version } = deps;
+  const { database, dispatcher, clock, dataDir, mockMode, whatsapp, version } = deps;
   const startedAt = clock.now();
   let stopping = false;
 
@@ -79,7 +81,12 @@ export function healthService(deps: {
 
   function whatsappCheck(): HealthReport['checks']['whatsapp'] {
     if (mockMode) return { status: 'healthy', connected: false, mode: 'mock' };
-    return { status: 'degraded', connected: false, detail: 'No WhatsApp number is linked.' };
+    const detail = whatsapp.linkProblem;
+    return {
+      status: detail === undefined ? 'healthy' : 'degraded',
+      connected: whatsapp.isConnected,
+      ...(detail === undefined ? {} : { detail }),
+    };
   }
 
   return {
@@ -134,7 +141,7 @@ export function healthService(deps: {
     /** v3's view of the WhatsApp link. */
     link() {
       return {
-        connected: false,
+        connected: !mockMode && whatsapp.isConnected,
         uptime: Math.floor((clock.now() - startedAt) / 1000),
         ...(mockMode ? { mode: 'mock' as const } : {}),
       };

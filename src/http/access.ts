@@ -28,6 +28,20 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/limits/:phone': 'admin',
   'DELETE /api/v1/limits/:phone': 'admin',
 
+  'GET /api/v1/bot/sessions': 'admin',
+  'POST /api/v1/bot/sessions': 'admin',
+  'GET /api/v1/bot/sessions/:id': 'admin',
+  'PATCH /api/v1/bot/sessions/:id': 'admin',
+  'DELETE /api/v1/bot/sessions/:id': 'admin',
+  'GET /api/v1/bot/sessions/:id/qr': 'admin',
+  'POST /api/v1/bot/sessions/:id/pairing-code': 'admin',
+  'POST /api/v1/bot/sessions/:id/restart': 'admin',
+  'POST /api/v1/bot/sessions/:id/pause': 'admin',
+  'POST /api/v1/bot/sessions/:id/resume': 'admin',
+  'POST /api/v1/bot/sessions/:id/logout': 'admin',
+  'POST /api/v1/bot/sessions/:id/import': 'admin',
+  'POST /api/v1/bot/sessions/:id/export': 'admin',
+
   'GET /api/v1/simulator/messages': 'admin',
   'PUT /api/v1/simulator/faults': 'admin',
 

@@ -196,7 +196,7 @@ export function otpService(deps: {
       request: SendRequest,
     ): Promise<{ verification: Verification; retried: boolean }> {
       const phone = readPhone(request.phone);
-      const channel = selectChannel(request.channel);
+      const channel = selectChannel(request.channel, request.projectId);
       const expiryMinutes = expiryOf(request);
       const text = readText(request);
       const destination = await loadAlone(trx, request.projectId, phone.identity);

@@ -40,7 +40,7 @@ const LOGGED_OUT =
   'WhatsApp has logged this device out: it was removed on the phone, or the phone was away for too long. Link the number again.';
 
 /** What the codes that WhatsApp or the network closes with mean; a code that is not here is tried again. */
-export const CLOSE_REASONS: Readonly<Record<number, Rule>> = {
+const CLOSE_REASONS: Readonly<Record<number, Rule>> = {
   401: { name: 'logged out', answer: stop('logged_out', LOGGED_OUT) },
   402: {
     name: 'banned for a time',

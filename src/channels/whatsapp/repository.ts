@@ -26,14 +26,6 @@ export interface StoredSession {
 /** What can be changed of a session. */
 export type SessionChanges = Partial<Omit<StoredSession, 'id' | 'projectId' | 'createdAt'>>;
 
-/** A lease: who drives the session, under which number, and until when without renewal. */
-export interface Lease {
-  owner: string;
-  lease: number;
-  /** Unix ms. */
-  until: number;
-}
-
 /** The sessions' rows. */
 export type SessionRepository = ReturnType<typeof sessionRepository>;
 

@@ -116,13 +116,38 @@ export class WhatsAppSessions implements Sessions {
     return this.#everywhere().some(({ state }) => state === 'open');
   }
 
-  /** Reads what is stored and, out of mock mode, connects every session that no other process drives. */
-  async start(): Promise<void> {
+  /** What is wrong with the links to WhatsApp, in a sentence without numbers or ids; undefined when all is well. */
+  get linkProblem(): string | undefined {
+    const states = this.#everywhere().map(({ state }) => state);
+    if (states.every((state) => OFFLINE.includes(state))) return 'No WhatsApp number is linked.';
+    const working = states.filter((state) => state === 'open').length;
+    if (working === 0) return 'No linked WhatsApp number is connected at the moment.';
+    return working === states.length
+      ? undefined
+      : `${working} of ${states.length} WhatsApp sessions are connected.`;
+  }
+
+  /**
+   * Reads what is stored and, out of mock mode, connects every session that no other process drives. Where a number to
+   * link by pairing code is configured and there is no session, makes one in this project.
+   */
+  async start(defaultProjectId?: string): Promise<void> {
     await this.#readRows();
     if (this.#options.mockMode) return;
     this.#isStarted = true;
     for (const stored of this.#known.values()) await this.#startDriving(stored);
     for (const work of this.#background) work.start();
+    if (
+      this.#options.pairingDigits !== undefined &&
+      this.#known.size === 0 &&
+      defaultProjectId !== undefined
+    ) {
+      const wanted = { projectId: defaultProjectId, name: null, proxy: null };
+      const { id } = await this.#options.database.transaction((trx) =>
+        this.create(trx, wanted, 'configuration'),
+      );
+      await this.beginLinking(defaultProjectId, id);
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,153 @@
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { connect as connectTcp, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+
+/** How long a proxy may take to let a connection through, in ms. */
+const TUNNEL_MAX_MS = 15_000;
+const DEFAULT_PORTS: Record<string, number> = { 'http:': 80, 'https:': 443, 'socks5:': 1080 };
+
+/** Whether this is the address of a proxy that can be used. */
+export function isProxyAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return url.protocol in DEFAULT_PORTS && url.hostname !== '' && ['', '/'].includes(url.pathname);
+}
+
+/** A proxy's address as it may be shown. */
+export function withoutPassword(address: string): string {
+  const url = new URL(address);
+  if (url.password !== '') url.password = '***';
+  return url.href.replace(/\/$/, '');
+}
+
+/** What Node asks an agent for. */
+interface Target {
+  host: string;
+  port: number;
+  servername?: string;
+}
+
+type Connected = (error: Error | null, socket?: Duplex) => void;
+
+/**
+ * An agent whose connections go through a proxy: `http:` and `https:` by CONNECT (RFC 9110), `socks5:` by RFC 1928
+ * with a name and password (RFC 1929) when the address has them.
+ * @param isSecure whether what is at the other end speaks TLS
+ */
+export function proxyAgent(address: string, isSecure: boolean): HttpsAgent {
+  const proxy = new URL(address);
+  const agent = isSecure ? new HttpsAgent() : new HttpAgent();
+  const createConnection = (target: Target, connected: Connected) => {
+    tunnel(proxy, target).then(
+      (socket) => {
+        if (!isSecure) connected(null, socket);
+        else connected(null, connectTls({ socket, servername: target.servername ?? target.host }));
+      },
+      (error: Error) => connected(error),
+    );
+  };
+  return Object.assign(agent, { createConnection }) as HttpsAgent;
+}
+
+function tunnel(proxy: URL, target: Target): Promise<Socket> {
+  return proxy.protocol === 'socks5:' ? socksTunnel(proxy, target) : connectTunnel(proxy, target);
+}
+
+function hostOf(proxy: URL): { host: string; port: number } {
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  return { host, port: proxy.port === '' ? DEFAULT_PORTS[proxy.protocol]! : Number(proxy.port) };
+}
+
+function connectTunnel(proxy: URL, { host, port }: Target): Promise<Socket> {
+  const path = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const headers: Record<string, string> = { host: path };
+  if (user !== ':') headers['proxy-authorization'] = `Basic ${Buffer.from(user).toString('base64')}`;
+  const request = proxy.protocol === 'https:' ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const call = request({ ...hostOf(proxy), method: 'CONNECT', path, headers, agent: false });
+    call.setTimeout(TUNNEL_MAX_MS, () => call.destroy(new Error('The proxy did not answer in time.')));
+    call.on('error', reject);
+    call.on('connect', ({ statusCode }, socket) => {
+      socket.setTimeout(0);
+      if (statusCode === 200) return resolve(socket);
+      socket.destroy();
+      reject(new Error(`The proxy refused the connection (HTTP ${statusCode}).`));
+    });
+    // A proxy that answers like a web server is none.
+    call.on('response', ({ statusCode }) => {
+      call.destroy(new Error(`The proxy refused the connection (HTTP ${statusCode}).`));
+    });
+    call.end();
+  });
+}
+
+const SOCKS = 5;
+const NO_AUTHENTICATION = 0;
+const PASSWORD = 2;
+const CONNECT = 1;
+const DOMAIN_NAME = 3;
+/** Bytes of the address that a proxy tells after each type: IPv4, and IPv6. */
+const BOUND_BYTES: Record<number, number> = { 1: 4, 4: 16 };
+
+async function socksTunnel(proxy: URL, { host, port }: Target): Promise<Socket> {
+  const socket = connectTcp(hostOf(proxy));
+  socket.setTimeout(TUNNEL_MAX_MS, () => socket.destroy(new Error('The proxy did not answer in time.')));
+  const read = reader(socket);
+  try {
+    const name = Buffer.from(decodeURIComponent(proxy.username));
+    const password = Buffer.from(decodeURIComponent(proxy.password));
+    const method = name.length > 0 ? PASSWORD : NO_AUTHENTICATION;
+    socket.write(Buffer.from([SOCKS, 1, method]));
+    const [, chosen] = await read(2);
+    if (chosen !== method) throw new Error('The proxy wants another kind of sign-in.');
+    if (method === PASSWORD) {
+      socket.write(Buffer.from([1, name.length, ...name, password.length, ...password]));
+      const [, refused] = await read(2);
+      if (refused !== 0) throw new Error('The proxy refused the name or the password.');
+    }
+    const domain = Buffer.from(host);
+    const portBytes = [port >> 8, port & 0xff];
+    socket.write(Buffer.from([SOCKS, CONNECT, 0, DOMAIN_NAME, domain.length, ...domain, ...portBytes]));
+    const [, failure, , type] = await read(4);
+    if (failure !== 0) throw new Error(`The proxy could not connect (SOCKS reply ${failure}).`);
+    await read((BOUND_BYTES[type!] ?? (await read(1))[0]!) + 2);
+    socket.setTimeout(0);
+    read.end();
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+/** Reads so many bytes at a time; what comes after `end` stays in the socket for its next user. */
+function reader(socket: Socket) {
+  let failure: Error | undefined;
+  let wake = () => {};
+  const onReadable = () => wake();
+  const onError = (error: Error) => {
+    failure = error;
+    wake();
+  };
+  const onEnd = () => onError(new Error('The proxy closed the connection.'));
+  socket.on('readable', onReadable).on('error', onError).on('close', onEnd).on('end', onEnd);
+
+  const read = async (size: number): Promise<Buffer> => {
+    for (;;) {
+      const bytes = socket.read(size) as Buffer | null;
+      if (bytes !== null) return bytes;
+      if (failure) throw failure;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return Object.assign(read, {
+    end() {
+      socket.off('readable', onReadable).off('error', onError).off('close', onEnd).off('end', onEnd);
+    },
+  });
+}

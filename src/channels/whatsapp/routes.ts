@@ -1,0 +1,359 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { NotFoundError } from '../../errors/errors.ts';
+import type { RunOnce } from '../../http/idempotency.ts';
+import {
+  deleted,
+  iso,
+  isoOrNull,
+  noBody,
+  problems,
+  projectId,
+  projectQuery,
+  success,
+  timestamp,
+} from '../../http/schemas.ts';
+import { typed } from '../../http/server.ts';
+import type { PhoneReader } from '../../otp/phone-reader.ts';
+import { isProxyAddress, withoutPassword } from './proxy-agent.ts';
+import { qrPng, qrSvg } from './qr-image.ts';
+import { SESSION_STATES } from './session.ts';
+import type { SessionView, WhatsAppSessions } from './sessions.ts';
+
+/** A folder of credentials holds two files for each number that was ever written to. */
+const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
+
+const sessionId = z.string().max(64).meta({ example: 'ses_01jd3x8zq2e6v9k5m7n0p4r8st' });
+const idParams = z.object({ id: sessionId });
+const name = z.string().trim().min(1).max(100).nullable().meta({ example: 'Support phone' });
+const proxy = z
+  .string()
+  .max(500)
+  .refine(isProxyAddress, 'an http, https or socks5 address with its port')
+  .nullable()
+  .meta({
+    description: 'The way to WhatsApp; null for none.',
+    example: 'socks5://user:password@10.0.0.1:1080',
+  });
+const linkingCode = z.object({ code: z.string(), expiresAt: timestamp });
+
+const view = z.object({
+  id: sessionId,
+  name: z.string().nullable(),
+  state: z.enum(SESSION_STATES),
+  phone: z
+    .string()
+    .nullable()
+    .meta({ description: 'The number linked last, E.164.', example: '+6283834946034' }),
+  reason: z.string().nullable().meta({ description: 'Why it is in this state, in plain words.' }),
+  nextAttemptAt: timestamp.nullable().meta({ description: 'When it connects again by itself.' }),
+  warning: z.string().nullable().meta({ description: 'What to do soon though it works.' }),
+  proxy: z.string().nullable().meta({ description: 'Without its password.' }),
+  linkedAt: timestamp.nullable(),
+  phoneSeenAt: timestamp
+    .nullable()
+    .meta({ description: 'When the phone itself was last seen, to the hour.' }),
+  pairingCode: linkingCode.nullable(),
+  createdAt: timestamp,
+});
+
+const COMMANDS = {
+  restart: {
+    summary: 'Connect anew',
+    description: 'Ends the connection and makes a new one; a session without a phone begins to link one.',
+  },
+  pause: { summary: 'Disconnect until resumed', description: 'The phone stays linked; messages wait.' },
+  resume: { summary: 'Connect again after a pause', description: 'Only a paused session can be resumed.' },
+  logout: {
+    summary: 'Unlink the phone',
+    description:
+      'Removes this device from the phone and forgets its keys. Messages go to another number or wait.',
+  },
+} as const;
+
+/** Linking and operating WhatsApp sessions. */
+export function whatsappRoutes(
+  server: FastifyInstance,
+  deps: { sessions: WhatsAppSessions; readPhone: PhoneReader; runOnce: RunOnce },
+): void {
+  const { sessions, readPhone, runOnce } = deps;
+  const app = typed(server);
+  const tags = ['WhatsApp sessions'];
+
+  app.get(
+    '/api/v1/bot/sessions',
+    {
+      schema: {
+        tags,
+        summary: 'All sessions, oldest first',
+        querystring: projectQuery,
+        response: {
+          200: z.object({
+            success: z.literal(true),
+            data: z.array(view),
+            page: z.object({ next: z.null() }),
+          }),
+          ...problems(),
+        },
+      },
+    },
+    async (request) => {
+      const found = await sessions.list(request.projectId);
+      return { success: true as const, data: found.map(toAnswer), page: { next: null } };
+    },
+  );
+
+  app.post(
+    '/api/v1/bot/sessions',
+    {
+      schema: {
+        tags,
+        summary: 'Make a session and begin to link a phone',
+        description: 'Then show what `GET …/qr` returns to the phone, or ask for a pairing code.',
+        body: z.strictObject({
+          name: name.optional(),
+          proxy: proxy.optional(),
+          link: z
+            .boolean()
+            .default(true)
+            .meta({ description: 'False for a session that gets its credentials by import.' }),
+          projectId,
+        }),
+        response: {
+          201: success(view),
+          ...problems('CONFLICT', 'IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { link } = request.body;
+      if (link) sessions.refuseInMockMode();
+      let made: string | undefined;
+      const answer = await runOnce(request, reply, async (trx) => {
+        const wanted = {
+          projectId: request.projectId,
+          name: request.body.name ?? null,
+          proxy: request.body.proxy ?? null,
+        };
+        const session = await sessions.create(trx, wanted, request.caller.name);
+        made = session.id;
+        const state = link ? ('pairing' as const) : session.state;
+        const data = toAnswer({ ...session, state, warning: null, pairingCode: null });
+        return { status: 201, body: { success: true as const, data } };
+      });
+      // A repetition has made nothing, and links nothing.
+      if (link && made !== undefined) await sessions.beginLinking(request.projectId, made);
+      return answer;
+    },
+  );
+
+  app.get(
+    '/api/v1/bot/sessions/:id',
+    {
+      schema: {
+        tags,
+        summary: 'One session',
+        params: idParams,
+        querystring: projectQuery,
+        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND') },
+      },
+    },
+    async (request) => ({
+      success: true as const,
+      data: toAnswer(await sessions.get(request.projectId, request.params.id)),
+    }),
+  );
+
+  app.patch(
+    '/api/v1/bot/sessions/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Rename a session or change its proxy',
+        description: 'Another proxy is used from the next connection on; `restart` makes one.',
+        params: idParams,
+        body: z.strictObject({ name: name.optional(), proxy: proxy.optional(), projectId }),
+        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },
+      },
+    },
+    async (request) => {
+      const { name, proxy } = request.body;
+      const changed = await sessions.change(
+        request.projectId,
+        request.params.id,
+        { name, proxy },
+        request.caller.name,
+      );
+      return { success: true as const, data: toAnswer(changed) };
+    },
+  );
+
+  app.get(
+    '/api/v1/bot/sessions/:id/qr',
+    {
+      schema: {
+        tags,
+        summary: 'The QR code to scan',
+        description:
+          'JSON, or a picture for `Accept: image/png` or `image/svg+xml`. A new one comes after `expiresAt`. 404 while there is none.',
+        params: idParams,
+        querystring: projectQuery,
+        response: {
+          200: success(z.object({ qr: z.string(), expiresAt: timestamp })),
+          ...problems('RESOURCE_NOT_FOUND'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const qr = await sessions.qr(request.projectId, request.params.id);
+      if (!qr) throw new NotFoundError('There is no QR code at the moment.');
+      const accepted = String(request.headers.accept ?? '');
+      reply.header('vary', 'accept');
+      // A picture is no JSON, which is all the schema knows of.
+      if (accepted.includes('image/png')) {
+        return reply.type('image/png').send((await qrPng(qr.text)) as never);
+      }
+      if (accepted.includes('image/svg+xml')) {
+        return reply.type('image/svg+xml').send(Buffer.from(await qrSvg(qr.text)) as never);
+      }
+      return { success: true as const, data: { qr: qr.text, expiresAt: iso(qr.expiresAt) } };
+    },
+  );
+
+  app.post(
+    '/api/v1/bot/sessions/:id/pairing-code',
+    {
+      schema: {
+        tags,
+        summary: 'A code to type into the phone, in place of scanning',
+        description: 'On the phone: Linked devices, Link a device, Link with phone number instead.',
+        params: idParams,
+        body: z.strictObject({
+          phone: z.string().meta({ description: 'The number to link.', example: '+62 838 3494 6034' }),
+          projectId,
+        }),
+        response: {
+          200: success(linkingCode),
+          ...problems(
+            'RESOURCE_NOT_FOUND',
+            'CONFLICT',
+            'PHONE_INVALID',
+            'PHONE_NOT_ALLOWED',
+            'CHANNEL_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const digits = readPhone(request.body.phone).e164.slice(1);
+      const { projectId: project, params, caller } = request;
+      const { text, expiresAt } = await sessions.requestPairingCode(project, params.id, digits, caller.name);
+      return { success: true as const, data: { code: text, expiresAt: iso(expiresAt) } };
+    },
+  );
+
+  for (const command of ['restart', 'pause', 'resume', 'logout'] as const) {
+    app.post(
+      `/api/v1/bot/sessions/:id/${command}`,
+      {
+        schema: {
+          tags,
+          ...COMMANDS[command],
+          params: idParams,
+          body: noBody,
+          querystring: projectQuery,
+          response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },
+        },
+      },
+      async (request) => {
+        const { projectId: project, params, caller } = request;
+        const changed = await sessions.command(project, params.id, command, caller.name);
+        return { success: true as const, data: toAnswer(changed) };
+      },
+    );
+  }
+
+  app.post(
+    '/api/v1/bot/sessions/:id/import',
+    {
+      bodyLimit: IMPORT_MAX_BYTES,
+      schema: {
+        tags,
+        summary: 'Take over the credentials of another installation',
+        description:
+          'The files of a Baileys multi-file folder (`auth_info_baileys` of WOTP v3), each with its text. The other installation has to be stopped: two of them throw each other out. Up to 64 MB.',
+        params: idParams,
+        body: z.strictObject({
+          files: z.record(z.string().max(300), z.string()).meta({ example: { 'creds.json': '{…}' } }),
+          projectId,
+        }),
+        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE') },
+      },
+    },
+    async (request) => {
+      const { projectId: project, params, caller } = request;
+      const imported = await sessions.importFiles(project, params.id, request.body.files, caller.name);
+      return { success: true as const, data: toAnswer(imported) };
+    },
+  );
+
+  app.post(
+    '/api/v1/bot/sessions/:id/export',
+    {
+      schema: {
+        tags,
+        summary: 'Hand out the credentials',
+        description:
+          'As the files of a Baileys multi-file folder. Whoever has them can read and send as this number; pause the session before another installation uses them.',
+        params: idParams,
+        body: noBody,
+        querystring: projectQuery,
+        response: {
+          200: success(z.object({ files: z.record(z.string(), z.string()) })),
+          ...problems('RESOURCE_NOT_FOUND', 'CONFLICT'),
+        },
+      },
+    },
+    async (request) => {
+      const { projectId: project, params, caller } = request;
+      const files = await sessions.exportFiles(project, params.id, caller.name);
+      return { success: true as const, data: { files } };
+    },
+  );
+
+  app.delete(
+    '/api/v1/bot/sessions/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Unlink the phone and remove the session',
+        params: idParams,
+        querystring: projectQuery,
+        response: { 200: deleted, ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      await sessions.remove(request.projectId, id, request.caller.name);
+      return { success: true as const, data: { id } };
+    },
+  );
+}
+
+function toAnswer(session: SessionView) {
+  const { id, name, state, phone, reason, warning, proxy, pairingCode } = session;
+  return {
+    id,
+    name,
+    state,
+    phone,
+    reason,
+    nextAttemptAt: isoOrNull(session.nextAttemptAt),
+    warning,
+    proxy: proxy === null ? null : withoutPassword(proxy),
+    linkedAt: isoOrNull(session.linkedAt),
+    phoneSeenAt: isoOrNull(session.phoneSeenAt),
+    pairingCode: pairingCode && { code: pairingCode.text, expiresAt: iso(pairingCode.expiresAt) },
+    createdAt: iso(session.createdAt),
+  };
+}
