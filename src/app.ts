@@ -4,9 +4,16 @@ import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
+import { WhatsAppChannel } from './channels/whatsapp/channel.ts';
+import { botCommands } from './channels/whatsapp/commands.ts';
+import { listenForInbound } from './channels/whatsapp/inbound.ts';
+import { numberDirectory } from './channels/whatsapp/number-directory.ts';
 import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
 import { whatsappRoutes } from './channels/whatsapp/routes.ts';
 import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
+import { statusText } from './channels/whatsapp/status-text.ts';
+import { suppression } from './channels/whatsapp/suppression.ts';
+import { messageIdOf } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { resolveMasterKey } from './database/master-key.ts';
@@ -110,10 +117,29 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       version: webVersion,
       pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
       agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
+      messageText: async (wireId) => {
+        const messageId = messageIdOf(wireId);
+        return messageId === undefined ? undefined : messages.liveText(messageId);
+      },
     });
-    const faults = simulatorFaults();
-    const channels = mockMode ? [new Simulator({ database, clock, faults, ...config.simulator })] : [];
     const messages = messageService({ database, keyring, events, clock });
+    const faults = simulatorFaults();
+    const optOuts = suppression(database);
+    const directory = numberDirectory(database, clock);
+    const { sendRate, sendBurst, dailyCap, warmUp, checkNumbers } = config.bot;
+    const whatsapp = new WhatsAppChannel({
+      sessions,
+      suppression: optOuts,
+      directory,
+      checkNumbers,
+      pacing: { ratePerSecond: sendRate, burst: sendBurst, dailyCap, warmUp },
+      database,
+      clock,
+      log,
+    });
+    const channels = mockMode
+      ? [new Simulator({ database, clock, faults, ...config.simulator })]
+      : [whatsapp];
     const readPhone = phoneReader(config.otp);
     // The operator's own numbers need not be among those that codes are sent to.
     const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
@@ -124,7 +150,10 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       messages,
       clock,
       readPhone,
-      selectChannel: channelSelection(channels, mockMode, (projectId) => sessions.isLinked(projectId)),
+      selectChannel: channelSelection(channels, mockMode, {
+        isLinked: (projectId) => sessions.isLinked(projectId),
+        isAbsent: (phone) => directory.isAbsent(phone),
+      }),
       rules: {
         ...config.otp,
         phoneLimits: {
@@ -140,6 +169,24 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       clock,
       log,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
+    });
+    listenForInbound({
+      sessions,
+      suppression: optOuts,
+      commands: botCommands({
+        otp,
+        database,
+        events,
+        clock,
+        log,
+        statusText: () => statusText(sessions.all(), whatsapp, dispatcher.inFlight),
+        wakeDispatcher: () => dispatcher.wake(),
+      }),
+      adminNumbers: config.bot.adminNumbers,
+      database,
+      events,
+      clock,
+      log,
     });
     const health = healthService({
       database,
@@ -187,7 +234,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     keyRoutes(server, { keys, clock, runOnce: once.runOnce });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
-    whatsappRoutes(server, { sessions, readPhone: readAnyPhone, runOnce: once.runOnce });
+    whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     healthRoutes(server, health);
     await serveDocs(server);
@@ -297,8 +344,8 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
       async start(): Promise<string> {
         // No other process can hold a claim on this database, so those that are left are a dead one's.
         await messages.recoverClaims(Number.POSITIVE_INFINITY);
-        await sessions.start(defaultProjectId);
         await dispatcher.start();
+        await sessions.start(defaultProjectId);
         for (const work of background) work.start();
         if (!(await listenForCommands()))
           log.warn({ dataDir }, 'the path of the data folder is too long for a control socket');

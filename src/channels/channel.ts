@@ -63,12 +63,6 @@ export interface Channel {
   readonly waitReason?: string | undefined;
 
   /**
-   * Refuses a message before anything is stored. `isNamed`: the caller asked for this very channel.
-   * @throws ChannelError
-   */
-  admit?(message: { projectId: string; to: string; isNamed: boolean }): void;
-
-  /**
    * Hands a message to the provider and resolves once the provider has acknowledged it.
    * @param signal aborted when the try has taken too long or the server stops
    * @throws SendError

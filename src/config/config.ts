@@ -19,7 +19,9 @@ export interface Config {
   readonly database: { readonly dataDir: string; readonly path: string };
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
-  readonly bot: Values<Groups['bot']> & { readonly mockMode: boolean; readonly usePairingCode: boolean };
+  readonly bot: Values<Groups['bot']> & {
+    readonly [K in 'mockMode' | 'usePairingCode' | 'warmUp' | 'checkNumbers']: boolean;
+  };
   readonly simulator: Values<Groups['simulator']>;
   readonly logging: Values<Groups['logging']>;
 }
@@ -59,7 +61,13 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     database: { dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
     otp: { ...otp, expiryMinutes },
     limits,
-    bot: { ...bot, mockMode: bot.mockMode ?? !isProduction, usePairingCode: bot.usePairingCode ?? false },
+    bot: {
+      ...bot,
+      mockMode: bot.mockMode ?? !isProduction,
+      usePairingCode: bot.usePairingCode ?? false,
+      warmUp: bot.warmUp ?? true,
+      checkNumbers: bot.checkNumbers ?? true,
+    },
     simulator,
     logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },
   };

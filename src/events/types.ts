@@ -69,6 +69,26 @@ interface SessionActionEvent {
   data: { sessionId: string; action: string; actor: string };
 }
 
+interface InboundEvent {
+  type: 'message.received';
+  projectId: string;
+  /** `from` is E.164; in `text` every word that looks like a code is hidden, since people answer a code with it. */
+  data: { sessionId: string; from: string; text: string };
+}
+
+interface OptOutEvent {
+  type: 'number.opted_out' | 'number.opted_in';
+  projectId: string;
+  data: { sessionId: string; from: string };
+}
+
+interface CommandEvent {
+  type: 'bot.command';
+  projectId: string;
+  /** `from` is masked; arguments are left out, as one may be a code. */
+  data: { command: string; from: string };
+}
+
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
 export type WotpEvent =
   | VerificationEvent
@@ -79,4 +99,7 @@ export type WotpEvent =
   | AdminEvent
   | SessionEvent
   | PhoneUnseenEvent
-  | SessionActionEvent;
+  | SessionActionEvent
+  | InboundEvent
+  | OptOutEvent
+  | CommandEvent;

@@ -5,7 +5,7 @@ import { type BareBaileys, bareBaileys } from './fake-whatsapp/bare-baileys.ts';
 import type { FakeWhatsApp } from './fake-whatsapp/server.ts';
 
 /** A number that is linked by bare Baileys, and what a test does with its connection. */
-export interface LinkedSession extends Session {
+interface LinkedSession extends Session {
   readonly bot: BareBaileys;
   linkedAt: number;
   /** Says that the session is in this state now. */

@@ -94,6 +94,7 @@ async function setUp({ numbers = 1, pacing = {} }: { numbers?: 1 | 2; pacing?: P
     channel,
     makeChannel,
     receipts,
+    directory,
     optOuts,
     message,
     device: whatsapp.linked(OWN),
@@ -184,10 +185,9 @@ describe('a message', () => {
   });
 
   test('to a number that is not on WhatsApp fails for good, and later ones without asking', async () => {
-    const { failure, channel } = await setUp();
+    const { failure, directory } = await setUp();
     const number = '+4915200999999';
-    const whom = { projectId: 'prj_test', to: number };
-    expect(() => channel.admit({ ...whom, isNamed: true })).not.toThrow();
+    expect(directory.isAbsent(number)).toBe(false);
     expect(await failure(number)).toMatchObject({
       failure: 'permanent',
       reason: 'PHONE_NOT_ON_WHATSAPP: nobody uses WhatsApp with this number.',
@@ -195,10 +195,7 @@ describe('a message', () => {
     const asked = queriesOf().usync;
     expect(await failure(number)).toMatchObject({ failure: 'permanent' });
     expect(queriesOf().usync).toBe(asked);
-    expect(() => channel.admit({ ...whom, isNamed: true })).toThrow(
-      expect.objectContaining({ code: 'PHONE_NOT_ON_WHATSAPP' }),
-    );
-    expect(() => channel.admit({ ...whom, isNamed: false })).not.toThrow();
+    expect(directory.isAbsent(number)).toBe(true);
   });
 
   test('goes out unchecked when WhatsApp does not say who is on it', async () => {
@@ -399,25 +396,15 @@ describe('a lost connection', () => {
   });
 
   test.each([
-    ['logged_out', 'WHATSAPP_NOT_CONNECTED: the linked number was logged out; link it again.', true],
-    ['banned', 'WHATSAPP_NOT_CONNECTED: WhatsApp has banned the linked number; link another one.', true],
-    ['paused', 'WHATSAPP_NOT_CONNECTED: the linked number is paused.', false],
-    ['action_required', 'WHATSAPP_NOT_CONNECTED: WhatsApp asks for a step on the linked phone.', false],
-  ] as const)('because the number is %s says so, and what to do', async (state, reason, isRefused) => {
+    ['logged_out', 'WHATSAPP_NOT_CONNECTED: the linked number was logged out; link it again.'],
+    ['banned', 'WHATSAPP_NOT_CONNECTED: WhatsApp has banned the linked number; link another one.'],
+    ['paused', 'WHATSAPP_NOT_CONNECTED: the linked number is paused.'],
+    ['action_required', 'WHATSAPP_NOT_CONNECTED: WhatsApp asks for a step on the linked phone.'],
+  ] as const)('because the number is %s says so, and what to do', async (state, reason) => {
     const { sessions, channel } = await setUp();
     onTestFinished(() => sessions[0]!.enter('open'));
     sessions[0]!.enter(state);
     expect(channel.waitReason).toBe(reason);
-    const admit = () => channel.admit({ projectId: 'prj_test', to: '+491', isNamed: false });
-    if (isRefused) expect(admit).toThrow(expect.objectContaining({ code: 'WHATSAPP_OFFLINE' }));
-    else expect(admit).not.toThrow();
-  });
-
-  test('is no reason to refuse a send; a project without numbers is', async () => {
-    const { channel } = await setUp();
-    const ask = (projectId: string) => channel.admit({ projectId, to: '+491', isNamed: false });
-    expect(() => ask('prj_test')).not.toThrow();
-    expect(() => ask('prj_without')).toThrow(expect.objectContaining({ code: 'WHATSAPP_OFFLINE' }));
   });
 });
 

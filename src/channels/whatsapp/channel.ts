@@ -1,6 +1,5 @@
 import type { BinaryNode, WASocket } from 'baileys';
 import type { Database } from '../../database/database.ts';
-import { ChannelError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import {
@@ -41,8 +40,6 @@ export interface SenderView {
   inHand: number;
 }
 
-/** No session in one of these can send before a person has linked it. */
-const NOT_LINKED: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banned'];
 /** A message that no number can take is looked at again no later than this, in ms; another number may be linked. */
 const ASK_AGAIN_MAX_MS = 30_000;
 const ASK_AGAIN_MIN_MS = 2_000;
@@ -97,16 +94,6 @@ export class WhatsAppChannel implements Channel {
     this.#isStopped = true;
     this.#receipts = undefined;
     for (const line of this.#lines.values()) line.closed(new SendError('unavailable', 'server stopping'));
-  }
-
-  admit({ projectId, to, isNamed }: { projectId: string; to: string; isNamed: boolean }): void {
-    const linked = this.#sessionsOf(projectId).some(({ state }) => !NOT_LINKED.includes(state));
-    if (!linked) {
-      throw new ChannelError('No WhatsApp number is linked, so nothing can be sent.', 'WHATSAPP_OFFLINE');
-    }
-    if (isNamed && this.#options.directory.isAbsent(to)) {
-      throw new ChannelError('Nobody uses WhatsApp with this number.', 'PHONE_NOT_ON_WHATSAPP');
-    }
   }
 
   get waitReason(): string | undefined {
@@ -238,7 +225,8 @@ export class WhatsAppChannel implements Channel {
       line.confirm(wireId);
       if (receipt === 'sent') continue;
       if (receipt === 'delivered') line.arrived();
-      this.#receipts?.onReceipt(messageId, receipt);
+      // A receipt that came in one go with the acknowledgement is told after it.
+      setImmediate(() => this.#receipts?.onReceipt(messageId, receipt));
     }
   }
 }

@@ -48,7 +48,7 @@ export function readCommandLine(text: string): CommandLine | undefined {
 }
 
 /** How a command is written, with its arguments. */
-export function usageOf(name: CommandName): string {
+function usageOf(name: CommandName): string {
   return `${PREFIX}${name} ${COMMANDS[name].usage}`.trim();
 }
 

@@ -1,5 +1,5 @@
 /** What WhatsApp itself holds against a number: it may open no new chats. */
-export interface DeclaredLock {
+interface DeclaredLock {
   /** Unix ms; undefined when WhatsApp does not say when it ends. */
   endsAt: number | undefined;
   /** WhatsApp's word for the cause, such as `BIZ_QUALITY`. */
@@ -7,7 +7,7 @@ export interface DeclaredLock {
 }
 
 /** How many new chats WhatsApp lets a number open in a cycle, and how near the end of it the number is. */
-export interface DeclaredCap {
+interface DeclaredCap {
   status: 'NONE' | 'FIRST_WARNING' | 'SECOND_WARNING' | 'CAPPED';
   used: number | undefined;
   quota: number | undefined;

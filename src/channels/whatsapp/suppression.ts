@@ -2,7 +2,7 @@ import type { Database, Executor, Transaction } from '../../database/database.ts
 import { identityOf } from '../../lib/phone.ts';
 
 /** A number that asked for no more messages. */
-export interface SuppressedNumber {
+interface SuppressedNumber {
   /** E.164, as it wrote. */
   phone: string;
   /** Unix ms. */
