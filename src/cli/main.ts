@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
+import { botCommand } from './bot.ts';
 import { failure } from './failure.ts';
 import { healthCommand } from './health.ts';
 import { limitsCommand } from './limits.ts';
@@ -30,6 +31,7 @@ for (const command of [
   serveCommand(),
   tokenCommand(),
   limitsCommand(),
+  botCommand(),
   healthCommand(),
   masterKeyCommand(),
 ]) {

@@ -1,3 +1,4 @@
+import type { Agent } from 'node:https';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { MessageText, Session, StateChange } from '../../src/channels/whatsapp/session.ts';
@@ -33,6 +34,10 @@ export interface SessionsUnderTest {
   reaches(id: string, state: Session['state']): Promise<void>;
   /** Ends these sessions as if the process had died: nothing more is written. Resolves to those of the next process. */
   crash(): Promise<SessionsUnderTest>;
+  /** Other sessions over the same database and the same WhatsApp, as another node runs them. */
+  anotherNode(): Promise<SessionsUnderTest>;
+  /** Ends the connection of this process to the database for as long as it is true. */
+  isCutOff: boolean;
   /** The types of the events recorded so far, oldest first. */
   eventTypes(): Promise<string[]>;
 }
@@ -43,6 +48,9 @@ export interface SessionsOptions {
   pairingDigits?: string;
   messageText?: MessageText;
   random?: () => number;
+  agentFor?: (proxy: string) => Agent;
+  /** As where several nodes share one database. */
+  isShared?: boolean;
 }
 
 /** Starts sessions; everything ends with the test. */
@@ -64,11 +72,14 @@ async function over(parts: {
   const projectId = await projectService({ database, clock }).ensureDefault();
   const logLines: string[] = [];
   // A crash is a process that writes no more, so the sessions get a database that can be taken from them.
-  let isCrashed = false;
+  let isCutOff = false;
   const transaction: Database['transaction'] = (work) =>
-    isCrashed ? Promise.reject(new Error('this process is dead')) : database.transaction(work);
+    isCutOff ? Promise.reject(new Error('this process is dead')) : database.transaction(work);
   const own = new Proxy(database, {
-    get: (target, name) => (name === 'transaction' ? transaction : Reflect.get(target, name)),
+    get: (target, name) => {
+      if (name === 'transaction') return transaction;
+      return name === 'isExclusive' ? !options.isShared : Reflect.get(target, name);
+    },
   });
   const sessions = new WhatsAppSessions({
     database: own,
@@ -89,7 +100,7 @@ async function over(parts: {
   sessions.on('state', ({ id }, change) => {
     changes.push({ id, ...change });
   });
-  await sessions.start();
+  await sessions.start(projectId);
   const session = (id: string) => {
     const found = sessions.all().find((one) => one.id === id);
     if (!found) throw new Error(`This process does not drive ${id}.`);
@@ -124,10 +135,17 @@ async function over(parts: {
     },
     reaches,
     async crash() {
-      isCrashed = true;
+      isCutOff = true;
       whatsapp.dropConnections();
       await sessions.stop();
       return over(parts);
+    },
+    anotherNode: () => over(parts),
+    get isCutOff() {
+      return isCutOff;
+    },
+    set isCutOff(value) {
+      isCutOff = value;
     },
     async eventTypes() {
       const rows = await database.reader.selectFrom('events').select('type').orderBy('seq').execute();

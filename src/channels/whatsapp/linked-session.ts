@@ -9,7 +9,7 @@ import { reconnectDelayMs } from './backoff.ts';
 import { baileysLog } from './baileys-log.ts';
 import { lastingCache } from './cache.ts';
 import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, readClose } from './close-reason.ts';
-import { holdUntilSaved } from './output-gate.ts';
+import { holdUntilSaved, type OutputGate } from './output-gate.ts';
 import type { SessionChanges, StoredSession } from './repository.ts';
 import type { MessageText, Session, SessionState, StateChange } from './session.ts';
 import { openSocket } from './socket.ts';
@@ -76,6 +76,7 @@ export interface LinkedSessionOptions {
 /** One connection, from its making to its end. */
 interface Attempt {
   socket: WASocket;
+  gate: OutputGate;
   isOpen: boolean;
   qr: LinkingCode | undefined;
   qrsShown: number;
@@ -228,13 +229,12 @@ export class LinkedSession implements Session {
 
   /** Removes this device from the phone and forgets its keys; says in the reason when the phone could not be told. */
   async logout(): Promise<void> {
-    const socket = this.socket;
     const wasLinked = this.#auth.isLinked;
-    await this.#auth.saved().catch(() => {});
     // From here on what the socket tells is its end, which nobody needs to hear of.
-    this.#leave();
-    const isTold = socket !== undefined && (await within(this.#clock, PROBE_MAX_MS, socket.logout()));
-    await socket?.end(undefined).catch(() => {});
+    const attempt = this.#leave();
+    const isTold =
+      attempt?.isOpen === true && (await within(this.#clock, PROBE_MAX_MS, tellLogout(attempt.socket)));
+    await attempt?.socket.end(undefined).catch(() => {});
     await this.#auth.clear();
     const manually =
       isTold || !wasLinked ? '' : ' WhatsApp could not be told: remove the device on the phone, too.';
@@ -244,7 +244,8 @@ export class LinkedSession implements Session {
 
   /** Takes over another name or proxy. A new proxy is used from the next connection on. */
   async change(changes: Pick<SessionChanges, 'name' | 'proxy'>): Promise<void> {
-    this.#keep(changes, []);
+    const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+    this.#keep(Object.fromEntries(given), []);
     await this.#kept;
   }
 
@@ -308,8 +309,13 @@ export class LinkedSession implements Session {
       retries: this.#retries,
       devices: this.#devices,
     });
+    const gate = holdUntilSaved(socket, this.#auth, (error) => {
+      log.error({ session: this.id, err: error }, KEYS_LOST);
+      this.#onClose(attempt, { code: undefined, isDeclared: false }, KEYS_LOST);
+    });
     const attempt: Attempt = {
       socket,
+      gate,
       isOpen: false,
       qr: undefined,
       qrsShown: 0,
@@ -320,10 +326,6 @@ export class LinkedSession implements Session {
     };
     this.#attempt = attempt;
     this.#watch(attempt);
-    holdUntilSaved(socket, this.#auth, (error) => {
-      log.error({ session: this.id, err: error }, KEYS_LOST);
-      this.#onClose(attempt, { code: undefined, isDeclared: false }, KEYS_LOST);
-    });
     const whileCurrent =
       <T extends unknown[]>(listener: (...args: T) => void) =>
       (...args: T) => {
@@ -535,7 +537,7 @@ export class LinkedSession implements Session {
   async disconnect(): Promise<void> {
     const attempt = this.#leave();
     if (!attempt) return;
-    await this.#auth.saved().catch(() => {});
+    await attempt.gate.empty();
     // Not awaited: a peer that is gone would let it take half a minute.
     attempt.socket.end(undefined).catch(() => {});
     const wire = (attempt.socket.ws as unknown as { socket: { terminate(): void } | null }).socket;
@@ -602,6 +604,22 @@ function eventOf(from: SessionState, to: SessionState) {
   if (to === 'open' && from !== 'degraded') return 'bot.connected';
   const wasOpen = from === 'open' || from === 'degraded';
   return wasOpen && to !== 'open' && to !== 'degraded' ? 'bot.disconnected' : 'bot.state_changed';
+}
+
+/** Removes this device from the account; resolves when WhatsApp has answered, or ended the connection because of it. */
+function tellLogout(socket: WASocket): Promise<unknown> {
+  // Baileys' own logout closes the connection without waiting for either.
+  const answered = socket.query({
+    tag: 'iq',
+    attrs: { to: '@s.whatsapp.net', type: 'set', xmlns: 'md' },
+    content: [{ tag: 'remove-companion-device', attrs: { jid: socket.user!.id, reason: 'user_initiated' } }],
+  });
+  const ended = new Promise<void>((resolve) => {
+    socket.ev.on('connection.update', ({ connection }) => {
+      if (connection === 'close') resolve();
+    });
+  });
+  return Promise.race([answered, ended]);
 }
 
 /** The number of an address by number, in E.164. */

@@ -5,6 +5,12 @@ interface Wire {
   send(data: Uint8Array, done?: (error?: Error) => void): void;
 }
 
+/** The way out of a socket. */
+export interface OutputGate {
+  /** Resolves when nothing is held back any more. */
+  empty(): Promise<void>;
+}
+
 /** What has to be on disk before anything goes out. */
 interface Savable {
   readonly isSaved: boolean;
@@ -17,7 +23,11 @@ interface Savable {
  * not wait for it.
  * @param onLost called once when keys could not be kept: what was held back is gone, and the connection is of no more use
  */
-export function holdUntilSaved(socket: WASocket, keys: Savable, onLost: (error: unknown) => void): void {
+export function holdUntilSaved(
+  socket: WASocket,
+  keys: Savable,
+  onLost: (error: unknown) => void,
+): OutputGate {
   // Baileys sends through the WebSocket inside its own client, which has no other way in.
   const wire = (socket.ws as unknown as { socket: Wire }).socket;
   const send = wire.send.bind(wire);
@@ -33,8 +43,8 @@ export function holdUntilSaved(socket: WASocket, keys: Savable, onLost: (error: 
       send(data, done);
       return;
     }
-    const turn = (last ?? Promise.resolve())
-      .then(() => keys.saved())
+    // Asked for now: what is written later belongs to later messages.
+    const turn = Promise.all([keys.saved(), last])
       .then(() => {
         // By then the connection may be closed, which its own events tell.
         if (!isLost) send(data, () => {});
@@ -49,5 +59,11 @@ export function holdUntilSaved(socket: WASocket, keys: Savable, onLost: (error: 
       });
     last = turn;
     done?.();
+  };
+
+  return {
+    async empty() {
+      while (last !== undefined) await last;
+    },
   };
 }

@@ -12,7 +12,7 @@ import type { LinkedDevice, LinkedDeviceParts } from './linked-device.ts';
 import type { Network } from './network.ts';
 import { makePhone, type Phone, type PhoneOptions, type PhoneParts } from './phone.ts';
 import { type Registration, register } from './registration.ts';
-import { userOf } from './stanza.ts';
+import { SERVER, stanza, userOf } from './stanza.ts';
 
 /** A WhatsApp of its own on this machine, to which unmodified Baileys connects. */
 export interface FakeWhatsApp {
@@ -32,6 +32,8 @@ export interface FakeWhatsApp {
   door: 'open' | 'silent' | number;
   /** Refuses clients that are not paired with this `<failure>`, such as 405, until undefined. */
   registrationFailure: number | undefined;
+  /** Wants a passkey of everyone who is being paired, as WhatsApp does with some accounts. */
+  askForPasskey(): void;
   /** Cuts every TCP connection. */
   dropConnections(): void;
   /** Cuts every connection and listens no more: new ones are refused. */
@@ -158,6 +160,13 @@ export async function startFakeWhatsApp(options: FakeWhatsAppOptions = {}): Prom
     },
     door: 'open',
     registrationFailure: undefined,
+    askForPasskey() {
+      for (const { connection } of network.registrations) {
+        const t = network.agenda.timestamp();
+        const attributes = { from: SERVER, type: 'passkey_prologue_request', id: network.newId(), t };
+        connection.send(stanza('notification', attributes, [stanza('passkey_request_options')]));
+      }
+    },
     dropConnections,
     goAway,
     comeBack: () => listen(port),

@@ -1,0 +1,125 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { useMultiFileAuthState } from 'baileys';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { ensureBuilt } from '../../bench/ensure-built.js';
+import { endCommands, serve, wotp } from '../support/command-line.ts';
+import { bareBaileys } from '../support/fake-whatsapp/bare-baileys.ts';
+import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
+import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { eventually } from '../support/whatsapp-sessions.ts';
+
+vi.setConfig({ testTimeout: 90_000 });
+quietLibsignal();
+
+beforeAll(ensureBuilt, 120_000);
+afterAll(endCommands);
+
+const OWN = '+4915100000001';
+const SECOND = '+4915100000002';
+const PASSWORD = 'a password only tests know';
+
+interface ShownSession {
+  id: string;
+  state: string;
+  phone: string;
+}
+
+/** The object in the last line that was printed. */
+function lastLine<T>(stdout: string): T {
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+}
+
+async function start(): Promise<{ whatsapp: FakeWhatsApp; settings: Record<string, string>; cwd: string }> {
+  const whatsapp = await startFakeWhatsApp();
+  onTestFinished(() => whatsapp.stop());
+  const settings = {
+    BOT_MOCK_MODE: 'false',
+    BOT_SOCKET_URL: whatsapp.url,
+    MASTER_PASSWORD: PASSWORD,
+  };
+  return { whatsapp, settings, cwd: tempFolder() };
+}
+
+test('a number that Baileys has linked is imported without a server, connects with it, and is exported again', async () => {
+  const { whatsapp, settings, cwd } = await start();
+  const folder = join(cwd, 'auth_info_baileys');
+  const { state, saveCreds } = await useMultiFileAuthState(folder);
+  const v3 = bareBaileys(whatsapp.url, { auth: state });
+  await v3.pair(whatsapp.phone(OWN));
+  await whatsapp.until(() => whatsapp.linked(OWN).online);
+  await saveCreds();
+  v3.end();
+
+  const imported = await wotp(cwd, ['bot', 'import', 'auth_info_baileys', '--json'], settings);
+  expect(imported).toMatchObject({ code: 0, stderr: '' });
+  const { id, phone } = lastLine<ShownSession>(imported.stdout);
+  expect(phone).toBe(OWN);
+  expect(whatsapp.linked(OWN).logins).toBe(1);
+
+  const server = await serve(cwd, settings);
+  await eventually(() => whatsapp.linked(OWN).logins === 2 && whatsapp.linked(OWN).online);
+  const status = async () =>
+    lastLine<{ sessions: ShownSession[] }>((await wotp(cwd, ['bot', 'status', '--json'], settings)).stdout);
+  await eventually(async () => (await status()).sessions[0]?.state === 'open');
+  const paused = await wotp(cwd, ['bot', 'pause', id, '--json'], settings);
+  expect(lastLine(paused.stdout)).toMatchObject({ id, state: 'paused' });
+
+  const exported = await wotp(cwd, ['bot', 'export', id, 'exported'], settings);
+  expect(exported).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(join(cwd, 'exported'))).toEqual(expect.arrayContaining(readdirSync(folder)));
+  expect(statSync(join(cwd, 'exported', 'creds.json')).mode & 0o777).toBe(0o600);
+  expect(await wotp(cwd, ['bot', 'export', id, 'exported'], settings)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('is there already'),
+  });
+  const table = await wotp(cwd, ['bot', 'status'], settings);
+  expect(table.stdout).toMatch(new RegExp(`${id}.*paused`));
+  expect(table.stdout).toContain('Paused by the operator.');
+  expect(server.output()).not.toContain(OWN.slice(1));
+  expect(await server.stop()).toMatchObject({ code: 0 });
+});
+
+test('pair shows QR codes until one is scanned, and says what went wrong where it did', async () => {
+  const { whatsapp, settings, cwd } = await start();
+  const server = await serve(cwd, settings);
+  const pairing = wotp(cwd, ['bot', 'pair', '--name', 'Support'], settings);
+  const headers = { 'x-master-key': PASSWORD };
+  const read = async (path: string) =>
+    (await (await fetch(`${server.address}/api/v1/bot/sessions${path}`, { headers })).json()) as {
+      data: { id: string; qr: string }[] & { qr: string };
+    };
+  await eventually(async () => (await read('')).data.length === 1);
+  const [{ id }] = (await read('')).data as unknown as [{ id: string }];
+  await eventually(async () => (await read(`/${id}/qr`)).data !== undefined);
+  await whatsapp.phone(SECOND).scanQr((await read(`/${id}/qr`)).data.qr);
+  const { code, stdout } = await pairing;
+  expect(code).toBe(0);
+  expect(stdout).toContain(`${SECOND} is linked as ${id}.`);
+
+  const loggedOut = await wotp(cwd, ['bot', 'logout', id], settings);
+  expect(loggedOut.stdout).toContain('logged_out');
+  await eventually(() => whatsapp.phone(SECOND).linked.length === 0);
+  expect(await wotp(cwd, ['bot', 'resume', id], settings)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('not paused'),
+  });
+  expect(await wotp(cwd, ['bot', 'import', 'nowhere'], settings)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('nowhere cannot be read'),
+  });
+  await server.stop();
+});
+
+test('pair needs no server, and refuses in mock mode', async () => {
+  const { whatsapp, settings, cwd } = await start();
+  const refused = await wotp(cwd, ['bot', 'pair'], { ...settings, BOT_MOCK_MODE: 'true' });
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('BOT_MOCK_MODE=false') });
+  const pairing = wotp(cwd, ['bot', 'pair', '--phone', OWN, '--json'], settings);
+  await eventually(() => whatsapp.phone(OWN).codeRequested);
+  // The code is on the terminal only; a wrong one is noticed by the phone, and the link times out.
+  await expect(whatsapp.phone(OWN).enterCode('AAAA2222')).rejects.toThrow('the code is wrong');
+  await endCommands();
+  expect((await pairing).stdout).toMatch(/"code":"[0-9A-Z]{8}"/);
+});
