@@ -31,6 +31,10 @@ interface Batch {
 
 /** Values kept in memory for each session; the oldest go first. */
 const CACHED_MAX = 4_000;
+/** From one commit to the next, at least; less than anybody waits for WhatsApp to answer, in ms. */
+const GATHER_MS = 15;
+/** Up to so many rows are written one by one with a prepared query. */
+const PREPARED_ROWS_MAX = 100;
 /** Rows of one statement: far below the number of values any engine binds. */
 const ROWS_MAX = 500;
 
@@ -94,6 +98,8 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   // One batch is being written while the next one gathers.
   let writing: Batch | undefined;
   let gathering: Batch | undefined;
+  let writtenAt = 0;
+  const jsonByValue = new WeakMap<object, string>();
   // Once something is lost, all that follows builds on it, until the state is read anew.
   let loss: { error: unknown } | undefined;
 
@@ -117,6 +123,16 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
     return entry ? entry.json : cache.get(place);
   }
 
+  /** Baileys hands a session over twice, as it changes and at the end of a message: the same object, never changed. */
+  function jsonOf(value: NonNullable<unknown>): string {
+    if (typeof value !== 'object') return stringify(value);
+    const known = jsonByValue.get(value);
+    if (known !== undefined) return known;
+    const json = stringify(value);
+    jsonByValue.set(value, json);
+    return json;
+  }
+
   function write(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const place = placeOf(entry);
@@ -130,8 +146,16 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
 
   function newBatch(): Batch {
     const batch: Batch = { entries: new Map(), written: Promise.resolve() };
-    // The next turn of the event loop: what belongs together arrives together.
-    const turn = writing?.written ?? new Promise<void>((resolve) => setImmediate(resolve));
+    // What belongs together arrives together. While many messages leave, those of a moment share one sync to disk.
+    const waitMs = writtenAt + GATHER_MS - performance.now();
+    const pause = new Promise<void>((resolve) => {
+      if (waitMs <= 0) setImmediate(resolve);
+      else setTimeout(resolve, waitMs);
+    });
+    const turn = pause.then(async () => {
+      await writing?.written;
+      if (loss) throw loss.error;
+    });
     batch.written = turn.then(
       () => writeOut(batch),
       (error: unknown) => lose(batch, error),
@@ -144,6 +168,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   async function writeOut(batch: Batch): Promise<void> {
     gathering = undefined;
     writing = batch;
+    writtenAt = performance.now();
     try {
       await database.transaction(async (trx) => {
         await checkLease(trx);
@@ -183,8 +208,8 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
     const rows = entries.flatMap(({ kind, key, json }) =>
       json === null ? [] : [rowOf({ kind, key, json })],
     );
-    // Two or three values belong to a message, for which the prepared query is quicker; linking writes 812.
-    if (rows.length <= 8) for (const row of rows) await upsert(trx, row);
+    // Two values belong to a message, for which the prepared query is quicker; linking writes 812.
+    if (rows.length <= PREPARED_ROWS_MAX) for (const row of rows) await upsert(trx, row);
     else {
       for (let first = 0; first < rows.length; first += ROWS_MAX) {
         await trx
@@ -245,7 +270,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       const entries: Entry[] = [];
       for (const [kind, values] of Object.entries(data)) {
         for (const [key, value] of Object.entries(values ?? {})) {
-          entries.push({ kind, key, json: value == null ? null : stringify(value) });
+          entries.push({ kind, key, json: value == null ? null : jsonOf(value) });
         }
       }
       write(entries);

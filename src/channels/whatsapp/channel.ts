@@ -64,7 +64,7 @@ export class WhatsAppChannel implements Channel {
 
   constructor(options: WhatsAppOptions) {
     this.#options = options;
-    this.#memory = sendingMemory(options.database);
+    this.#memory = sendingMemory(options.database, options.clock, options.log);
     const channel = this;
     this.capabilities = {
       deliveryReceipts: true,
@@ -94,6 +94,7 @@ export class WhatsAppChannel implements Channel {
     this.#isStopped = true;
     this.#receipts = undefined;
     for (const line of this.#lines.values()) line.closed(new SendError('unavailable', 'server stopping'));
+    await this.#memory.flush();
   }
 
   get waitReason(): string | undefined {
@@ -133,7 +134,7 @@ export class WhatsAppChannel implements Channel {
       // Nothing is awaited from the choice to the moment the number has the message, so that the next one sees it.
       const { line, isNewChat } = this.#choose(id, projectId, chats);
       try {
-        await line.send({ wireId, to, text, isNewChat }, signal);
+        await line.send({ wireId, to, text, isNewChat }, chats.get(line.session.id), signal);
         return;
       } catch (error) {
         if (error instanceof RefusedByWhatsApp && error.code === NEW_CHAT_REFUSED) {

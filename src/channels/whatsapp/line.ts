@@ -124,11 +124,12 @@ export class Line {
   }
 
   /**
-   * Sends a message when its turn has come, and resolves at WhatsApp's acknowledgement.
+   * Sends a message when its turn has come, and resolves at WhatsApp's acknowledgement. `wroteAt`: when this number
+   * wrote to the recipient before (Unix ms).
    * @throws SendError
    */
-  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const { clock, memory, log, session } = this.#options;
+  async send(delivery: Delivery, wroteAt: number | undefined, signal: AbortSignal): Promise<void> {
+    const { clock, memory, session } = this.#options;
     const connection = this.#connection;
     if (!connection)
       throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
@@ -147,9 +148,10 @@ export class Line {
     }
     await connection.sender.send(delivery, signal);
     this.#sentToday = this.#sent() + 1;
-    memory
-      .keepSent(session.id, delivery.to, clock.now(), this.#record())
-      .catch((error: unknown) => log.error({ err: error }, 'that a number was written to was not recorded'));
+    memory.keepSent(
+      { sessionId: session.id, phone: delivery.to, at: clock.now(), before: wroteAt },
+      this.#record(),
+    );
   }
 
   /** A receipt shows that WhatsApp has this message. */

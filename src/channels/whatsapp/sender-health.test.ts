@@ -85,6 +85,21 @@ describe('refusals of new chats (error 463)', () => {
   });
 });
 
+describe('new chats that wait for an answer at once', () => {
+  test('are as many as may be refused, and more only after a hundred were taken in a row', () => {
+    const health = senderHealth();
+    expect(health.newChatWindow(NOW)).toBe(3);
+    health.refused(NOW);
+    expect(health.newChatWindow(NOW)).toBe(2);
+    for (let chat = 0; chat < 100; chat++) open(health, NOW);
+    expect(health.newChatWindow(NOW)).toBe(30);
+    health.refused(NOW);
+    expect(health.newChatWindow(NOW)).toBe(2);
+    health.refused(NOW);
+    expect(health.newChatWindow(NOW)).toBe(0);
+  });
+});
+
 describe('what WhatsApp declares', () => {
   test('a lock stops new chats until it ends, and a ramp follows by itself', () => {
     const health = senderHealth();

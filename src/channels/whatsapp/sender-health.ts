@@ -68,7 +68,10 @@ const DAY_MS = 24 * HOUR_MS;
 /** New chats that may be refused in a row before none is opened any more. */
 const REFUSALS_MAX = 2;
 /** New chats that may wait for an answer at once, so that no more than these can be refused before the stop. */
-const WINDOW_OF_NEW_CHATS = REFUSALS_MAX + 1;
+const WINDOW = REFUSALS_MAX + 1;
+/** After so many new chats were taken in a row, the window is wider until the next refusal. */
+const TRUSTED_AFTER = 100;
+const TRUSTED_WINDOW = 30;
 /** How long none is opened after that; twice as long each time it happens again, a day at most. */
 const FIRST_STOP_MS = HOUR_MS;
 /** A lock without an end, or a cap without the end of its cycle, is believed for this long. */
@@ -81,8 +84,8 @@ const RAMP = [
 ];
 const RAMP_CHATS = RAMP.reduce((sum, { chats }) => sum + chats, 0);
 /** The latest messages by which acknowledgements and arrivals are judged. */
-const WINDOW = 50;
-const WINDOW_MIN = 10;
+const JUDGED = 50;
+const JUDGED_MIN = 10;
 const SLOW_ACK_MS = 3_000;
 
 const time = (at: number) => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
@@ -94,6 +97,7 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
   let stoppedUntil = kept?.until ?? 0;
   let stops = kept?.stops ?? 0;
   let refusals = 0;
+  let takenInARow = 0;
   /** New chats opened since the last stop; undefined when there was none, or it is forgotten. */
   let ramped = kept === undefined ? undefined : 0;
   let lastOpenedAt = 0;
@@ -144,12 +148,15 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
   }
 
   function note(outcome: { acknowledged: boolean; latencyMs: number }): void {
-    outcomes = [...outcomes.slice(1 - WINDOW), outcome];
+    outcomes = [...outcomes.slice(1 - JUDGED), outcome];
   }
 
   return {
     admission,
-    newChatWindow: (now) => (admission(now).open ? WINDOW_OF_NEW_CHATS - refusals : 0),
+    newChatWindow(now) {
+      if (!admission(now).open) return 0;
+      return takenInARow >= TRUSTED_AFTER ? TRUSTED_WINDOW : WINDOW - refusals;
+    },
     openingChat(now) {
       lastOpenedAt = now;
     },
@@ -157,9 +164,10 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
       note({ acknowledged: true, latencyMs });
       // Old arrivals fade, so that the share is that of the latest messages.
       sent += 1;
-      if (sent > 2 * WINDOW) [sent, arrivals] = [sent / 2, arrivals / 2];
+      if (sent > 2 * JUDGED) [sent, arrivals] = [sent / 2, arrivals / 2];
       if (!isNewChat) return;
       refusals = 0;
+      takenInARow += 1;
       if (ramped === undefined) return;
       ramped += 1;
       if (ramped >= RAMP_CHATS) [ramped, stops] = [undefined, 0];
@@ -169,6 +177,7 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
     },
     refused(now) {
       refusals += 1;
+      takenInARow = 0;
       // While chats are opened again after a stop, one refusal is enough.
       if (refusals < REFUSALS_MAX && ramped === undefined) return false;
       stop(now + Math.min(DAY_MS, FIRST_STOP_MS * 2 ** stops));
@@ -213,7 +222,7 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
       else if (ramped !== undefined && !lockAt(now) && !capped) {
         findings.push({ cost: 20, reason: 'New chats are opened slowly after a stop.' });
       }
-      if (outcomes.length >= WINDOW_MIN) {
+      if (outcomes.length >= JUDGED_MIN) {
         const acknowledged = outcomes.filter((outcome) => outcome.acknowledged);
         const percent = Math.round((100 * acknowledged.length) / outcomes.length);
         if (percent < 95) {
@@ -229,7 +238,7 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
           });
         }
       }
-      if (sent >= WINDOW && arrivals < sent / 2) {
+      if (sent >= JUDGED && arrivals < sent / 2) {
         const percent = Math.round((100 * arrivals) / sent);
         findings.push({ cost: 20, reason: `Only ${percent} % of the latest messages reached their phones.` });
       }
