@@ -21,6 +21,8 @@ export interface ChannelCapabilities {
   readReceipts: boolean;
   /** Messages it can have in hand at the same time; may change while it runs. */
   readonly concurrency: number;
+  /** Messages it is given at once while the process is busy: more for a channel that prepares many together. */
+  readonly portion?: number;
 }
 
 /** Takes what a channel learns after `send` has returned. */

@@ -140,7 +140,6 @@ export class Dispatcher implements ReceiptListener {
   async #look(): Promise<void> {
     let more = false;
     const isBusy = this.#isBusy();
-    const portion = isBusy ? BUSY_CLAIM : Number.POSITIVE_INFINITY;
     this.#gatherMs = isBusy ? BUSY_GATHER_MS : GATHER_MS;
     try {
       await this.#messages.recoverClaims(this.#clock.now());
@@ -149,7 +148,9 @@ export class Dispatcher implements ReceiptListener {
           more ||= await this.#messages.noteWaiting(channel.name, channel.waitReason);
           continue;
         }
-        const room = Math.min(portion, channel.capabilities.concurrency - this.#flights.get(channel)!.size);
+        const { concurrency, portion = BUSY_CLAIM } = channel.capabilities;
+        const free = concurrency - this.#flights.get(channel)!.size;
+        const room = isBusy ? Math.min(portion, free) : free;
         if (room <= 0) {
           more = true;
           continue;

@@ -12,6 +12,8 @@ export interface Addresses {
    * @throws SendError permanent PHONE_NOT_ON_WHATSAPP; `unavailable` when the connection is gone
    */
   of(phone: string): Promise<string>;
+  /** Looks again whether the numbers that wait shall be prepared now: something has left the sender. */
+  hurry(): void;
   /** Forgets what is prepared for a number, so that its devices and keys are asked for again. */
   forget(phone: string): void;
   /** The connection is gone: everyone who waits is told so. */
@@ -20,6 +22,9 @@ export interface Addresses {
 
 /** Numbers that are asked for together. */
 const BATCH_MAX = 50;
+/** While the sender has enough to do, so many are waited for, and so long (in ms). */
+const BATCH_WORTH = 25;
+const GATHER_MAX_MS = 200;
 /** The client forgets the devices of a number after 5 minutes. */
 const PREPARED_MS = 4 * 60_000;
 /** Numbers prepared that are remembered. */
@@ -29,6 +34,8 @@ const CHECK_REST_MS = 5 * 60_000;
 
 interface Waiting {
   phone: string;
+  /** Unix ms. */
+  since: number;
   resolve: (address: string) => void;
   reject: (reason: unknown) => void;
 }
@@ -36,15 +43,17 @@ interface Waiting {
 /**
  * Prepares messages ahead: while some are being sent, the devices and keys of all that wait are asked for in one
  * query each, where the client alone would ask two for every number.
+ * @param isSupplied whether the sender has enough to do, so that more numbers may gather before they are asked for
  * @param directory where WhatsApp's answers are kept; undefined: numbers are not checked
  */
 export function addressBook(deps: {
   socket: WASocket;
   directory: NumberDirectory | undefined;
+  isSupplied: () => boolean;
   clock: Clock;
   log: Logger;
 }): Addresses {
-  const { socket, directory, clock, log } = deps;
+  const { socket, directory, isSupplied, clock, log } = deps;
   const prepared = new Map<string, { address: string; at: number }>();
   const pending = new Map<string, Promise<string>>();
   const stale = new Set<string>();
@@ -150,11 +159,18 @@ export function addressBook(deps: {
     for (const { jid, resolve } of reachable) resolve(lids.get(jid) ?? jid);
   }
 
+  /** Whether to ask now, or to let more numbers gather. */
+  function isWorthwhile(): boolean {
+    const [oldest] = waiting;
+    if (!oldest) return false;
+    return waiting.length >= BATCH_WORTH || !isSupplied() || clock.now() - oldest.since >= GATHER_MAX_MS;
+  }
+
   async function prepareWaiting(): Promise<void> {
     isPreparing = true;
     // The next turn of the event loop: messages that come together are prepared together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (waiting.length > 0 && !ended) {
+    while (isWorthwhile() && !ended) {
       const isStale = stale.has(waiting[0]!.phone);
       inHand = waiting.splice(0, isStale ? 1 : BATCH_MAX);
       await prepare(inHand).catch((error: unknown) => {
@@ -172,11 +188,14 @@ export function addressBook(deps: {
       const same = pending.get(phone);
       if (same) return same;
       const preparing = new Promise<string>((resolve, reject) => {
-        waiting.push({ phone, resolve, reject });
+        waiting.push({ phone, since: clock.now(), resolve, reject });
       }).finally(() => pending.delete(phone));
       pending.set(phone, preparing);
       if (!isPreparing) void prepareWaiting();
       return preparing;
+    },
+    hurry() {
+      if (!isPreparing && isWorthwhile()) void prepareWaiting();
     },
     forget(phone) {
       prepared.delete(phone);

@@ -43,6 +43,8 @@ export interface SenderView {
 /** A message that no number can take is looked at again no later than this, in ms; another number may be linked. */
 const ASK_AGAIN_MAX_MS = 30_000;
 const ASK_AGAIN_MIN_MS = 2_000;
+/** Messages that are taken from the outbox at once while the process is busy: their recipients are prepared together. */
+const PORTION = 50;
 /** Numbers that are tried for one message before it goes back to the queue. */
 const TRIES_MAX = 5;
 /** Messages that were refused are remembered, by number, so that it does not try them again. */
@@ -69,6 +71,7 @@ export class WhatsAppChannel implements Channel {
     this.capabilities = {
       deliveryReceipts: true,
       readReceipts: true,
+      portion: PORTION,
       get concurrency() {
         return channel.#inHand + channel.#room();
       },

@@ -166,7 +166,13 @@ export class Line {
 
   #work(socket: WASocket): void {
     const { clock, directory, log } = this.#options;
-    const addresses = addressBook({ socket, directory, clock, log });
+    const addresses = addressBook({
+      socket,
+      directory,
+      isSupplied: () => this.#connection?.sender.isSupplied ?? false,
+      clock,
+      log,
+    });
     const sender = new Sender({
       socket,
       addresses,

@@ -43,6 +43,8 @@ const HAND_OVER_MS = 12_000;
 const ACK_MS = 8_000;
 /** After WhatsApp said "too much", nothing leaves for this long, in ms. */
 const REST_MS = 60_000;
+/** With no more than these left to send, the next are prepared, however few they are. */
+const FEW_READY = 5;
 /** Unacknowledged messages in a row after which the connection counts as silent. */
 const SILENT_AFTER = 2;
 
@@ -188,7 +190,13 @@ export class Sender {
     return at === -1 ? undefined : this.#ready.splice(at, 1)[0];
   }
 
+  /** Whether more is ready than will have left before others could be prepared. */
+  get isSupplied(): boolean {
+    return this.#ready.length > FEW_READY;
+  }
+
   #sendReady(): void {
+    this.#options.addresses.hurry();
     if (this.#isSending || this.#ended || this.#restsUntil > this.#options.clock.now()) return;
     this.#ready = this.#ready.filter(({ isSettled }) => !isSettled);
     if (this.#ready.length === 0) return;
