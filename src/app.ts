@@ -13,6 +13,7 @@ import { whatsappRoutes } from './channels/whatsapp/routes.ts';
 import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import { statusText } from './channels/whatsapp/status-text.ts';
 import { suppression } from './channels/whatsapp/suppression.ts';
+import { suppressionRoutes } from './channels/whatsapp/suppression-routes.ts';
 import { messageIdOf } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
@@ -235,6 +236,7 @@ export async function buildApp({ config, log, onFatal, clock = systemClock() }: 
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
+    suppressionRoutes(server, { suppression: optOuts, database, events, readPhone: readAnyPhone });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     healthRoutes(server, health);
     await serveDocs(server);

@@ -79,7 +79,8 @@ interface InboundEvent {
 interface OptOutEvent {
   type: 'number.opted_out' | 'number.opted_in';
   projectId: string;
-  data: { sessionId: string; from: string };
+  /** `sessionId`: the linked number it wrote to; `actor`: who else took it off the list. `from` is E.164. */
+  data: { from: string; sessionId: string } | { from: string; actor: string };
 }
 
 interface CommandEvent {

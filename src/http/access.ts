@@ -28,6 +28,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/limits/:phone': 'admin',
   'DELETE /api/v1/limits/:phone': 'admin',
 
+  'GET /api/v1/bot/opt-outs': 'admin',
+  'DELETE /api/v1/bot/opt-outs/:phone': 'admin',
   'GET /api/v1/bot/sessions': 'admin',
   'POST /api/v1/bot/sessions': 'admin',
   'GET /api/v1/bot/sessions/:id': 'admin',

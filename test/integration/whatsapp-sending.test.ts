@@ -197,6 +197,21 @@ describe('what people write to the number', () => {
     },
   );
 
+  test('those who opted out are listed, and can be taken off the list', async () => {
+    const phone = newPhone();
+    await phone.send(OWN, 'stop');
+    const listed = async () => (await admin('GET', 'bot/opt-outs')).body.data as { phone: string }[];
+    await eventually(async () => (await listed()).some((entry) => entry.phone === phone.number));
+    const path = `bot/opt-outs/${encodeURIComponent(phone.number)}`;
+    expect((await admin('DELETE', path)).body).toEqual({ success: true, data: { id: phone.number } });
+    expect((await admin('DELETE', path)).status).toBe(404);
+    expect((await admin('DELETE', 'bot/opt-outs/12')).status).toBe(400);
+    expect((await server.call('GET', 'bot/opt-outs')).status).toBe(403);
+    expect(await listed()).toEqual([]);
+    await api.sent({ phone: phone.number });
+    await whatsapp.until(() => phone.messages.length === 1);
+  });
+
   test('a stranger’s command gets no answer and does nothing', async () => {
     const stranger = newPhone();
     const before = (await eventsOfType('message.received')).length;
