@@ -6,9 +6,16 @@ import { simulatorFaults } from './channels/simulator/faults.ts';
 import { arrivedRepository } from './channels/simulator/repository.ts';
 import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
+import { WhatsAppChannel } from './channels/whatsapp/channel.ts';
+import { botCommands } from './channels/whatsapp/commands.ts';
+import { numberDirectory } from './channels/whatsapp/number-directory.ts';
 import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
 import { whatsappRoutes } from './channels/whatsapp/routes.ts';
 import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
+import { statusText } from './channels/whatsapp/status-text.ts';
+import { suppression } from './channels/whatsapp/suppression.ts';
+import { suppressionRoutes } from './channels/whatsapp/suppression-routes.ts';
+import { messageIdOf } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { openDatabase } from './database/open.ts';
@@ -125,10 +132,29 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       version: webVersion,
       pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
       agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
+      messageText: async (wireId) => {
+        const messageId = messageIdOf(wireId);
+        return messageId === undefined ? undefined : messages.liveText(messageId);
+      },
     });
-    const faults = simulatorFaults();
-    const channels = mockMode ? [new Simulator({ database, clock, faults, ...config.simulator })] : [];
     const messages = messageService({ database, keyring, events, clock });
+    const faults = simulatorFaults();
+    const optOuts = suppression(database);
+    const directory = numberDirectory(database, clock);
+    const { sendRate, sendBurst, dailyCap, warmUp, checkNumbers } = config.bot;
+    const whatsapp = new WhatsAppChannel({
+      sessions,
+      suppression: optOuts,
+      directory,
+      checkNumbers,
+      pacing: { ratePerSecond: sendRate, burst: sendBurst, dailyCap, warmUp },
+      database,
+      clock,
+      log,
+    });
+    const channels = mockMode
+      ? [new Simulator({ database, clock, faults, ...config.simulator })]
+      : [whatsapp];
     const readPhone = phoneReader(config.otp);
     // The operator's own numbers need not be among those that codes are sent to.
     const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
@@ -139,7 +165,10 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       messages,
       clock,
       readPhone,
-      selectChannel: channelSelection(channels, mockMode, (projectId) => sessions.isLinked(projectId)),
+      selectChannel: channelSelection(channels, mockMode, {
+        isLinked: (projectId) => sessions.isLinked(projectId),
+        isAbsent: (phone) => directory.isAbsent(phone),
+      }),
       rules: {
         ...config.otp,
         phoneLimits: {
@@ -171,6 +200,28 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           },
         })
       : undefined;
+    if (!mockMode) {
+      // Baileys takes half a second and 60 MB to load.
+      const { listenForInbound } = await import('./channels/whatsapp/inbound.ts');
+      listenForInbound({
+        sessions,
+        suppression: optOuts,
+        commands: botCommands({
+          otp,
+          database,
+          events,
+          clock,
+          log,
+          statusText: () => statusText(sessions.all(), whatsapp, dispatcher.inFlight),
+          wakeDispatcher: () => dispatcher.wake(),
+        }),
+        adminNumbers: config.bot.adminNumbers,
+        database,
+        events,
+        clock,
+        log,
+      });
+    }
     const health = healthService({
       database,
       dispatcher,
@@ -236,7 +287,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     databaseRoutes(server, maintenance);
-    whatsappRoutes(server, { sessions, readPhone: readAnyPhone, runOnce: once.runOnce });
+    whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
+    suppressionRoutes(server, { suppression: optOuts, database, events, readPhone: readAnyPhone });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
@@ -369,8 +421,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       async start(): Promise<string> {
         // Where no other process can hold a claim, those that are left are a dead one's.
         if (database.isExclusive) await messages.recoverClaims(Number.POSITIVE_INFINITY);
-        await sessions.start(defaultProjectId);
         await dispatcher.start();
+        await sessions.start(defaultProjectId);
         for (const work of background) work.start();
         if (!(await listenForCommands()))
           log.warn({ dataDir }, 'the path of the data folder is too long for a control socket');

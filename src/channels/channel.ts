@@ -19,8 +19,10 @@ export interface ChannelCapabilities {
   deliveryReceipts: boolean;
   /** Says when the person has opened it. */
   readReceipts: boolean;
-  /** Messages it can have in hand at the same time. */
-  concurrency: number;
+  /** Messages it can have in hand at the same time; may change while it runs. */
+  readonly concurrency: number;
+  /** Messages it is given at once while the process is busy: more for a channel that prepares many together. */
+  readonly portion?: number;
 }
 
 /** Takes what a channel learns after `send` has returned. */
@@ -39,12 +41,15 @@ export type SendFailure = 'permanent' | 'temporary' | 'unavailable';
 export class SendError extends Error {
   readonly failure: SendFailure;
   readonly reason: string;
+  /** When it is worth another look, in ms from now; only with `unavailable`, and only where it is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(failure: SendFailure, reason: string, cause?: unknown) {
+  constructor(failure: SendFailure, reason: string, cause?: unknown, retryAfterMs?: number) {
     super(reason, cause === undefined ? undefined : { cause });
     this.name = 'SendError';
     this.failure = failure;
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -52,6 +57,12 @@ export class SendError extends Error {
 export interface Channel {
   readonly name: ChannelName;
   readonly capabilities: ChannelCapabilities;
+
+  /**
+   * Why the channel can send nothing at all just now, in the same words as long as it is so. Messages then stay in
+   * the queue, untried, and their timeline says it once.
+   */
+  readonly waitReason?: string | undefined;
 
   /**
    * Hands a message to the provider and resolves once the provider has acknowledged it.

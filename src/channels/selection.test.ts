@@ -4,11 +4,16 @@ import { CHANNEL_NAMES, type ChannelName } from './channel.ts';
 import { channelSelection } from './selection.ts';
 
 const LINKED = 'prj_linked';
+const ABSENT = '+4915100000009';
 
 function withChannels(names: readonly ChannelName[], mockMode: boolean) {
   const channels = names.map((name) => new ScriptedChannel(name));
-  const select = channelSelection(channels, mockMode, (projectId) => projectId === LINKED);
-  return (requested: 'auto' | ChannelName, projectId = LINKED) => select(requested, projectId);
+  const select = channelSelection(channels, mockMode, {
+    isLinked: (projectId) => projectId === LINKED,
+    isAbsent: (phone) => phone === ABSENT,
+  });
+  return (requested: 'auto' | ChannelName, projectId = LINKED, phone = '+4915100000001') =>
+    select(requested, projectId, phone);
 }
 
 describe('the channel of a send', () => {
@@ -50,6 +55,15 @@ describe('the channel of a send', () => {
       );
     }
     expect(select('sms', 'prj_another')).toBe('sms');
+  });
+
+  test('is refused at once where WhatsApp is asked for by name and has just said that nobody uses the number', () => {
+    const select = withChannels(['whatsapp', 'sms'], false);
+    expect(() => select('whatsapp', LINKED, ABSENT)).toThrow(
+      expect.objectContaining({ code: 'PHONE_NOT_ON_WHATSAPP', status: 422 }),
+    );
+    expect(select('auto', LINKED, ABSENT)).toBe('whatsapp');
+    expect(withChannels(['simulator'], true)('whatsapp', LINKED, ABSENT)).toBe('simulator');
   });
 
   test('that is not set up is refused', () => {

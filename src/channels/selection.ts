@@ -1,21 +1,33 @@
 import { ChannelError, ValidationError } from '../errors/errors.ts';
 import type { Channel, ChannelName } from './channel.ts';
 
-/** Which channel a send of a project takes. */
-export type ChannelSelection = (requested: 'auto' | ChannelName, projectId: string) => ChannelName;
+/** Which channel a send of a project to a phone (E.164) takes. */
+export type ChannelSelection = (
+  requested: 'auto' | ChannelName,
+  projectId: string,
+  phone: string,
+) => ChannelName;
+
+/** What is known of WhatsApp without asking it. */
+export interface WhatsAppKnowledge {
+  /** Whether the project has a linked number. */
+  isLinked(projectId: string): boolean;
+  /** Whether WhatsApp has lately said that nobody uses this number. */
+  isAbsent(phone: string): boolean;
+}
 
 /**
  * In mock mode the virtual phone stands in for WhatsApp, and the answer says so; out of it the simulator does not
  * exist. A channel that is not set up is refused before anything is stored, and so is WhatsApp while the project has no
- * linked number.
+ * linked number, or, asked for by name, a number that WhatsApp has just said to be unused.
  */
 export function channelSelection(
   channels: readonly Channel[],
   mockMode: boolean,
-  isWhatsAppLinked: (projectId: string) => boolean,
+  whatsapp: WhatsAppKnowledge,
 ): ChannelSelection {
   const available = new Set(channels.map((channel) => channel.name));
-  return (requested, projectId) => {
+  return (requested, projectId, phone) => {
     if (requested === 'simulator' && !mockMode) {
       throw new ValidationError('The simulator is off.', [
         { path: 'channel', message: 'The simulator exists only with BOT_MOCK_MODE=true. Leave channel out.' },
@@ -23,8 +35,11 @@ export function channelSelection(
     }
     const name = requested === 'auto' ? 'whatsapp' : requested;
     const taken = mockMode && name === 'whatsapp' ? 'simulator' : name;
-    if (taken === 'whatsapp' && !(available.has(taken) && isWhatsAppLinked(projectId))) {
+    if (taken === 'whatsapp' && !(available.has(taken) && whatsapp.isLinked(projectId))) {
       throw new ChannelError('No WhatsApp number is linked, so nothing can be sent.', 'WHATSAPP_OFFLINE');
+    }
+    if (taken === 'whatsapp' && requested === 'whatsapp' && whatsapp.isAbsent(phone)) {
+      throw new ChannelError('Nobody uses WhatsApp with this number.', 'PHONE_NOT_ON_WHATSAPP');
     }
     if (available.has(taken)) return taken;
     throw new ChannelError(`The channel ${taken} is not set up on this server.`);

@@ -1,5 +1,5 @@
 import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
-import { boolean, type Declaration, type Variable } from './variable.ts';
+import { boolean, type Declaration, decimal, integer, list, type Variable } from './variable.ts';
 
 /** The link to WhatsApp. */
 export const botVariables = {
@@ -27,7 +27,50 @@ export const botVariables = {
     defaultText: 'that of the library',
     help: 'The version of WhatsApp Web to speak as, for when WhatsApp refuses the built-in one (close code 405).',
   }),
+  sendRate: decimal({
+    name: 'BOT_SEND_RATE',
+    min: 0.01,
+    max: 10_000,
+    fallback: 1,
+    help: 'Messages a second that one linked number sends on average; faster ones are banned sooner.',
+  }),
+  sendBurst: integer({
+    name: 'BOT_SEND_BURST',
+    min: 1,
+    max: 10_000,
+    fallback: 5,
+    help: 'Messages that a linked number may send at once after a quiet time.',
+  }),
+  dailyCap: integer({
+    name: 'BOT_DAILY_CAP',
+    min: 1,
+    max: 10_000_000,
+    fallback: 5_000,
+    help: 'Messages that one linked number sends in a day (UTC); more wait, or go to another number.',
+  }),
+  warmUp: boolean({
+    name: 'BOT_WARMUP',
+    defaultText: 'true',
+    help: 'Let a number begin slowly in the week after it was linked: 50 messages on the first day, twice as many each further one.',
+  }),
+  checkNumbers: boolean({
+    name: 'BOT_CHECK_NUMBERS',
+    defaultText: 'true',
+    help: 'Ask WhatsApp whether a number is on it before the first message to it; the answer is kept.',
+  }),
+  adminNumbers: list({
+    name: 'BOT_ADMIN_NUMBERS',
+    allowed: 'phone numbers with their country codes, separated by commas',
+    help: 'The numbers whose messages to a linked number are taken as commands, such as |status.',
+    parseEntry: readPhone,
+  }),
 };
+
+function readPhone(given: string): string | undefined {
+  const digits = given.replace(/[\s()+.-]/g, '');
+  const phone = /^\d{7,15}$/.test(digits) ? parsePhoneNumberFromString(`+${digits}`) : undefined;
+  return phone?.isValid() ? phone.number : undefined;
+}
 
 /** A phone number with its country code, kept in E.164. */
 function phoneNumber(declaration: Declaration): Variable<string | undefined> {
@@ -37,11 +80,7 @@ function phoneNumber(declaration: Declaration): Variable<string | undefined> {
     allowed: 'a phone number with its country code, such as +6283834946034',
     fallback: undefined,
     secret: false,
-    parse(given) {
-      const digits = given.replace(/[\s()+.-]/g, '');
-      const phone = /^\d{7,15}$/.test(digits) ? parsePhoneNumberFromString(`+${digits}`) : undefined;
-      return phone?.isValid() ? phone.number : undefined;
-    },
+    parse: readPhone,
   };
 }
 

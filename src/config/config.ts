@@ -20,7 +20,9 @@ export interface Config {
   readonly backups: Values<Groups['backups']> & { readonly folder: string };
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
-  readonly bot: Values<Groups['bot']> & { readonly mockMode: boolean; readonly usePairingCode: boolean };
+  readonly bot: Values<Groups['bot']> & {
+    readonly [K in 'mockMode' | 'usePairingCode' | 'warmUp' | 'checkNumbers']: boolean;
+  };
   readonly simulator: Values<Groups['simulator']>;
   readonly retention: Values<Groups['retention']>;
   readonly logging: Values<Groups['logging']>;
@@ -64,7 +66,13 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     backups: { ...backups, folder: join(dataDir, 'backups') },
     otp: { ...otp, expiryMinutes },
     limits,
-    bot: { ...bot, mockMode: bot.mockMode ?? !isProduction, usePairingCode: bot.usePairingCode ?? false },
+    bot: {
+      ...bot,
+      mockMode: bot.mockMode ?? !isProduction,
+      usePairingCode: bot.usePairingCode ?? false,
+      warmUp: bot.warmUp ?? true,
+      checkNumbers: bot.checkNumbers ?? true,
+    },
     simulator,
     retention,
     logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },

@@ -49,6 +49,26 @@ export function integer(
   };
 }
 
+/** A number within bounds, both included, with a point and up to four decimals where wanted. */
+export function decimal(
+  declaration: Declaration & { min: number; max: number; fallback: number },
+): Variable<number> {
+  const { name, help, min, max, fallback, defaultText = String(fallback) } = declaration;
+  return {
+    name,
+    help,
+    allowed: `a number from ${min} to ${max}, such as 0.5`,
+    fallback,
+    defaultText,
+    secret: false,
+    parse(given) {
+      const digits = given.trim();
+      const value = Number(digits);
+      return /^\d{1,9}(\.\d{1,4})?$/.test(digits) && value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
 const TRUE_WORDS = ['true', '1', 'yes', 'on'];
 const FALSE_WORDS = ['false', '0', 'no', 'off'];
 

@@ -288,4 +288,39 @@ export interface Schema {
     sealed: Buffer;
     key_version: number;
   };
+
+  /** Numbers that asked for no more messages. */
+  suppressed_numbers: {
+    project_id: string;
+    /** The phone folded to one identity. */
+    identity: string;
+    phone: string;
+    created_at: number;
+  };
+
+  /** What WhatsApp said of a number: a cache. */
+  whatsapp_numbers: {
+    /** E.164, as it was asked for. */
+    phone: string;
+    /** The address WhatsApp gave; null when nobody uses WhatsApp with this number. */
+    jid: string | null;
+    checked_at: number;
+  };
+
+  /** Which linked number wrote to whom: a chat of theirs exists. */
+  whatsapp_chats: {
+    phone: string;
+    session_id: string;
+    last_wrote_at: number;
+  };
+
+  /** What a linked number has sent today, and whether WhatsApp has stopped its new chats. */
+  whatsapp_senders: {
+    session_id: string;
+    /** Days since 1970, in UTC. */
+    day: number;
+    sent_today: number;
+    stopped_until: number | null;
+    stops: number;
+  };
 }

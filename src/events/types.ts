@@ -90,6 +90,27 @@ interface SessionActionEvent {
   data: { sessionId: string; action: string; actor: string };
 }
 
+interface InboundEvent {
+  type: 'message.received';
+  projectId: string;
+  /** `from` is E.164; in `text` every word that looks like a code is hidden, since people answer a code with it. */
+  data: { sessionId: string; from: string; text: string };
+}
+
+interface OptOutEvent {
+  type: 'number.opted_out' | 'number.opted_in';
+  projectId: string;
+  /** `sessionId`: the linked number it wrote to; `actor`: who else took it off the list. `from` is E.164. */
+  data: { from: string; sessionId: string } | { from: string; actor: string };
+}
+
+interface CommandEvent {
+  type: 'bot.command';
+  projectId: string;
+  /** `from` is masked; arguments are left out, as one may be a code. */
+  data: { command: string; from: string };
+}
+
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
 export type WotpEvent =
   | VerificationEvent
@@ -102,4 +123,7 @@ export type WotpEvent =
   | BackupEvent
   | SessionEvent
   | PhoneUnseenEvent
-  | SessionActionEvent;
+  | SessionActionEvent
+  | InboundEvent
+  | OptOutEvent
+  | CommandEvent;

@@ -33,6 +33,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/database/verify': 'admin',
   'GET /api/v1/database/job': 'admin',
 
+  'GET /api/v1/bot/opt-outs': 'admin',
+  'DELETE /api/v1/bot/opt-outs/:phone': 'admin',
   'GET /api/v1/bot/sessions': 'admin',
   'POST /api/v1/bot/sessions': 'admin',
   'GET /api/v1/bot/sessions/:id': 'admin',

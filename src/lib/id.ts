@@ -53,6 +53,19 @@ export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && SUFFIX_FORM.test(value.slice(prefix.length + 1));
 }
 
+/** The 16 bytes (a UUIDv7) of an id. Throws when it is not an id of this kind. */
+export function bytesOfId(prefix: IdPrefix, id: string): Buffer {
+  if (!isId(prefix, id)) throw new Error(`${id} is not an id of the kind ${prefix}.`);
+  let value = 0n;
+  for (const digit of id.slice(prefix.length + 1)) value = (value << 5n) | BigInt(ALPHABET.indexOf(digit));
+  return Buffer.from(value.toString(16).padStart(32, '0'), 'hex');
+}
+
+/** The id of a kind with these 16 bytes: the inverse of `bytesOfId`. */
+export function idFromBytes(prefix: IdPrefix, bytes: Buffer): string {
+  return `${prefix}_${encode(bytes)}`;
+}
+
 /** 128 bits as 26 digits of 5 bits, the first of which holds 3. */
 function encode(bytes: Buffer): string {
   let suffix = '';

@@ -197,8 +197,26 @@ function validType(e164: string): NumberType {
   return parsePhoneNumberFromString(e164, { extract: false })?.getType();
 }
 
-/** Brazil with its ninth digit, Mexico without its 1, Argentina without its 9. */
-function identityOf(e164: string): string {
+/**
+ * Every spelling under which the line of this number may be known to others, the given one first: in Brazil with and
+ * without the ninth digit, in Mexico with and without the 1, in Argentina with and without the 9.
+ */
+export function spellingsOf(e164: string): string[] {
+  const identity = identityOf(e164);
+  const other = (digits: string) => [...new Set([e164, `+${identity}`, `+${digits}`])];
+  if (identity.startsWith('55') && identity.length === 13 && identity[4] === '9') {
+    return other(`${identity.slice(0, 4)}${identity.slice(5)}`);
+  }
+  if (identity.startsWith('52') && identity.length === 12) return other(`521${identity.slice(2)}`);
+  if (identity.startsWith('54') && identity.length === 12) return other(`549${identity.slice(2)}`);
+  return [e164];
+}
+
+/**
+ * The identity of a number in E.164 (see {@link Phone}): Brazil with its ninth digit, Mexico without its 1,
+ * Argentina without its 9.
+ */
+export function identityOf(e164: string): string {
   const digits = e164.slice(1);
   if (digits.length === 12 && digits.startsWith('55') && digits[4]! >= '6') {
     return `${digits.slice(0, 4)}9${digits.slice(4)}`;

@@ -204,6 +204,16 @@ describe('a try that fails', () => {
     expect(undeliverable).toEqual([]);
   });
 
+  test('because the channel is down waits as long as the channel says', async () => {
+    channel.onTry = ({ fail }) => fail(new SendError('unavailable', 'later', undefined, 30_000));
+    await outbox.enqueue();
+    await dispatcher.start();
+    await pass(29_000);
+    expect(channel.tries).toHaveLength(1);
+    await pass(3_000);
+    expect(channel.tries).toHaveLength(2);
+  });
+
   test('by an error that says nothing of itself is repeated, and nothing of it is shown', async () => {
     channel.onTry = ({ fail }) => fail(new TypeError('cannot read properties of undefined'));
     const id = await outbox.enqueue();
@@ -441,6 +451,41 @@ describe('claims', () => {
     const claimed = claims.flat().map(({ id }) => id);
     expect(claimed).toHaveLength(30);
     expect(new Set(claimed)).toEqual(ids);
+  });
+});
+
+describe('a channel that can take nothing', () => {
+  test('leaves its messages untried, and their timeline says why, once for each reason', async () => {
+    channel.waitReason = 'no number is linked';
+    const ids = [await outbox.enqueue(), await outbox.enqueue()];
+    await dispatcher.start();
+    await pass(5_000);
+    channel.waitReason = 'the number is paused';
+    await pass(5_000);
+    channel.waitReason = undefined;
+    channel.onTry = ({ acknowledge }) => acknowledge();
+    await pass(2_000);
+    for (const id of ids) {
+      const history = [
+        'queued',
+        'queued: no number is linked',
+        'queued: the number is paused',
+        'sending',
+        'sent',
+      ];
+      expect(await outbox.history(id)).toEqual(history);
+      expect(await outbox.eventHistory(id)).toEqual(history);
+      expect(await outbox.row(id)).toMatchObject({ attempts: 1, reason: null });
+    }
+    expect(channel.tries).toHaveLength(2);
+  });
+
+  test('holds up no other channel, and codes expire as always', async () => {
+    channel.waitReason = 'no number is linked';
+    const id = await outbox.enqueue({ lifeMs: 3_000 });
+    await dispatcher.start();
+    await pass(5_000);
+    expect(await outbox.history(id)).toEqual(['queued', 'queued: no number is linked']);
   });
 });
 

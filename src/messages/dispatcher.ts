@@ -18,6 +18,9 @@ const BUSY_UTILIZATION = 0.8;
 /** While requests go first, so many messages are claimed for a channel, and so seldom (in ms). */
 const BUSY_CLAIM = 20;
 const BUSY_GATHER_MS = 100;
+/** With so many messages under way, what became of them is written down together, this much later (in ms). */
+const MANY_IN_FLIGHT = 16;
+const OUTCOMES_GATHER_MS = 20;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -54,6 +57,7 @@ export class Dispatcher implements ReceiptListener {
   #gatherMs = GATHER_MS;
   #utilization = performance.eventLoopUtilization();
   readonly #receipts = new Set<Promise<void>>();
+  #outcomes: (() => void)[] = [];
 
   constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
     this.#messages = messages;
@@ -86,6 +90,7 @@ export class Dispatcher implements ReceiptListener {
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
     this.#timer?.timer.cancel();
+    this.#writeOutcomes();
     await this.#pass;
     if (!wasRunning) return;
     const flights = [...this.#flights.values()].flatMap((set) => [...set]);
@@ -104,8 +109,8 @@ export class Dispatcher implements ReceiptListener {
   }
 
   onReceipt(messageId: string, status: 'delivered' | 'read'): void {
-    const recording = this.#messages
-      .recordReceipt(messageId, status)
+    const recording = this.#turnToWrite()
+      .then(() => this.#messages.recordReceipt(messageId, status))
       .catch((error: unknown) => this.#log.error({ err: error, messageId, status }, 'receipt not recorded'))
       .finally(() => this.#receipts.delete(recording));
     this.#receipts.add(recording);
@@ -135,12 +140,17 @@ export class Dispatcher implements ReceiptListener {
   async #look(): Promise<void> {
     let more = false;
     const isBusy = this.#isBusy();
-    const portion = isBusy ? BUSY_CLAIM : Number.POSITIVE_INFINITY;
     this.#gatherMs = isBusy ? BUSY_GATHER_MS : GATHER_MS;
     try {
       await this.#messages.recoverClaims(this.#clock.now());
       for (const channel of this.#channels) {
-        const room = Math.min(portion, channel.capabilities.concurrency - this.#flights.get(channel)!.size);
+        if (channel.waitReason !== undefined) {
+          more ||= await this.#messages.noteWaiting(channel.name, channel.waitReason);
+          continue;
+        }
+        const { concurrency, portion = BUSY_CLAIM } = channel.capabilities;
+        const free = concurrency - this.#flights.get(channel)!.size;
+        const room = isBusy ? Math.min(portion, free) : free;
         if (room <= 0) {
           more = true;
           continue;
@@ -187,14 +197,30 @@ export class Dispatcher implements ReceiptListener {
     } finally {
       timeout.cancel();
     }
+    await this.#turnToWrite();
     await this.#messages.markSent(message);
+  }
+
+  /** Comes at once, unless much is under way: then many write in the same moment and share one sync to disk. */
+  #turnToWrite(): Promise<void> {
+    if (this.inFlight < MANY_IN_FLIGHT || this.#state !== 'running') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#outcomes.push(resolve);
+      if (this.#outcomes.length > 1) return;
+      this.#clock.setTimeout(() => this.#writeOutcomes(), OUTCOMES_GATHER_MS);
+    });
+  }
+
+  #writeOutcomes(): void {
+    for (const write of this.#outcomes.splice(0)) write();
   }
 
   async #recordFailure(message: ClaimedMessage, error: unknown): Promise<void> {
     const failure =
       error instanceof SendError ? error : new SendError('temporary', 'unexpected error', error);
     if (failure.failure === 'unavailable') {
-      await this.#messages.release(message, failure.reason, CHANNEL_DOWN_DELAY_MS);
+      const delayMs = failure.retryAfterMs ?? CHANNEL_DOWN_DELAY_MS;
+      await this.#messages.release(message, failure.reason, delayMs);
       return;
     }
     this.#log.warn(

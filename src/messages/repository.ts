@@ -36,6 +36,16 @@ export interface MessageRepository {
     trx: Transaction,
     claim: { channel: string; now: number; leaseUntil: number; limit: number },
   ): Promise<MessageRow[]>;
+  /** The ids of messages of a channel that are due and do not have this reason yet, oldest first. */
+  waitingWithout(
+    executor: Executor,
+    due: { channel: string; now: number; reason: string; limit: number },
+  ): Promise<string[]>;
+  /** Tells a queued message why it waits; undefined when it is no longer queued, or has that reason. */
+  noteWaiting(
+    trx: Transaction,
+    change: { id: string; reason: string; at: number },
+  ): Promise<MessageRow | undefined>;
   /** Messages being sent whose lease has ended by `now`. */
   leasesEnded(executor: Executor, now: number): Promise<MessageRow[]>;
   /**
@@ -150,6 +160,31 @@ export function messageRepository(database: Database): MessageRepository {
       .returningAll(),
   );
 
+  const waitingWithout = database.prepare<
+    { channel: string; now: number; reason: string; limit: number },
+    { id: string }
+  >((db, value) =>
+    db
+      .selectFrom('messages')
+      .select('id')
+      .where('status', '=', sql.lit('queued'))
+      .where('due_at', '<=', value('now'))
+      .where('channel', '=', value('channel'))
+      .where('expires_at', '>', value('now'))
+      .where((eb) => eb.or([eb('reason', 'is', null), eb('reason', '!=', value('reason'))]))
+      .orderBy('due_at')
+      .limit(value('limit')),
+  );
+  const noteWaiting = database.prepare<{ id: string; reason: string; entry: string }, MessageRow>(
+    (db, value) =>
+      db
+        .updateTable('messages')
+        .set({ reason: value('reason'), timeline: appendToTimeline(value('entry')) })
+        .where('id', '=', value('id'))
+        .where('status', '=', sql.lit('queued'))
+        .returningAll(),
+  );
+
   const leasesEnded = database.prepare<{ now: number }, MessageRow>((db, value) =>
     db
       .selectFrom('messages')
@@ -213,6 +248,17 @@ export function messageRepository(database: Database): MessageRepository {
     },
     claimDue: (trx, claim) =>
       claimDue(trx, { ...claim, entry: timelineEntry({ at: claim.now, status: 'sending', reason: null }) }),
+    async waitingWithout(executor, due) {
+      return (await waitingWithout(executor, due)).map(({ id }) => id);
+    },
+    async noteWaiting(trx, { id, reason, at }) {
+      const [row] = await noteWaiting(trx, {
+        id,
+        reason,
+        entry: timelineEntry({ at, status: 'queued', reason }),
+      });
+      return row;
+    },
     leasesEnded: (executor, now) => leasesEnded(executor, { now }),
     async settle(trx, { id, from, to, reason, at }) {
       const changed =

@@ -12,6 +12,9 @@ import type { ClaimedMessage, MessageStatus, MessageView, NewMessage, TimelineEn
 /** How long a claim holds before another try may begin; longer than a try may take. */
 export const LEASE_MS = 60_000;
 
+/** Waiting messages that are told why in one transaction. */
+const WAITING_NOTED_MAX = 200;
+
 const CODE_PLACEHOLDER = '{{code}}';
 const BULLET = '•';
 const HIDDEN_CODE_LENGTH = 6;
@@ -164,6 +167,24 @@ export function messageService(deps: {
       });
     },
 
+    /**
+     * Tells the messages of a channel that are due why they wait, each once as long as the reason stays the same.
+     * Returns whether there may be more of them.
+     */
+    async noteWaiting(channel: ChannelName, reason: string): Promise<boolean> {
+      const now = clock.now();
+      const due = { channel, now, reason, limit: WAITING_NOTED_MAX };
+      const ids = await repository.waitingWithout(database.reader, due);
+      if (ids.length === 0) return false;
+      await database.transaction(async (trx) => {
+        for (const id of ids) {
+          const row = await repository.noteWaiting(trx, { id, reason, at: now });
+          if (row) await recordChange(trx, row, 'queued', reason);
+        }
+      });
+      return ids.length === WAITING_NOTED_MAX;
+    },
+
     /** The provider has acknowledged a claimed message. */
     async markSent(message: ClaimedMessage): Promise<void> {
       await database.transaction(async (trx) => {
@@ -270,6 +291,12 @@ export function messageService(deps: {
 
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
+
+    /** What the phone shows of a message, with its code; undefined once the code is wiped, or it never existed. */
+    async liveText(messageId: string): Promise<string | undefined> {
+      const row = await repository.byId(database.reader, messageId);
+      return row?.sealed_code ? textOf(row) : undefined;
+    },
 
     /** Messages by their ids, as others may see them. */
     async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {

@@ -60,6 +60,8 @@ export interface VerificationRepository {
     now: number,
     page: { before?: string; limit: number },
   ): Promise<VerificationRow[]>;
+  /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
+  counts(projectId: string, firstId: string): Promise<Record<string, number>>;
 }
 
 export function verificationRepository(database: Database): VerificationRepository {
@@ -235,6 +237,17 @@ export function verificationRepository(database: Database): VerificationReposito
       }
       if (before) query = query.where('id', '<', before);
       return query.orderBy('id', 'desc').limit(limit).execute();
+    },
+    async counts(projectId, firstId) {
+      const rows = await database.reader
+        .selectFrom('verifications')
+        .select((eb) => ['status', eb.fn.countAll<number | string>().as('count')])
+        .where('id', '>=', firstId)
+        .where('project_id', '=', projectId)
+        .groupBy('status')
+        .orderBy('status')
+        .execute();
+      return Object.fromEntries(rows.map(({ status, count }) => [status, Number(count)]));
     },
   };
 }

@@ -198,7 +198,7 @@ export function otpService(deps: {
       request: SendRequest,
     ): Promise<{ verification: Verification; retried: boolean }> {
       const phone = readPhone(request.phone);
-      const channel = selectChannel(request.channel, request.projectId);
+      const channel = selectChannel(request.channel, request.projectId, phone.e164);
       const expiryMinutes = expiryOf(request);
       const text = readText(request);
       const destination = await loadAlone(trx, request.projectId, phone.identity);
@@ -324,6 +324,10 @@ export function otpService(deps: {
       const verifications = await Promise.all(shown.map((row) => view(database.reader, row)));
       return { verifications, next: rows.length > page.limit ? shown.at(-1)!.id : null };
     },
+
+    /** How many verifications made since `since` (Unix ms) are in each state. */
+    counts: (projectId: string, since: number): Promise<Record<string, number>> =>
+      repository.counts(projectId, firstIdAt('ver', since)),
 
     /** Ends the verifications whose time is over, up to `limit` of them. Returns how many there were. */
     async expireDue(limit: number): Promise<number> {

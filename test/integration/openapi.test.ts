@@ -21,6 +21,8 @@ const PROMISED = [
   'POST /api/v1/keys',
   'DELETE /api/v1/keys/:id',
   'POST /api/admin/generate-token',
+  'GET /api/v1/bot/opt-outs',
+  'DELETE /api/v1/bot/opt-outs/:phone',
   'GET /api/v1/bot/sessions',
   'POST /api/v1/bot/sessions',
   'GET /api/v1/bot/sessions/:id',

@@ -73,6 +73,15 @@ describe('a session over the API', () => {
       linkedAt: expect.any(String),
       phoneSeenAt: expect.any(String),
       pairingCode: null,
+      health: {
+        score: 100,
+        reasons: [],
+        newChats: 'open',
+        newChatsReason: null,
+        newChatsStoppedUntil: null,
+        leftToday: 50,
+        inHand: 0,
+      },
       createdAt: expect.any(String),
     });
     expectProblem(await call('GET', `/${id}/qr`), 'RESOURCE_NOT_FOUND');

@@ -27,6 +27,8 @@ export class ScriptedChannel implements Channel {
   /** Called with each try as it begins. */
   onTry: ((attempt: Try) => void) | undefined;
   receipts: ReceiptListener | undefined;
+  /** Why it takes nothing at the moment. */
+  waitReason: string | undefined;
   /** Tries that neither the test nor the signal has ended, now and at most. */
   inHand = 0;
   inHandMax = 0;

@@ -15,6 +15,7 @@ import {
 } from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
 import type { PhoneReader } from '../../otp/phone-reader.ts';
+import type { SenderView, WhatsAppChannel } from './channel.ts';
 import { isProxyAddress, withoutPassword } from './proxy-agent.ts';
 import { qrPng, qrSvg } from './qr-image.ts';
 import { SESSION_STATES } from './session.ts';
@@ -37,6 +38,18 @@ const proxy = z
   });
 const linkingCode = z.object({ code: z.string(), expiresAt: timestamp });
 
+const health = z.object({
+  score: z.int().min(0).max(100).meta({ description: '100: nothing is known against the number.' }),
+  reasons: z.array(z.string()).meta({ description: 'What takes away from the score, the gravest first.' }),
+  newChats: z
+    .enum(['open', 'stopped'])
+    .meta({ description: 'Whether it writes to people it has not written to before.' }),
+  newChatsReason: z.string().nullable(),
+  newChatsStoppedUntil: timestamp.nullable(),
+  leftToday: z.int().meta({ description: 'Messages it may still send today (UTC).' }),
+  inHand: z.int().meta({ description: 'Messages it is sending.' }),
+});
+
 const view = z.object({
   id: sessionId,
   name: z.string().nullable(),
@@ -54,6 +67,7 @@ const view = z.object({
     .nullable()
     .meta({ description: 'When the phone itself was last seen, to the hour.' }),
   pairingCode: linkingCode.nullable(),
+  health: health.nullable().meta({ description: 'How it does as a sender; null until it has connected.' }),
   createdAt: timestamp,
 });
 
@@ -74,9 +88,15 @@ const COMMANDS = {
 /** Linking and operating WhatsApp sessions. */
 export function whatsappRoutes(
   server: FastifyInstance,
-  deps: { sessions: WhatsAppSessions; readPhone: PhoneReader; runOnce: RunOnce },
+  deps: {
+    sessions: WhatsAppSessions;
+    senders: Pick<WhatsAppChannel, 'sender'>;
+    readPhone: PhoneReader;
+    runOnce: RunOnce;
+  },
 ): void {
-  const { sessions, readPhone, runOnce } = deps;
+  const { sessions, senders, readPhone, runOnce } = deps;
+  const toAnswer = (session: SessionView) => answerOf(session, senders.sender(session.id));
   const app = typed(server);
   const tags = ['WhatsApp sessions'];
 
@@ -340,7 +360,7 @@ export function whatsappRoutes(
   );
 }
 
-function toAnswer(session: SessionView) {
+function answerOf(session: SessionView, sender: SenderView | undefined) {
   const { id, name, state, phone, reason, warning, proxy, pairingCode } = session;
   return {
     id,
@@ -354,6 +374,19 @@ function toAnswer(session: SessionView) {
     linkedAt: isoOrNull(session.linkedAt),
     phoneSeenAt: isoOrNull(session.phoneSeenAt),
     pairingCode: pairingCode && { code: pairingCode.text, expiresAt: iso(pairingCode.expiresAt) },
+    health: sender ? healthOf(sender) : null,
     createdAt: iso(session.createdAt),
+  };
+}
+
+function healthOf({ health: { score, reasons, newChats }, leftToday, inHand }: SenderView) {
+  return {
+    score,
+    reasons,
+    newChats: newChats.open ? ('open' as const) : ('stopped' as const),
+    newChatsReason: newChats.open ? null : newChats.reason,
+    newChatsStoppedUntil: newChats.open ? null : iso(newChats.until),
+    leftToday,
+    inHand,
   };
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { newId } from '../../lib/id.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { Periodic } from '../../lib/periodic.ts';
+import type { AuthStore } from './auth-store.ts';
 import type { AuthFiles } from './import.ts';
 import type { LinkedSession, LinkingCode } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
@@ -54,7 +55,7 @@ interface Driven {
   lease: number;
   /** When the lease was last renewed, Unix ms. */
   renewedAt: number;
-  auth: ReturnType<typeof authStore>;
+  auth: AuthStore;
 }
 
 /**

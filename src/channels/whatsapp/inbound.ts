@@ -1,0 +1,149 @@
+import { normalizeMessageContent, type WAMessage, type WASocket } from 'baileys';
+import type { Database } from '../../database/database.ts';
+import type { EventRecorder } from '../../events/record.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { identityOf } from '../../lib/phone.ts';
+import type { BotCommands } from './commands.ts';
+import { readOptOut } from './opt-out.ts';
+import type { Session, Sessions } from './session.ts';
+import type { Suppression } from './suppression.ts';
+
+/** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
+const COMMAND_AGE_MAX_MS = 2 * 60_000;
+/** Messages of one number that are taken a minute; more are dropped, or a stranger could fill the database. */
+const PER_MINUTE_MAX = 20;
+const MINUTE_MS = 60_000;
+/** Numbers and message ids that are remembered. */
+const REMEMBERED_MAX = 5_000;
+const TEXT_MAX = 1_000;
+
+/** Somebody wrote to a linked number. */
+interface Incoming {
+  /** E.164. */
+  from: string;
+  /** The address to answer. */
+  chat: string;
+  text: string;
+  /** Unix ms. */
+  sentAt: number;
+}
+
+export interface InboundOptions {
+  sessions: Sessions;
+  suppression: Suppression;
+  commands: BotCommands;
+  /** Numbers (E.164) whose commands are carried out. */
+  adminNumbers: readonly string[];
+  database: Database;
+  events: EventRecorder;
+  clock: Clock;
+  log: Logger;
+}
+
+/**
+ * Listens to what people write to the linked numbers, in chats of two only. Opt-out words take effect, commands of
+ * administrators are carried out, and everything is told as an event. Nobody but an administrator is ever answered.
+ */
+export function listenForInbound(options: InboundOptions): void {
+  const { sessions, suppression, commands, database, events, clock, log } = options;
+  const admins = new Set(options.adminNumbers.map(identityOf));
+  const seen = new Set<string>();
+  const counts = new Map<string, { since: number; count: number }>();
+  const heard = new WeakSet<WASocket>();
+
+  /** False for what was heard before: WhatsApp repeats what it does not know to have arrived. */
+  function isNew(id: string): boolean {
+    if (seen.has(id)) return false;
+    seen.add(id);
+    if (seen.size > REMEMBERED_MAX) seen.delete(seen.keys().next().value!);
+    return true;
+  }
+
+  function isTooMany(from: string): boolean {
+    const now = clock.now();
+    const known = counts.get(from);
+    const count = known && now - known.since < MINUTE_MS ? known : { since: now, count: 0 };
+    count.count += 1;
+    counts.set(from, count);
+    if (counts.size > REMEMBERED_MAX) counts.delete(counts.keys().next().value!);
+    return count.count > PER_MINUTE_MAX;
+  }
+
+  async function optOut({ projectId, id: sessionId }: Session, from: string, isOut: boolean): Promise<void> {
+    await database.transaction(async (trx) => {
+      const hasChanged = isOut
+        ? await suppression.add(trx, projectId, from, clock.now())
+        : await suppression.remove(trx, projectId, from);
+      const type = isOut ? 'number.opted_out' : 'number.opted_in';
+      if (hasChanged) await events.record(trx, { type, projectId, data: { sessionId, from } });
+    });
+  }
+
+  async function receive(session: Session, socket: WASocket, message: WAMessage): Promise<void> {
+    const incoming = await readIncoming(socket, message);
+    if (!incoming || !isNew(`${session.id} ${message.key.id}`)) return;
+    const { from, chat, text } = incoming;
+    if (isTooMany(from)) return;
+    const { projectId, id: sessionId } = session;
+    const wish = readOptOut(text);
+    const data = { sessionId, from, text: wish ? text : withoutCodes(text) };
+    await database.transaction((trx) => events.record(trx, { type: 'message.received', projectId, data }));
+    if (wish) await optOut(session, from, wish === 'stop');
+    if (!admins.has(identityOf(from)) || clock.now() - incoming.sentAt > COMMAND_AGE_MAX_MS) return;
+    const answer = await commands.run(text, { projectId, from });
+    if (answer !== undefined) await socket.sendMessage(chat, { text: answer, linkPreview: null });
+  }
+
+  function listen(session: Session, socket: WASocket): void {
+    if (heard.has(socket)) return;
+    heard.add(socket);
+    socket.ev.on('messages.upsert', ({ messages }) => {
+      for (const message of messages) {
+        receive(session, socket, message).catch((error: unknown) =>
+          log.error({ err: error, session: session.id }, 'a message to a linked number was not taken'),
+        );
+      }
+    });
+  }
+
+  sessions.on('open', listen);
+}
+
+/** What a person wrote in a chat of two; undefined for everything else: groups, status, what the own phone wrote. */
+async function readIncoming(socket: WASocket, message: WAMessage): Promise<Incoming | undefined> {
+  const { key, message: content, messageTimestamp } = message;
+  const chat = key.remoteJid;
+  if (key.fromMe || !chat || !content || !/@(lid|s\.whatsapp\.net)$/.test(chat)) return undefined;
+  const normalized = normalizeMessageContent(content);
+  const text = normalized?.conversation ?? normalized?.extendedTextMessage?.text;
+  if (!text) return undefined;
+  const number = await numberOf(socket, chat, key.remoteJidAlt ?? undefined);
+  if (number === undefined) return undefined;
+  return { from: number, chat, text, sentAt: Number(messageTimestamp ?? 0) * 1000 };
+}
+
+/** The number behind the addresses of a chat, in E.164. A LID looks like a number and is none. */
+async function numberOf(
+  socket: WASocket,
+  chat: string,
+  other: string | undefined,
+): Promise<string | undefined> {
+  const byNumber = [chat, other].find((jid) => jid?.endsWith('@s.whatsapp.net'));
+  if (byNumber) return phoneOf(byNumber);
+  const known = await socket.signalRepository.lidMapping.getPNForLID(chat);
+  return known?.endsWith('@s.whatsapp.net') ? phoneOf(known) : undefined;
+}
+
+function phoneOf(jid: string): string {
+  return `+${jid.split('@')[0]!.split(':')[0]}`;
+}
+
+/** A text as an event may hold it: people answer a code with the code, so whatever looks like one is hidden. */
+function withoutCodes(text: string): string {
+  return text
+    .slice(0, TEXT_MAX)
+    .replace(/[\p{L}\p{N}]{4,}/gu, (word) =>
+      /\p{N}/u.test(word) || word === word.toUpperCase() ? '••••' : word,
+    );
+}

@@ -1,0 +1,283 @@
+import type { WASocket } from 'baileys';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { SendError } from '../channel.ts';
+import { type Addresses, addressBook } from './addresses.ts';
+import type { Candidate } from './choice.ts';
+import type { NumberDirectory } from './number-directory.ts';
+import { allowanceOf, dayOf, type PacingRules, takeTurn, turnsWithin } from './pacing.ts';
+import { type Delivery, Sender } from './sender.ts';
+import { type Admission, type HealthReport, type SenderHealth, senderHealth } from './sender-health.ts';
+import type { SenderRecord, SendingMemory } from './sending-memory.ts';
+import type { Session } from './session.ts';
+
+/** Messages one number may have in hand. */
+const IN_HAND_MAX = 100;
+/** Messages are taken from the outbox this long before their turn, in ms. */
+const HORIZON_MS = 5_000;
+
+export interface LineOptions {
+  session: Session;
+  pacing: PacingRules;
+  directory: NumberDirectory | undefined;
+  memory: SendingMemory;
+  clock: Clock;
+  log: Logger;
+}
+
+/**
+ * One linked number as a sender: its pace, what it has sent today, its health, and the connection it has just now.
+ * It outlives its connections.
+ */
+export class Line {
+  readonly session: Session;
+  readonly #options: LineOptions;
+  #health: SenderHealth = senderHealth();
+  #pace = 0;
+  #day = 0;
+  #sentToday = 0;
+  #connection: { socket: WASocket; sender: Sender; addresses: Addresses } | undefined;
+  /** The socket it works over, or will in a moment. */
+  #socket: WASocket | undefined;
+  readonly #watched = new WeakSet<WASocket>();
+  #wasOpen = true;
+  #reopenedAt = 0;
+  /** Messages that have been given to this number and not yet to its connection. */
+  #awaitingTurn = 0;
+
+  constructor(options: LineOptions) {
+    this.#options = options;
+    this.session = options.session;
+  }
+
+  /** Whether it has a connection that is trusted. */
+  get isOpen(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  get inHand(): number {
+    return this.#awaitingTurn + (this.#connection?.sender.inHand ?? 0);
+  }
+
+  /** Messages it may still send today. */
+  get leftToday(): number {
+    return Math.max(0, this.#allowance().perDay - this.#sent() - this.inHand);
+  }
+
+  /** How many more messages it can take from the outbox now. */
+  get room(): number {
+    const connection = this.#connection;
+    const now = this.#options.clock.now();
+    if (!connection || connection.sender.restsUntil > now) return 0;
+    const turns = turnsWithin(this.#pace, this.#allowance(), now, HORIZON_MS);
+    return Math.max(0, Math.min(IN_HAND_MAX - this.inHand, turns, this.leftToday));
+  }
+
+  /** Its health with the reasons, for operators. */
+  get health(): HealthReport {
+    return this.#health.report(this.#options.clock.now());
+  }
+
+  /** Reads what is known of the number from before a restart, then works over this connection, until `closed`. Safe to call twice. */
+  async opened(socket: WASocket): Promise<void> {
+    if (this.#socket === socket) return;
+    this.closed(new SendError('unavailable', 'WHATSAPP_LINK_LOST: a new connection has replaced this one.'));
+    this.#socket = socket;
+    const { memory, session, clock } = this.#options;
+    if (this.#day === 0) {
+      const kept = await memory.sender(session.id);
+      this.#day = kept?.day ?? dayOf(clock.now());
+      this.#sentToday = kept?.sentToday ?? 0;
+      this.#health = senderHealth(kept?.stopped);
+    }
+    // It may have closed again meanwhile.
+    if (this.#socket !== socket) return;
+    this.#work(socket);
+    await this.#askForRestrictions(socket);
+  }
+
+  /** The connection is gone or no longer trusted. */
+  closed(reason: SendError): void {
+    this.#socket = undefined;
+    this.#connection?.addresses.end(reason);
+    this.#connection?.sender.end(reason);
+    this.#connection = undefined;
+  }
+
+  /** This number as a choice for a message. `refusedAt`: when it was refused this very message (Unix ms). */
+  candidate(lastWroteAt: number | undefined, refusedAt: number | undefined): Candidate {
+    const now = this.#options.clock.now();
+    const newChats = this.#admission(now);
+    return {
+      sessionId: this.session.id,
+      lastWroteAt,
+      newChats,
+      leftToday: this.leftToday,
+      restsUntil: this.#connection?.sender.restsUntil ?? 0,
+      isSilent: this.#connection?.sender.isSilent ?? false,
+      // A chat that was refused is not tried again before a stop of new chats has ended.
+      wasRefused: refusedAt !== undefined && newChats.open && this.#reopenedAt <= refusedAt,
+      turnAt: takeTurn(this.#pace, this.#allowance(), now, 0).at,
+      inHand: this.inHand,
+      score: this.health.score,
+    };
+  }
+
+  /**
+   * Sends a message when its turn has come, and resolves at WhatsApp's acknowledgement. `wroteAt`: when this number
+   * wrote to the recipient before (Unix ms).
+   * @throws SendError
+   */
+  async send(delivery: Delivery, wroteAt: number | undefined, signal: AbortSignal): Promise<void> {
+    const { clock, memory, session } = this.#options;
+    const connection = this.#connection;
+    if (!connection)
+      throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
+    this.#awaitingTurn += 1;
+    try {
+      const turn = takeTurn(this.#pace, this.#allowance(), clock.now(), Math.random());
+      this.#pace = turn.pace;
+      // Devices and keys are asked for while the message waits; `send` asks again and hears of what fails.
+      connection.addresses.of(delivery.to).catch(() => {});
+      await waitUntil(turn.at, clock, signal);
+      if (connection !== this.#connection) {
+        throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
+      }
+    } finally {
+      this.#awaitingTurn -= 1;
+    }
+    await connection.sender.send(delivery, signal);
+    this.#sentToday = this.#sent() + 1;
+    memory.keepSent(
+      { sessionId: session.id, phone: delivery.to, at: clock.now(), before: wroteAt },
+      this.#record(),
+    );
+  }
+
+  /** A receipt shows that WhatsApp has this message. */
+  confirm(wireId: string): void {
+    this.#connection?.sender.confirm(wireId);
+  }
+
+  /** A message of this number has reached its phone. */
+  arrived(): void {
+    this.#health.arrived();
+  }
+
+  #work(socket: WASocket): void {
+    const { clock, directory, log } = this.#options;
+    const addresses = addressBook({
+      socket,
+      directory,
+      isSupplied: () => this.#connection?.sender.isSupplied ?? false,
+      clock,
+      log,
+    });
+    const sender = new Sender({
+      socket,
+      addresses,
+      clock,
+      newChatWindow: () => this.#newChatWindow(),
+      onOpeningChat: () => this.#health.openingChat(clock.now()),
+      onAcknowledged: ({ isNewChat }, latencyMs) =>
+        this.#health.acknowledged(latencyMs, isNewChat, clock.now()),
+      onUnacknowledged: () => this.#health.unacknowledged(clock.now()),
+      onNewChatRefused: () => this.#refused(),
+    });
+    this.#connection = { socket, sender, addresses };
+    if (this.#watched.has(socket)) return;
+    this.#watched.add(socket);
+    socket.ev.on('connection.update', ({ reachoutTimeLock }) => {
+      if (!reachoutTimeLock) return;
+      const { isActive, timeEnforcementEnds, enforcementType } = reachoutTimeLock;
+      const lock = isActive
+        ? { endsAt: timeEnforcementEnds?.getTime(), type: enforcementType ?? 'DEFAULT' }
+        : undefined;
+      this.#health.declareLock(lock, clock.now());
+      this.#connection?.sender.wake();
+    });
+    socket.ev.on('message-capping.update', (cap) => {
+      this.#declareCap(cap);
+      this.#connection?.sender.wake();
+    });
+  }
+
+  async #askForRestrictions(socket: WASocket): Promise<void> {
+    try {
+      await socket.fetchAccountReachoutTimelock();
+      this.#declareCap(await socket.fetchNewChatMessageCap());
+    } catch (error) {
+      // Not every account is told; then only what is observed counts.
+      this.#options.log.debug({ err: error }, 'WhatsApp did not say whether the number is restricted');
+    }
+  }
+
+  #declareCap(cap: Awaited<ReturnType<WASocket['fetchNewChatMessageCap']>>): void {
+    const { capping_status: status = 'NONE', used_quota, total_quota, cycle_end_timestamp } = cap ?? {};
+    const ends = Number(cycle_end_timestamp ?? 0);
+    const cycleEndsAt = ends > 0 ? (ends < 1e12 ? ends * 1000 : ends) : undefined;
+    this.#health.declareCap(
+      { status, used: used_quota, quota: total_quota, cycleEndsAt },
+      this.#options.clock.now(),
+    );
+  }
+
+  #refused(): void {
+    const { clock, log, memory, session } = this.#options;
+    const hasStopped = this.#health.refused(clock.now());
+    const { socket } = this.#connection ?? {};
+    // Learns whether the account is locked, and until when, or only this chat was refused.
+    if (socket) void this.#askForRestrictions(socket);
+    if (!hasStopped) return;
+    log.warn(
+      { session: session.id },
+      'WhatsApp refuses new chats from this number; it opens none for a while',
+    );
+    memory
+      .keepSender(session.id, this.#record())
+      .catch((error: unknown) => log.error({ err: error }, 'that new chats were stopped was not recorded'));
+  }
+
+  #newChatWindow(): number {
+    const now = this.#options.clock.now();
+    this.#admission(now);
+    return this.#health.newChatWindow(now);
+  }
+
+  #admission(now: number): Admission {
+    const admission = this.#health.admission(now);
+    if (admission.open && !this.#wasOpen) this.#reopenedAt = now;
+    this.#wasOpen = admission.open;
+    return admission;
+  }
+
+  #allowance() {
+    return allowanceOf(this.#options.pacing, this.session.linkedAt, this.#options.clock.now());
+  }
+
+  #sent(): number {
+    const today = dayOf(this.#options.clock.now());
+    if (today !== this.#day) [this.#day, this.#sentToday] = [today, 0];
+    return this.#sentToday;
+  }
+
+  #record(): SenderRecord {
+    return { day: this.#day, sentToday: this.#sent(), stopped: this.#health.stopped };
+  }
+}
+
+function waitUntil(at: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const delayMs = at - clock.now();
+  if (delayMs <= 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      timer.cancel();
+      reject(signal.reason);
+    };
+    const timer: Timer = clock.setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, delayMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

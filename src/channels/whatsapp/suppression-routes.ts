@@ -1,0 +1,74 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Database } from '../../database/database.ts';
+import { NotFoundError } from '../../errors/errors.ts';
+import type { EventRecorder } from '../../events/record.ts';
+import { deleted, iso, problems, projectQuery, timestamp } from '../../http/schemas.ts';
+import { typed } from '../../http/server.ts';
+import type { PhoneReader } from '../../otp/phone-reader.ts';
+import type { Suppression } from './suppression.ts';
+
+const LISTED_MAX = 1_000;
+
+/** The numbers that opted out, and taking one off the list. */
+export function suppressionRoutes(
+  server: FastifyInstance,
+  deps: { suppression: Suppression; database: Database; events: EventRecorder; readPhone: PhoneReader },
+): void {
+  const { suppression, database, events, readPhone } = deps;
+  const app = typed(server);
+  const tags = ['WhatsApp sessions'];
+
+  app.get(
+    '/api/v1/bot/opt-outs',
+    {
+      schema: {
+        tags,
+        summary: 'The numbers that opted out, newest first',
+        description: 'They wrote STOP, or a word like it, to a linked number. At most 1,000 are shown.',
+        querystring: projectQuery,
+        response: {
+          200: z.object({
+            success: z.literal(true),
+            data: z.array(z.object({ phone: z.string().meta({ description: 'E.164.' }), since: timestamp })),
+            page: z.object({ next: z.null() }),
+          }),
+          ...problems(),
+        },
+      },
+    },
+    async (request) => {
+      const found = await suppression.list(database.reader, request.projectId, LISTED_MAX);
+      const data = found.map(({ phone, since }) => ({ phone, since: iso(since) }));
+      return { success: true as const, data, page: { next: null } };
+    },
+  );
+
+  app.delete(
+    '/api/v1/bot/opt-outs/:phone',
+    {
+      schema: {
+        tags,
+        summary: 'Send to a number again',
+        description: 'Only when its owner asks for it. Recorded in the events.',
+        params: z.object({
+          phone: z.string().meta({ description: 'In any usual way of writing.', example: '+6283834946034' }),
+        }),
+        querystring: projectQuery,
+        response: { 200: deleted, ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED', 'RESOURCE_NOT_FOUND') },
+      },
+    },
+    async (request) => {
+      const { e164 } = readPhone(request.params.phone);
+      const { projectId } = request;
+      await database.transaction(async (trx) => {
+        if (!(await suppression.remove(trx, projectId, e164))) {
+          throw new NotFoundError('This number has not opted out.');
+        }
+        const data = { from: e164, actor: request.caller.name };
+        await events.record(trx, { type: 'number.opted_in', projectId, data });
+      });
+      return { success: true as const, data: { id: e164 } };
+    },
+  );
+}

@@ -1,0 +1,66 @@
+import type { Database, Executor, Transaction } from '../../database/database.ts';
+import { identityOf } from '../../lib/phone.ts';
+
+/** A number that asked for no more messages. */
+interface SuppressedNumber {
+  /** E.164, as it wrote. */
+  phone: string;
+  /** Unix ms. */
+  since: number;
+}
+
+/** The numbers of a project that get nothing over WhatsApp, whatever is sent to them. */
+export interface Suppression {
+  isSuppressed(executor: Executor, projectId: string, phone: string): Promise<boolean>;
+  /** Takes a number onto the list; false when it was on it. */
+  add(trx: Transaction, projectId: string, phone: string, at: number): Promise<boolean>;
+  /** Takes a number off the list; false when it was not on it. */
+  remove(trx: Transaction, projectId: string, phone: string): Promise<boolean>;
+  /** Newest first. */
+  list(executor: Executor, projectId: string, limit: number): Promise<SuppressedNumber[]>;
+}
+
+/** All spellings of a number are one entry. */
+export function suppression(database: Database): Suppression {
+  const find = database.prepare<{ projectId: string; identity: string }, { identity: string }>((db, value) =>
+    db
+      .selectFrom('suppressed_numbers')
+      .select('identity')
+      .where('project_id', '=', value('projectId'))
+      .where('identity', '=', value('identity')),
+  );
+
+  return {
+    async isSuppressed(executor, projectId, phone) {
+      return (await find(executor, { projectId, identity: identityOf(phone) })).length > 0;
+    },
+    async add(trx, projectId, phone, at) {
+      const added = await trx
+        .insertInto('suppressed_numbers')
+        .values({ project_id: projectId, identity: identityOf(phone), phone, created_at: at })
+        .onConflict((conflict) => conflict.columns(['project_id', 'identity']).doNothing())
+        .returning('identity')
+        .execute();
+      return added.length > 0;
+    },
+    async remove(trx, projectId, phone) {
+      const removed = await trx
+        .deleteFrom('suppressed_numbers')
+        .where('project_id', '=', projectId)
+        .where('identity', '=', identityOf(phone))
+        .returning('identity')
+        .execute();
+      return removed.length > 0;
+    },
+    async list(executor, projectId, limit) {
+      const rows = await executor
+        .selectFrom('suppressed_numbers')
+        .select(['phone', 'created_at'])
+        .where('project_id', '=', projectId)
+        .orderBy('created_at', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map(({ phone, created_at }) => ({ phone, since: created_at }));
+    },
+  };
+}

@@ -1,0 +1,268 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { Phone } from '../support/fake-whatsapp/phone.ts';
+import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
+import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
+import { eventually } from '../support/whatsapp-sessions.ts';
+
+quietLibsignal();
+
+const OWN = '+6281234400001';
+const ADMIN = '+6281234400002';
+
+let whatsapp: FakeWhatsApp;
+let server: TestApp;
+let api: ReturnType<typeof verificationsOf>;
+let sessionId: string;
+
+const admin = (method: string, path: string, body?: unknown) =>
+  server.call(method, path, { asAdmin: true, ...(body === undefined ? {} : { body }) });
+
+/** Makes a session and scans its QR code with this phone. */
+async function link(phone: Phone): Promise<string> {
+  const { body } = await admin('POST', 'bot/sessions', { name: 'Test phone' });
+  const { id } = body.data;
+  await eventually(async () => (await admin('GET', `bot/sessions/${id}/qr`)).status === 200);
+  const qr = await admin('GET', `bot/sessions/${id}/qr`);
+  await phone.scanQr(qr.body.data.qr);
+  await eventually(async () => (await admin('GET', `bot/sessions/${id}`)).body.data.state === 'open');
+  await whatsapp.until(() => whatsapp.linked(phone.number).online);
+  return id;
+}
+
+beforeAll(async () => {
+  whatsapp = await startFakeWhatsApp();
+  server = await startTestApp({
+    clock: systemClock(),
+    env: {
+      ...QUICK_ADMIN,
+      BOT_MOCK_MODE: 'false',
+      BOT_SOCKET_URL: whatsapp.url,
+      BOT_SEND_RATE: '10000',
+      BOT_SEND_BURST: '10000',
+      BOT_WARMUP: 'false',
+      OTP_RESEND_SECONDS: '0',
+      BOT_ADMIN_NUMBERS: ADMIN,
+    },
+  });
+  api = verificationsOf(server);
+});
+afterAll(async () => {
+  await server.stop();
+  await whatsapp.stop();
+});
+
+let phonesMade = 0;
+const newPhone = () => {
+  phonesMade += 1;
+  return whatsapp.phone(`+62812${String(34_500_000 + phonesMade)}`);
+};
+const codeIn = (text: string) => /\d{6}/.exec(text)![0];
+const timelineOf = async (id: string): Promise<{ status: string; reason: string | null }[]> =>
+  (await api.read(id)).body.data.timeline;
+const eventsOfType = (type: string) =>
+  server.app.database.reader.selectFrom('events').selectAll().where('type', '=', type).execute();
+
+describe('over WhatsApp', () => {
+  test('nothing can be sent before a number is linked', async () => {
+    const refused = await api.send({ phone: newPhone().number });
+    expect([refused.status, refused.body.code]).toEqual([503, 'WHATSAPP_OFFLINE']);
+    sessionId = await link(whatsapp.phone(OWN));
+  });
+
+  test('a code arrives on the phone, verifies, and its timeline tells every step', async () => {
+    const phone = newPhone();
+    phone.receipts = { ...phone.receipts, read: 5 };
+    const { id, channel } = await api.sent({ phone: phone.number });
+    expect(channel).toBe('whatsapp');
+    await whatsapp.until(() => phone.messages.length === 1);
+    await eventually(async () => (await timelineOf(id)).at(-1)!.status === 'read');
+    const statuses = (await timelineOf(id)).map(({ status }) => status);
+    expect(statuses.filter((status) => status !== 'delivered')).toEqual([
+      'queued',
+      'sending',
+      'sent',
+      'read',
+    ]);
+    const answer = await api.check({ id, code: codeIn(phone.messages[0]!.text) });
+    expect(answer.body.data).toMatchObject({ valid: true });
+  });
+
+  test('a phone that cannot read a code asks again, and gets it though the connection it came over is gone', async () => {
+    const phone = newPhone();
+    await api.sent({ phone: phone.number, purpose: 'first' });
+    await whatsapp.until(() => phone.messages.length === 1);
+    phone.forgetSessions();
+    phone.on = false;
+    const { id } = await api.sent({ phone: phone.number, purpose: 'second' });
+    await eventually(async () => (await timelineOf(id)).at(-1)!.status === 'sent');
+    whatsapp.linked(OWN).drop();
+    await whatsapp.until(() => !whatsapp.linked(OWN).online);
+    await whatsapp.until(() => whatsapp.linked(OWN).online);
+    phone.on = true;
+    await whatsapp.until(() => phone.messages.length === 2);
+    expect(phone.unreadable).toHaveLength(1);
+    const answer = await api.check({ id, code: codeIn(phone.messages[1]!.text) });
+    expect(answer.body.data).toMatchObject({ valid: true });
+  });
+
+  test('a number that is not on WhatsApp fails with that reason, and is then refused at once', async () => {
+    const { id } = await api.sent({ phone: '+6281234599999' });
+    await eventually(async () => (await api.read(id)).body.data.status === 'failed');
+    expect((await timelineOf(id)).at(-1)).toMatchObject({
+      status: 'failed',
+      reason: 'PHONE_NOT_ON_WHATSAPP: nobody uses WhatsApp with this number.',
+    });
+    const again = await api.send({ phone: '+6281234599999', channel: 'whatsapp' });
+    expect(again.body.code).not.toBe('INTERNAL_ERROR');
+    expect(again.status).toBe(422);
+    expect(again.body.code).toBe('PHONE_NOT_ON_WHATSAPP');
+  });
+
+  test('an error of WhatsApp stands in the timeline with its code and a sentence', async () => {
+    const device = whatsapp.linked(OWN);
+    device.acks = { error: 400 };
+    const { id } = await api.sent({ phone: newPhone().number });
+    await eventually(async () => (await api.read(id)).body.data.status === 'failed');
+    device.acks = {};
+    expect((await timelineOf(id)).at(-1)).toMatchObject({
+      status: 'failed',
+      reason: 'WHATSAPP_BAD_REQUEST (400): WhatsApp does not understand the message.',
+    });
+  });
+
+  test('codes wait while the number is paused, say why once, and go out when it is back', async () => {
+    const phone = newPhone();
+    await admin('POST', `bot/sessions/${sessionId}/pause`);
+    const { id } = await api.sent({ phone: phone.number });
+    const REASON = 'WHATSAPP_NOT_CONNECTED: the linked number is paused.';
+    await eventually(async () => (await timelineOf(id)).at(-1)!.reason === REASON);
+    await admin('POST', `bot/sessions/${sessionId}/resume`);
+    await eventually(() => phone.messages.length === 1);
+    const waits = (await timelineOf(id)).filter(({ reason }) => reason === REASON);
+    expect(waits).toHaveLength(1);
+    await eventually(async () => ['sent', 'delivered'].includes((await timelineOf(id)).at(-1)!.status));
+    await whatsapp.until(() => whatsapp.linked(OWN).online);
+  });
+
+  test('the state of a session shows its health as a sender', async () => {
+    const { body } = await admin('GET', `bot/sessions/${sessionId}`);
+    expect(body.data.health).toMatchObject({ score: 100, reasons: [], newChats: 'open' });
+  });
+});
+
+describe('what people write to the number', () => {
+  test('is told as an event, without what looks like a code', async () => {
+    const phone = newPhone();
+    await phone.send(OWN, 'My code is 481516, or A7KQ2M?');
+    await eventually(async () => (await eventsOfType('message.received')).length === 1);
+    const [event] = await eventsOfType('message.received');
+    expect(JSON.parse(event!.data!)).toEqual({
+      sessionId,
+      from: phone.number,
+      text: 'My code is ••••, or ••••?',
+    });
+    expect(phone.messages).toEqual([]);
+  });
+
+  test('in groups and as status is none of our business', async () => {
+    const phone = newPhone();
+    const before = (await eventsOfType('message.received')).length;
+    await phone.send(OWN, 'STOP', { group: '120363000000000001@g.us' });
+    await phone.send(OWN, 'STOP', { group: 'status@broadcast' });
+    await phone.send(OWN, 'to you');
+    await eventually(async () => (await eventsOfType('message.received')).length > before);
+    const [newest, ...others] = (await eventsOfType('message.received')).slice(before);
+    expect(JSON.parse(newest!.data!)).toMatchObject({ text: 'to you' });
+    expect(others).toEqual([]);
+    expect(await eventsOfType('number.opted_out')).toEqual([]);
+  });
+
+  test.each(['lid', 'pn'] as const)(
+    'STOP, addressed by %s, keeps messages away until START takes it back',
+    async (addressing) => {
+      const phone = newPhone();
+      const outs = (await eventsOfType('number.opted_out')).length;
+      const ins = (await eventsOfType('number.opted_in')).length;
+      await phone.send(OWN, 'Stop!', { addressing });
+      await eventually(async () => (await eventsOfType('number.opted_out')).length === outs + 1);
+      const { id } = await api.sent({ phone: phone.number });
+      await eventually(async () => (await api.read(id)).body.data.status === 'failed');
+      expect((await timelineOf(id)).at(-1)!.reason).toContain('PHONE_OPTED_OUT');
+      expect(phone.messages).toEqual([]);
+      await phone.send(OWN, 'start', { addressing });
+      await eventually(async () => (await eventsOfType('number.opted_in')).length === ins + 1);
+    },
+  );
+
+  test('those who opted out are listed, and can be taken off the list', async () => {
+    const phone = newPhone();
+    await phone.send(OWN, 'stop');
+    const listed = async () => (await admin('GET', 'bot/opt-outs')).body.data as { phone: string }[];
+    await eventually(async () => (await listed()).some((entry) => entry.phone === phone.number));
+    const path = `bot/opt-outs/${encodeURIComponent(phone.number)}`;
+    expect((await admin('DELETE', path)).body).toEqual({ success: true, data: { id: phone.number } });
+    expect((await admin('DELETE', path)).status).toBe(404);
+    expect((await admin('DELETE', 'bot/opt-outs/12')).status).toBe(400);
+    expect((await server.call('GET', 'bot/opt-outs')).status).toBe(403);
+    expect(await listed()).toEqual([]);
+    await api.sent({ phone: phone.number });
+    await whatsapp.until(() => phone.messages.length === 1);
+  });
+
+  test('a stranger’s command gets no answer and does nothing', async () => {
+    const stranger = newPhone();
+    const before = (await eventsOfType('message.received')).length;
+    await stranger.send(OWN, `|sendotp ${newPhone().number}`);
+    await stranger.send(OWN, '|ping');
+    await stranger.send(OWN, 'the last one');
+    await eventually(async () => (await eventsOfType('message.received')).length === before + 3);
+    expect(stranger.messages).toEqual([]);
+    expect(await eventsOfType('bot.command')).toEqual([]);
+  });
+
+  test('commands of an administrator are carried out and answered, never with a code', async () => {
+    const boss = whatsapp.phone(ADMIN);
+    const phone = newPhone();
+    const command = async (text: string): Promise<string> => {
+      const before = boss.messages.length;
+      await boss.send(OWN, text);
+      await eventually(() => boss.messages.length === before + 1);
+      return boss.messages.at(-1)!.text;
+    };
+    expect(await command('|ping')).toBe('pong');
+    expect(await command('|help')).toContain('|verifyotp PHONE CODE [PURPOSE]');
+    expect(await command('|status')).toMatch(
+      /^…0001: open, health \d+.*, \d+ messages left today\nOn their way: \d+$/,
+    );
+    expect(await command('|nonsense 481516')).toBe('There is no such command. Write |help for the list.');
+
+    expect(await command(`|sendotp ${phone.number}`)).toMatch(/^Accepted: a code for \+\*+\d{4} \(default\)/);
+    await whatsapp.until(() => phone.messages.length === 1);
+    const code = codeIn(phone.messages[0]!.text);
+    const last4 = phone.number.slice(-4);
+    expect(await command(`|otpstatus ${phone.number}`)).toContain(`${last4} (default): pending`);
+    expect(await command(`|resendotp ${phone.number}`)).toBe('Accepted: the code is sent again.');
+    const wrong = code === '000000' ? '000001' : '000000';
+    expect(await command(`|verifyotp ${phone.number} ${wrong}`)).toContain('code');
+    expect(await command(`|verifyotp ${phone.number} ${code}`)).toBe(
+      'The code is right; the number is verified.',
+    );
+    expect(await command(`|searchotp ${phone.number}`)).toContain(': verified');
+    expect(await command('|listotps')).toContain(`${last4} (default): verified`);
+    expect(await command('|otpstats')).toContain('verified: ');
+    expect(await command(`|deleteotp ${phone.number}`)).toContain('no pending verification');
+    const other = await api.sent({ phone: newPhone().number });
+    expect(await command('|clearotps')).toMatch(/^Canceled: [1-9]\d*\.$/);
+    expect((await api.read(other.id)).body.data.status).toBe('canceled');
+    expect(await command('|searchotp 12')).toContain('number');
+
+    for (const { text } of boss.messages) expect(text).not.toContain(code);
+    const commands = await eventsOfType('bot.command');
+    expect(commands.length).toBeGreaterThan(10);
+    expect(commands.map(({ data }) => data).join()).not.toContain(code);
+    expect(server.logLines.join()).not.toContain(code);
+  });
+});
