@@ -95,7 +95,7 @@ export interface Schema {
 
   /**
    * Attempts to prove that a person holds a phone number, with the count of guesses and of messages.
-   * @kept always, so far; limits and guesses look back a day and an hour
+   * @kept `RETENTION_DAYS_VERIFICATIONS` (30) after it ended, never less than 25 hours: limits and guesses look back so far
    * @index verifications_by_destination the verifications of one phone in the last day: what every send and check decides on
    * @index verifications_pending_by_expiry those whose time is over, for the sweep each second; only pending ones are in it
    */
@@ -144,7 +144,7 @@ export interface Schema {
 
   /**
    * The durable outbox, and what became of every message.
-   * @kept always, so far; the code in it only until its verification ends
+   * @kept as long as its verification; the code in it only until that ends
    * @index messages_queued_by_due the next to be sent; only queued ones are in it
    * @index messages_sending_by_due claims whose lease is over; only those being sent are in it
    */
@@ -185,7 +185,7 @@ export interface Schema {
 
   /**
    * What happened, each written by the transaction of the change it tells of. Never holds a code.
-   * @kept always, so far
+   * @kept `RETENTION_DAYS_EVENTS` (90); the newest stays, so that its number is not given out again
    * @index events_of_v3 a line of v3's log is known by what it says, so that it is brought along once; only those lines are in it
    */
   events: {
@@ -240,7 +240,7 @@ export interface Schema {
 
   /**
    * The virtual phone's memory: which messages arrived on it. Empty where there is no mock mode.
-   * @kept always, so far
+   * @kept as long as its message
    * @index simulator_messages_by_phone the newest messages of one phone
    */
   simulator_messages: {
@@ -254,73 +254,115 @@ export interface Schema {
     at: number;
   };
 
+  /**
+   * The linked WhatsApp numbers, and which process drives each.
+   * @kept until the session is deleted
+   */
   whatsapp_sessions: {
+    /** `ses_…`. */
     id: string;
+    /** The project whose messages it sends. */
     project_id: string;
+    /** What the operator calls it. */
     name: string | null;
     /** AES-256-GCM of the proxy's address, which may hold a password. */
     sealed_proxy: Buffer | null;
+    /** The key version under which the proxy's address is sealed. */
     key_version: number;
     /** The linked number in E.164; null while none is linked. */
     phone: string | null;
+    /** `new`, `pairing`, `connecting`, `open`, `degraded`, `reconnecting`, `logged_out`, `banned`, `paused` or `action_required`. */
     state: string;
     /** Why it is in this state, in plain words. */
     reason: string | null;
+    /** When the next attempt to connect is planned; null when none is. */
     next_attempt_at: number | null;
+    /** When a number was first linked. */
     linked_at: number | null;
     /** When the linked phone itself last gave a sign of life. */
     phone_seen_at: number | null;
+    /** When the operator made it. */
     created_at: number;
     /** The process that drives the session; null when none does. */
     lease_owner: string | null;
+    /** When another process may take it. */
     lease_until: number;
     /** Number of the lease; grows each time another process takes it. */
     lease: number;
   };
 
-  /** What Baileys must remember of a linked number: its credentials and Signal keys, a row a key. */
+  /**
+   * What Baileys must remember of a linked number: its credentials and Signal keys, a row a key.
+   * @kept until the number is logged out or its session is deleted
+   */
   whatsapp_auth: {
+    /** The session it belongs to. */
     session_id: string;
+    /** `creds`, or Baileys' word for a kind of key. */
     kind: string;
     /** The key's name, exactly as Baileys gives it. */
     key: string;
     /** AES-256-GCM of the value as JSON, bound to session, kind and key. */
     sealed: Buffer;
+    /** The key version under which it is sealed. */
     key_version: number;
   };
 
-  /** Numbers that asked for no more messages. */
+  /**
+   * Numbers that asked for no more messages.
+   * @kept until an administrator removes them
+   */
   suppressed_numbers: {
+    /** The project they want nothing of. */
     project_id: string;
     /** The phone folded to one identity. */
     identity: string;
+    /** E.164, as it wrote to us. */
     phone: string;
+    /** When it asked. */
     created_at: number;
   };
 
-  /** What WhatsApp said of a number: a cache. */
+  /**
+   * What WhatsApp said of a number: a cache.
+   * @kept until the number is asked for again
+   */
   whatsapp_numbers: {
     /** E.164, as it was asked for. */
     phone: string;
     /** The address WhatsApp gave; null when nobody uses WhatsApp with this number. */
     jid: string | null;
+    /** When WhatsApp was asked. */
     checked_at: number;
   };
 
-  /** Which linked number wrote to whom: a chat of theirs exists. */
+  /**
+   * Which linked number wrote to whom: a chat of theirs exists.
+   * @kept always, so far
+   */
   whatsapp_chats: {
+    /** Whom it wrote to, in E.164. */
     phone: string;
+    /** The session that wrote. */
     session_id: string;
+    /** When it last wrote. */
     last_wrote_at: number;
   };
 
-  /** What a linked number has sent today, and whether WhatsApp has stopped its new chats. */
+  /**
+   * What a linked number has sent today, and whether WhatsApp has stopped its new chats.
+   * @kept always, a row a session
+   */
   whatsapp_senders: {
+    /** The session. */
     session_id: string;
     /** Days since 1970, in UTC. */
     day: number;
+    /** Messages it has sent on that day. */
     sent_today: number;
+    /** Until when it opens no new chats; null when it may. */
     stopped_until: number | null;
+    /** How often WhatsApp has refused new chats in a row. */
     stops: number;
   };
 }

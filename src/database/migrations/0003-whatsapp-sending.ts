@@ -1,10 +1,10 @@
 import type { ColumnDataType, Kysely } from 'kysely';
+import { engineTypes } from '../engine-types.ts';
 
 /** What sending over WhatsApp has to remember. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   const { text } = engineTypes(db);
 
-  const text: ColumnDataType = text;
   const time: ColumnDataType = 'bigint';
 
   await db.schema
