@@ -9,15 +9,18 @@ const ON_BOTH_ENGINES = [
 const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];
 const WITHOUT_A_DATABASE = [
   'src/channels/{selection,simulator/faults}.test.ts',
+  'src/channels/whatsapp/{backoff,baileys-log,choice,close-reason,import,pacing,proxy-agent,qr-image,sender-health,wire-id}.test.ts',
   'src/http/access.test.ts',
   'src/keys/{password,permissions}.test.ts',
   'src/limits/phone-limits.test.ts',
   'src/messages/{retry-schedule,state-machine}.test.ts',
   'src/otp/{code,destination,guess-budget,message-text,state-machine}.test.ts',
 ];
-/** About the file itself. */
+/** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,crash,file-format,kill,master-key-rotation}.test.ts',
+  'test/integration/{backup,compaction,crash,data-commands,file-format,kill,master-key-rotation}.test.ts',
+  // About sockets, whose times a second engine would only blur.
+  'src/channels/whatsapp/{channel,sessions}.test.ts',
 ];
 
 export default defineConfig({

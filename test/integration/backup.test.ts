@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { schemaVersion } from '../../src/database/migrate.ts';
 import { expectProblem } from '../support/problem.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -94,7 +95,7 @@ describe('a backup', () => {
       format: 'WOTP backup 1',
       file: 'wotp-20260115-120000.wodb',
       version: '4.0.0',
-      schemaVersion: 1,
+      schemaVersion: schemaVersion(),
       createdAt: '2026-01-15T12:00:00.000Z',
       ownMasterKey: true,
       bytes: body.data.bytes,

@@ -24,7 +24,8 @@ test('the commands that work on the whole database, one after another over one f
   const file = join(data, 'wotp.wodb');
 
   const fresh = JSON.parse(await runHere(migrateCommand(), ['--status', '--json'], { cwd }));
-  expect(fresh).toMatchObject({ engine: 'wodb', migrations: [{ number: 1, appliedAt: null }] });
+  expect(fresh.engine).toBe('wodb');
+  expect(fresh.migrations[0]).toEqual({ number: 1, name: '0001-initial', appliedAt: null });
   expect(await runHere(migrateCommand(), [], { cwd })).toMatch(/^Applied 0001-initial/);
   expect(await runHere(migrateCommand(), [], { cwd })).toBe('The schema is up to date.\n');
   expect(await runHere(migrateCommand(), ['--status'], { cwd })).toMatch(/0001-initial.*\d{4}-\d\d-\d\dT/);

@@ -67,7 +67,8 @@ test('commands that look after the database file name the tools of PostgreSQL th
     expect({ line, code, stderr }).toEqual({ line, code: 1, stderr: expect.stringContaining(tool) });
   }
   const pending = JSON.parse((await wotp(dir, ['migrate', '--status', '--json'], settings)).stdout);
-  expect(pending).toMatchObject({ engine: 'postgres', migrations: [{ number: 1, appliedAt: null }] });
+  expect(pending.engine).toBe('postgres');
+  expect(pending.migrations[0]).toEqual({ number: 1, name: '0001-initial', appliedAt: null });
   const applied = JSON.parse((await wotp(dir, ['migrate', '--json'], settings)).stdout);
   expect(applied).toEqual({ applied: expect.arrayContaining(['0001-initial']), backup: null });
   await postgres.drop();

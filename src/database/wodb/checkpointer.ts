@@ -51,6 +51,8 @@ export class Checkpointer {
     if (!worker) return;
     this.#worker = undefined;
     const exit = new Promise((resolve) => worker.once('exit', resolve));
+    // The process has to live until then.
+    worker.ref();
     worker.postMessage('close');
     await exit;
   }

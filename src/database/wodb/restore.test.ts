@@ -7,7 +7,7 @@ import { tempFolder } from '../../../test/support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../../../test/support/test-app.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../../../test/support/verifications.ts';
 import { contentsOf, databasePathIn, modeOf } from '../../../test/support/wodb.ts';
-import { NewerSchemaError } from '../migrate.ts';
+import { NewerSchemaError, schemaVersion } from '../migrate.ts';
 import { WodbConnection } from './connection.ts';
 import { createFileKey } from './file-key.ts';
 import { keyCheckPathIn } from './key-check.ts';
@@ -85,7 +85,7 @@ test('a restore brings back what the backup holds, and keeps the database that i
   const { dir, restore } = installation();
   const before = contentsOf(dir);
   const aside = `${databasePathIn(dir)}.replaced-20260601-102030`;
-  expect(await restore()).toEqual({ replaced: aside, schemaVersion: 1, keptMasterKey: false });
+  expect(await restore()).toEqual({ replaced: aside, schemaVersion: schemaVersion(), keptMasterKey: false });
   const after = contentsOf(dir);
   expect(after[basename(aside)]).toBe(before['wotp.wodb']);
   expect(modeOf(databasePathIn(dir))).toBe('0600');
@@ -300,7 +300,7 @@ test('an older backup is brought up to the present schema, and what a cut-off re
   writeFileSync(`${databasePathIn(dir)}.restoring-wal`, 'and its WAL');
   expect(await restore({ file: older })).toMatchObject({ schemaVersion: 0 });
   const restored = new WodbConnection(databasePathIn(dir), fileKey, 'write');
-  expect(restored.sqlite.pragma('user_version', { simple: true })).toBe(1);
+  expect(restored.sqlite.pragma('user_version', { simple: true })).toBe(schemaVersion());
   restored.close();
   expect(await knows(dir)).toEqual([early]);
 });

@@ -6,6 +6,7 @@ import { tempFolder } from '../../../test/support/temp-folder.ts';
 import { contentsOf, databasePathIn, MASTER_KEY, modeOf, openDatabase } from '../../../test/support/wodb.ts';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import type { Database } from '../database.ts';
+import { schemaVersion } from '../migrate.ts';
 import { APPLICATION_ID, sqliteCode, WodbConnection } from './connection.ts';
 import { digestOf, vacuumInto, verifyFile } from './run-in-worker.ts';
 
@@ -47,7 +48,7 @@ test('a copy of a database in use holds all that is committed, is private, and o
   expect(await verifyFile({ path: draft, fileKey, invariants: [], now: 0 })).toMatchObject({
     findings: [],
     applicationId: APPLICATION_ID,
-    schemaVersion: 1,
+    schemaVersion: schemaVersion(),
     rows: { settings: 300, verifications: 0 },
   });
   expect(await digestOf(draft)).toBe(createHash('sha256').update(readFileSync(draft)).digest('hex'));
