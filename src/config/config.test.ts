@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, type Environment, loadConfig } from './config.ts';
+import { ConfigError, type Environment, loadConfig, looseSettings } from './config.ts';
 import { GROUPS } from './groups.ts';
 
 const PRODUCTION = {
@@ -275,5 +275,42 @@ describe('the life of a code', () => {
 
   it('a maximum that is no number is the only problem reported', () => {
     expect(problemsOf({ OTP_EXPIRY_MINUTES: '20', OTP_MAX_EXPIRY_MINUTES: 'x' })).toHaveLength(1);
+  });
+});
+
+describe('the link to WhatsApp', () => {
+  it('reads a number, an address and a version in their usual spellings', () => {
+    const { bot } = loadConfig({
+      PAIRING_NUMBER: '62 838-3494-6034',
+      BOT_SOCKET_URL: 'wss://relay.example.com/ws',
+      BOT_WEB_VERSION: '2.3000.1043857760',
+    });
+    expect(bot).toMatchObject({
+      pairingNumber: '+6283834946034',
+      socketUrl: 'wss://relay.example.com/ws',
+      webVersion: [2, 3000, 1043857760],
+    });
+  });
+
+  it.each([
+    ['PAIRING_NUMBER', '12'],
+    ['PAIRING_NUMBER', '+1 555 0100 x'],
+    ['BOT_SOCKET_URL', 'https://web.whatsapp.com'],
+    ['BOT_SOCKET_URL', 'wss://me@relay.example.com'],
+    ['BOT_WEB_VERSION', '2.3000'],
+  ])('%s refuses %s', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: given .*; allowed: `)]);
+  });
+
+  it('a pairing code needs the number it is for', () => {
+    expect(problemsOf({ USE_PAIRING_CODE: 'true' })).toEqual([
+      expect.stringMatching(/^PAIRING_NUMBER: .*USE_PAIRING_CODE needs it/),
+    ]);
+  });
+
+  it('an address without TLS is allowed, and named at the start', () => {
+    expect(looseSettings(loadConfig({ BOT_SOCKET_URL: 'ws://127.0.0.1:9/ws' }))).toEqual([
+      expect.stringContaining('BOT_SOCKET_URL'),
+    ]);
   });
 });

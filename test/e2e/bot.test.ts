@@ -68,7 +68,9 @@ test('a number that Baileys has linked is imported without a server, connects wi
 
   const exported = await wotp(cwd, ['bot', 'export', id, 'exported'], settings);
   expect(exported).toMatchObject({ code: 0, stderr: '' });
-  expect(readdirSync(join(cwd, 'exported'))).toEqual(expect.arrayContaining(readdirSync(folder)));
+  // One-time keys that the phone has used meanwhile are gone, as they have to be.
+  const lasting = readdirSync(folder).filter((name) => !name.startsWith('pre-key-'));
+  expect(readdirSync(join(cwd, 'exported'))).toEqual(expect.arrayContaining(lasting));
   expect(statSync(join(cwd, 'exported', 'creds.json')).mode & 0o777).toBe(0o600);
   expect(await wotp(cwd, ['bot', 'export', id, 'exported'], settings)).toMatchObject({
     code: 1,
@@ -94,8 +96,8 @@ test('pair shows QR codes until one is scanned, and says what went wrong where i
   const [{ id }] = (await read('')).data as unknown as [{ id: string }];
   await eventually(async () => (await read(`/${id}/qr`)).data !== undefined);
   await whatsapp.phone(SECOND).scanQr((await read(`/${id}/qr`)).data.qr);
-  const { code, stdout } = await pairing;
-  expect(code).toBe(0);
+  const { code, stdout, stderr } = await pairing;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain(`${SECOND} is linked as ${id}.`);
 
   const loggedOut = await wotp(cwd, ['bot', 'logout', id], settings);

@@ -75,7 +75,7 @@ describe('help', () => {
       expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
       expect(stdout).toContain(`Usage: wotp${command && ` ${command}`}`);
       expect(stdout).toMatch(/Examples?:\n {2}\$ .*\bwotp /);
-      const isGroup = ['', 'token', 'limits', 'master-key'].includes(command);
+      const isGroup = ['', 'token', 'limits', 'bot', 'master-key'].includes(command);
       if (!isGroup && command !== 'serve') expect(stdout, command).toContain('--json');
     }
     expect(results[0]?.stdout).toMatch(/Exit codes: 0 .*1 .*2 /);

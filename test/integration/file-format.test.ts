@@ -2,6 +2,7 @@ import { createDecipheriv, createHmac, hkdfSync, scryptSync } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MIGRATIONS } from '../../src/database/migrate.ts';
 import { DamagedPageError, readSqlcipherFile, type SqlcipherFile } from '../support/sqlcipher-reader.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 
@@ -62,7 +63,7 @@ test('a program that knows only the published format and the raw key reads a ver
     pages: stopped['wotp.wodb']!.length / PAGE,
     isAutoVacuum: true,
     isIncremental: true,
-    userVersion: 1,
+    userVersion: Object.keys(MIGRATIONS).length,
     applicationId: 0x574f5450,
   });
 

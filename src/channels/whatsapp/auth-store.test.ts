@@ -96,15 +96,17 @@ describe('the auth store', () => {
 
   test('commits together what arrives together, and does not write the same again', async () => {
     const store = await newStore();
+    const newest = bytes('2');
     void store.keys.set({ session: { a: bytes('1') } });
     void store.keys.set({ session: { b: bytes('1') }, 'device-list': { a: ['0'] } });
-    void store.keys.set({ session: { a: bytes('2') } });
+    void store.keys.set({ session: { a: newest } });
     await store.saved();
     expect(commits).toBe(1);
-    void store.keys.set({ session: { a: bytes('2'), b: bytes('1') } });
+    // Baileys hands the same record over when the message leaves and when it commits, and equal lists again and again.
+    void store.keys.set({ session: { a: newest }, 'device-list': { a: ['0'] } });
     await store.saved();
     expect(commits).toBe(1);
-    expect(await sessionOf(await newStore(), 'a')).toEqual({ a: bytes('2') });
+    expect(await sessionOf(await newStore(), 'a')).toEqual({ a: newest });
   });
 
   test('waits for the commit of what was written before, and not for what follows for ever', async () => {

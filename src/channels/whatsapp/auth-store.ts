@@ -15,14 +15,23 @@ import { seal, unseal } from '../../lib/seal.ts';
 type AuthRow = Schema['whatsapp_auth'];
 type Kind = keyof SignalDataTypeMap;
 
-/** One value under its place, as JSON; null where there is none, or where it goes. */
+/**
+ * A value: as JSON, null where there is none, or as the record of a session. libsignal makes a new record for every
+ * change and leaves the old one alone, so records are shared with it, and become JSON only when they are written.
+ */
+type Value = string | null | SessionRecord;
+type SessionRecord = object;
+
+/** One value under its place. */
 interface Entry {
   kind: string;
   key: string;
-  json: string | null;
+  value: Value;
 }
 
 const CREDENTIALS = { kind: 'creds', key: '' };
+/** The kind whose values are shared as they are. */
+const RECORDS = 'session';
 /** Writes that are committed together. */
 interface Batch {
   entries: Map<string, Entry>;
@@ -30,7 +39,7 @@ interface Batch {
 }
 
 /** Values kept in memory for each session; the oldest go first. */
-const CACHED_MAX = 4_000;
+const CACHED_MAX = 2_000;
 /** From one commit to the next, at least; less than anybody waits for WhatsApp to answer, in ms. */
 const GATHER_MS = 15;
 /** Up to so many rows are written one by one with a prepared query. */
@@ -56,7 +65,11 @@ export interface AuthStore {
   /** Keeps the credentials as they are now. Those of a phone that is not linked yet are not kept. */
   saveCreds(): void;
   /** Replaces everything by what another installation has kept; safe with what is being written. */
-  replace(trx: Transaction, creds: AuthenticationCreds, entries: readonly Entry[]): Promise<void>;
+  replace(
+    trx: Transaction,
+    creds: AuthenticationCreds,
+    entries: readonly { kind: string; key: string; json: string }[],
+  ): Promise<void>;
   /** Everything that is kept, with the credentials under the kind `creds`. */
   all(): Promise<{ kind: string; key: string; value: unknown }[]>;
   /** Resolves when everything written so far is on disk; rejects when it could not be kept, which loses it. */
@@ -94,12 +107,11 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
 
   let creds = initAuthCreds();
   // What was read or written last, by place. A write stays here at least until it is on disk.
-  const cache = new Map<string, string | null>();
+  const cache = new Map<string, Value>();
   // One batch is being written while the next one gathers.
   let writing: Batch | undefined;
   let gathering: Batch | undefined;
   let writtenAt = 0;
-  const jsonByValue = new WeakMap<object, string>();
   // Once something is lost, all that follows builds on it, until the state is read anew.
   let loss: { error: unknown } | undefined;
 
@@ -108,9 +120,9 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   const open = (row: Pick<AuthRow, 'kind' | 'key' | 'sealed' | 'key_version'>) =>
     unseal(keyring.key('whatsapp', row.key_version), row.sealed, contextOf(row));
 
-  function remember(place: string, json: string | null): void {
+  function remember(place: string, value: Value): void {
     cache.delete(place);
-    cache.set(place, json);
+    cache.set(place, value);
     for (const oldest of cache.keys()) {
       if (cache.size <= CACHED_MAX) break;
       cache.delete(oldest);
@@ -118,27 +130,17 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   }
 
   /** What reads have to find; undefined when only the database knows. */
-  function known(place: string): string | null | undefined {
+  function known(place: string): Value | undefined {
     const entry = gathering?.entries.get(place) ?? writing?.entries.get(place);
-    return entry ? entry.json : cache.get(place);
-  }
-
-  /** Baileys hands a session over twice, as it changes and at the end of a message: the same object, never changed. */
-  function jsonOf(value: NonNullable<unknown>): string {
-    if (typeof value !== 'object') return stringify(value);
-    const known = jsonByValue.get(value);
-    if (known !== undefined) return known;
-    const json = stringify(value);
-    jsonByValue.set(value, json);
-    return json;
+    return entry ? entry.value : cache.get(place);
   }
 
   function write(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const place = placeOf(entry);
       // Baileys repeats what it has written before; the same again is no reason for a commit.
-      if (known(place) === entry.json) continue;
-      remember(place, entry.json);
+      if (known(place) === entry.value) continue;
+      remember(place, entry.value);
       gathering ??= newBatch();
       gathering.entries.set(place, entry);
     }
@@ -194,7 +196,8 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
     if (loss) throw loss.error;
   }
 
-  function rowOf({ kind, key, json }: Entry & { json: string }): AuthRow {
+  function rowOf(kind: string, key: string, value: string | SessionRecord): AuthRow {
+    const json = typeof value === 'string' ? value : stringifyRecord(value);
     return {
       session_id: sessionId,
       kind,
@@ -205,9 +208,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   }
 
   async function store(trx: Transaction, entries: readonly Entry[]): Promise<void> {
-    const rows = entries.flatMap(({ kind, key, json }) =>
-      json === null ? [] : [rowOf({ kind, key, json })],
-    );
+    const rows = entries.flatMap(({ kind, key, value }) => (value === null ? [] : [rowOf(kind, key, value)]));
     // Two values belong to a message, for which the prepared query is quicker; linking writes 812.
     if (rows.length <= PREPARED_ROWS_MAX) for (const row of rows) await upsert(trx, row);
     else {
@@ -224,8 +225,8 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
           .execute();
       }
     }
-    for (const { kind, key, json } of entries) {
-      if (json !== null) continue;
+    for (const { kind, key, value } of entries) {
+      if (value !== null) continue;
       await trx
         .deleteFrom('whatsapp_auth')
         .where('session_id', '=', sessionId)
@@ -250,7 +251,9 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
     for (const key of keys) {
       const place = placeOf({ kind, key });
       // Something may have been written while the database was asked.
-      if (known(place) === undefined) remember(place, found.get(key) ?? null);
+      if (known(place) !== undefined) continue;
+      const json = found.get(key) ?? null;
+      remember(place, json !== null && kind === RECORDS ? (parse(kind, json) as SessionRecord) : json);
     }
   }
 
@@ -260,9 +263,11 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       if (missing.length > 0) await fetch(kind, missing);
       const result: { [id: string]: SignalDataTypeMap[K] } = {};
       for (const key of ids) {
-        const json = known(placeOf({ kind, key }));
-        // A copy for each reader: libsignal changes what it is given.
-        if (json != null) result[key] = parse(kind, json) as SignalDataTypeMap[K];
+        const value = known(placeOf({ kind, key }));
+        if (value == null) continue;
+        // A copy for each reader, except of records: Baileys changes what it is given.
+        const given = typeof value === 'string' ? parse(kind, value) : value;
+        result[key] = given as SignalDataTypeMap[K];
       }
       return result;
     },
@@ -270,7 +275,8 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       const entries: Entry[] = [];
       for (const [kind, values] of Object.entries(data)) {
         for (const [key, value] of Object.entries(values ?? {})) {
-          entries.push({ kind, key, json: value == null ? null : jsonOf(value) });
+          const isRecord = kind === RECORDS && typeof value === 'object';
+          entries.push({ kind, key, value: value == null ? null : isRecord ? value : stringify(value) });
         }
       }
       write(entries);
@@ -305,13 +311,14 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
     },
 
     saveCreds() {
-      if (isLinkedIn(creds)) write([{ ...CREDENTIALS, json: stringify(creds) }]);
+      if (isLinkedIn(creds)) write([{ ...CREDENTIALS, value: stringify(creds) }]);
     },
 
     async replace(trx, given, entries) {
       await checkLease(trx);
       await forget(trx);
-      await store(trx, [...entries, { ...CREDENTIALS, json: stringify(given) }]);
+      const all = entries.map(({ kind, key, json }) => ({ kind, key, value: json }));
+      await store(trx, [...all, { ...CREDENTIALS, value: stringify(given) }]);
     },
 
     async all() {
@@ -340,6 +347,13 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
   };
 }
 
+/** The record of a session as JSON: texts and numbers, which need not be looked at one by one. */
+function stringifyRecord(record: SessionRecord): string {
+  const json = record instanceof Uint8Array ? undefined : JSON.stringify(record);
+  // Bytes, should a record ever hold some, are written as they are everywhere else.
+  return json === undefined || /"type":"Buffer"|\{"0":\d/.test(json) ? stringify(record) : json;
+}
+
 /** A value as JSON, in which bytes stand the way Baileys writes them into files. */
 export function stringify(value: unknown): string {
   return JSON.stringify(value, BufferJSON.replacer);
@@ -347,7 +361,10 @@ export function stringify(value: unknown): string {
 
 /** What `stringify` wrote. */
 export function parse(kind: string, json: string): unknown {
-  const value: unknown = JSON.parse(json, BufferJSON.reviver);
+  // Looking at every member for bytes takes most of the time, and the records of sessions have none.
+  const value: unknown = json.includes('"type":"Buffer"')
+    ? JSON.parse(json, BufferJSON.reviver)
+    : JSON.parse(json);
   return kind === 'app-state-sync-key'
     ? proto.Message.AppStateSyncKeyData.fromObject(value as object)
     : value;

@@ -1,6 +1,6 @@
-import { type AuthenticationCreds, initAuthCreds } from 'baileys';
+import { type AuthenticationCreds, BufferJSON, initAuthCreds } from 'baileys';
 import { ValidationError } from '../../errors/errors.ts';
-import { parse, stringify } from './auth-store.ts';
+import { stringify } from './auth-store.ts';
 
 /** The kinds of keys Baileys writes, the longer name first where one begins with another. */
 const KINDS = [
@@ -59,7 +59,7 @@ export function writeAuthFiles(kept: readonly { kind: string; key: string; value
 
 function read(name: string, text: string): unknown {
   try {
-    return parse('', text);
+    return JSON.parse(text, BufferJSON.reviver);
   } catch {
     throw invalid(name, 'This file is no JSON: it is damaged, or was being written when it was copied.');
   }

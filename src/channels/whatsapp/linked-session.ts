@@ -40,6 +40,9 @@ const DEVICES_TTL_MS = 5 * 60_000;
 const RETRIES_TTL_MS = 60 * 60_000;
 const CACHED_MAX = 10_000;
 
+/** States in which nothing happens by itself. */
+const RESTING: readonly SessionState[] = ['new', 'paused', 'logged_out', 'banned', 'action_required'];
+
 const NOT_SCANNED =
   'The QR code was not scanned, or the pairing code not typed, in time. Start linking again. If the phone showed an error or asked for a passkey, see docs/WHATSAPP.md.';
 const PASSKEY =
@@ -166,14 +169,17 @@ export class LinkedSession implements Session {
     await this.#auth.open();
   }
 
-  /** Goes on from where the session was when it was stored last. */
-  async start(): Promise<void> {
+  /** Goes on from where the session was when it was stored last; does not wait for WhatsApp. */
+  start(): void {
     const { state, nextAttemptAt } = this.#stored;
     if (state === 'banned' && nextAttemptAt !== null) {
       this.#retryIn(Math.max(0, nextAttemptAt - this.#clock.now()));
-    } else if (!['new', 'paused', 'logged_out', 'banned', 'action_required'].includes(state)) {
-      if (this.#auth.isLinked) await this.#connect();
-      else this.#moveTo('new', 'The server was stopped before a phone was linked. Start linking again.');
+    } else if (!RESTING.includes(state)) {
+      if (this.#auth.isLinked) {
+        // Whatever it was when the last process ended, it is no more.
+        this.#moveTo('connecting', null);
+        this.#run(this.#connect());
+      } else this.#moveTo('new', 'The server was stopped before a phone was linked. Start linking again.');
     }
   }
 
@@ -271,10 +277,18 @@ export class LinkedSession implements Session {
     ]);
   }
 
-  /** Ends the connection for good, without a change of state; resolves when all is on disk. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
+  /**
+   * Ends the connection for good; resolves when all is on disk.
+   * @param isHandedOver whether another process drives the session by now, whose word on it counts
+   */
+  async stop({ isHandedOver = false } = {}): Promise<void> {
     await this.disconnect();
+    const isAlive = !RESTING.includes(this.state);
+    if (isAlive && !isHandedOver) {
+      if (this.#auth.isLinked) this.#moveTo('reconnecting', 'The server was stopped.');
+      else this.#moveTo('new', 'The server was stopped before a phone was linked. Start linking again.');
+    }
+    this.#isStopped = true;
     await this.#kept;
   }
 

@@ -15,5 +15,6 @@ export function qrSvg(text: string): Promise<string> {
 
 /** As text for a terminal, two rows of squares in a line. */
 export function qrForTerminal(text: string): Promise<string> {
-  return toText(text, { ...LOOK, type: 'utf8', margin: 1 });
+  // The library takes even margins only.
+  return toText(text, { ...LOOK, type: 'utf8', margin: 2 });
 }

@@ -43,7 +43,12 @@ describe('linking', () => {
       'bot.qr',
       'bot.state_changed',
       'bot.connected',
+      'bot.disconnected',
     ]);
+    expect((await bot.sessions.list(bot.projectId))[0]).toMatchObject({
+      state: 'reconnecting',
+      reason: 'The server was stopped.',
+    });
   });
 
   test('by pairing code, asked for a number', async () => {

@@ -401,14 +401,14 @@ export class WhatsAppSessions implements Sessions {
     const { log } = this.#options;
     try {
       const driven = await this.#take(stored);
-      await driven?.session.start();
+      driven?.session.start();
     } catch (error) {
       log.error({ session: stored.id, err: error }, 'a WhatsApp session could not be started');
     }
   }
 
-  async #stopDriving({ session }: Driven): Promise<void> {
-    await session.stop();
+  async #stopDriving({ session }: Driven, isHandedOver = false): Promise<void> {
+    await session.stop({ isHandedOver });
     this.#driven.delete(session.id);
     await this.#options.database
       .transaction((trx) => this.#repository.release(trx, session.id, this.#owner))
@@ -428,7 +428,7 @@ export class WhatsAppSessions implements Sessions {
         .catch(() => undefined);
       if (lease === driven.lease) driven.renewedAt = now;
       else if (lease !== undefined || clock.now() - driven.renewedAt > LEASE_TRUSTED_MS) {
-        await this.#stopDriving(driven);
+        await this.#stopDriving(driven, true);
       }
     }
     await this.#readRows();
