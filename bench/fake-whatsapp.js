@@ -72,6 +72,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     async scan(/** @type {string} */ number, /** @type {string} */ qr) {
       await whatsapp.phone(number).scanQr(qr);
     },
+    /** Processor time of this process so far, in ms. */
+    cpu() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
     /** How many of these phones show this many messages, and how many copies could not be read. */
     shown: (/** @type {string[]} */ numbers, /** @type {number} */ count) => ({
       complete: numbers.filter((number) => whatsapp.phone(number).messages.length >= count).length,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { getCountries, getExampleNumber } from 'libphonenumber-js/max';
 import examples from 'libphonenumber-js/mobile/examples';
 import { describe, expect, it } from 'vitest';
-import { maskPhone, PhoneError, type PhoneRules, parsePhone } from './phone.ts';
+import { maskPhone, PhoneError, type PhoneRules, parsePhone, spellingsOf } from './phone.ts';
 
 const ANYWHERE: PhoneRules = { countriesAllowed: [], countriesDenied: [] };
 const inRegion = (defaultRegion: string): PhoneRules => ({ ...ANYWHERE, defaultRegion });
@@ -363,6 +363,23 @@ describe('for any input', () => {
       const begun = performance.now();
       expect(refusal(huge).kind).toBe('invalid');
       expect(performance.now() - begun).toBeLessThan(1_000);
+    }
+  });
+});
+
+describe('spellingsOf', () => {
+  it.each([
+    ['+5511987654321', '+551187654321'],
+    ['+525512345678', '+5215512345678'],
+    ['+541123456789', '+5491123456789'],
+  ])('gives both spellings of %s, the given one first', (today, other) => {
+    expect(spellingsOf(today)).toEqual([today, other]);
+    expect(spellingsOf(other)).toEqual([other, today]);
+  });
+
+  it('gives every other number alone', () => {
+    for (const phone of ['+6281234566034', '+12025550123', '+551132345678', '+4915112345678']) {
+      expect(spellingsOf(phone)).toEqual([phone]);
     }
   });
 });

@@ -152,7 +152,8 @@ export class Dispatcher implements ReceiptListener {
         const free = concurrency - this.#flights.get(channel)!.size;
         const room = isBusy ? Math.min(portion, free) : free;
         if (room <= 0) {
-          more = true;
+          // Room comes when something that is under way ends; a channel without any is asked at the next poll.
+          more ||= concurrency > free;
           continue;
         }
         const claimed = await this.#messages.claimDue(channel.name, room);

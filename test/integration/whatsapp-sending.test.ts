@@ -266,3 +266,24 @@ describe('what people write to the number', () => {
     expect(server.logLines.join()).not.toContain(code);
   });
 });
+
+describe('a connection that breaks again and again', () => {
+  test('loses no code and shows none twice', async () => {
+    const phones = Array.from({ length: 40 }, newPhone);
+    const ids: string[] = [];
+    for (const [index, phone] of phones.entries()) {
+      ids.push((await api.sent({ phone: phone.number })).id);
+      if (index % 10 === 5) whatsapp.linked(OWN).drop();
+    }
+    await whatsapp.until(() => phones.every(({ messages }) => messages.length > 0), 15_000);
+    const arrived = async (id: string) =>
+      ['sent', 'delivered', 'read'].includes((await timelineOf(id)).at(-1)!.status);
+    for (const id of ids) await eventually(() => arrived(id));
+    expect(phones.map(({ messages }) => messages.length)).toEqual(phones.map(() => 1));
+    for (const [index, id] of ids.entries()) {
+      const { status } = await api.check({ id, code: codeIn(phones[index]!.messages[0]!.text) });
+      expect(status).toBe(200);
+    }
+    expect(phones.flatMap(({ unreadable }) => unreadable)).toEqual([]);
+  });
+});

@@ -22,6 +22,8 @@ export interface Addresses {
 
 /** Numbers that are asked for together. */
 const BATCH_MAX = 50;
+/** Of these, numbers whose encryption sessions are begun at once. */
+const SESSIONS_AT_ONCE = 10;
 /** While the sender has enough to do, so many are waited for, and so long (in ms). */
 const BATCH_WORTH = 25;
 const GATHER_MAX_MS = 200;
@@ -88,9 +90,7 @@ export function addressBook(deps: {
   /** The addresses of those of these numbers that are on WhatsApp, by the number in the address. */
   async function whoOf(numbers: readonly string[]): Promise<Map<string, string>> {
     const answers = (await socket.onWhatsApp(...numbers)) ?? [];
-    return new Map(
-      answers.flatMap(({ jid, exists }) => (exists ? [[`+${jid.split('@')[0]!.split(':')[0]}`, jid]] : [])),
-    );
+    return new Map(answers.flatMap(({ jid, exists }) => (exists ? [[`+${userOf(jid)}`, jid]] : [])));
   }
 
   /** The address by number of each of these; null for those that are not on WhatsApp. */
@@ -142,15 +142,20 @@ export function addressBook(deps: {
       lids = await toLids(reachable.map(({ jid }) => jid));
       const addresses = reachable.map(({ jid }) => lids.get(jid) ?? jid);
       const devices = await socket.getUSyncDevices(addresses, fresh, false);
-      await socket.assertSessions(
-        devices.map(({ jid }) => jid),
-        !fresh,
-      );
-      const at = clock.now();
-      for (const { phone, jid } of reachable) {
-        stale.delete(phone);
-        prepared.set(phone, { address: lids.get(jid) ?? jid, at });
-        if (prepared.size > PREPARED_MAX) prepared.delete(prepared.keys().next().value!);
+      // Beginning a session takes some ms of pure computation: in small portions others go on meanwhile.
+      for (let first = 0; first < reachable.length; first += SESSIONS_AT_ONCE) {
+        const portion = reachable.slice(first, first + SESSIONS_AT_ONCE);
+        const users = new Set(portion.map(({ jid }) => userOf(lids.get(jid) ?? jid)));
+        const theirs = devices.filter(({ jid }) => users.has(userOf(jid))).map(({ jid }) => jid);
+        await socket.assertSessions(theirs, !fresh);
+        const at = clock.now();
+        for (const { phone, jid, resolve } of portion) {
+          const address = lids.get(jid) ?? jid;
+          stale.delete(phone);
+          prepared.set(phone, { address, at });
+          if (prepared.size > PREPARED_MAX) prepared.delete(prepared.keys().next().value!);
+          resolve(address);
+        }
       }
     } catch (error) {
       // One bad number spoils the answer for all: each message then asks for itself as it is sent.
@@ -207,4 +212,9 @@ export function addressBook(deps: {
       waiting = [];
     },
   };
+}
+
+/** The part of an address before the device and the server. */
+function userOf(jid: string): string {
+  return jid.split('@')[0]!.split(':')[0]!;
 }

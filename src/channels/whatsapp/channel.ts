@@ -102,7 +102,12 @@ export class WhatsAppChannel implements Channel {
 
   get waitReason(): string | undefined {
     const open = [...this.#lines.values()].filter((line) => line.isOpen);
-    if (open.length === 0) return notConnected(this.#options.sessions.all());
+    const { sessions, database } = this.#options;
+    if (open.length === 0) {
+      // Where several processes share the work, one without numbers has nothing to say of the others' messages.
+      if (!database.isExclusive && sessions.all().length === 0) return undefined;
+      return notConnected(sessions.all());
+    }
     if (this.#inHand > 0 || this.#room() > 0) return undefined;
     if (open.every((line) => line.leftToday === 0)) {
       return 'WHATSAPP_DAILY_CAP: every connected number has sent what it may send today.';

@@ -42,8 +42,7 @@ export class Line {
   readonly #watched = new WeakSet<WASocket>();
   #wasOpen = true;
   #reopenedAt = 0;
-  /** Messages that have been given to this number and not yet to its connection. */
-  #awaitingTurn = 0;
+  #inHand = 0;
 
   constructor(options: LineOptions) {
     this.#options = options;
@@ -55,8 +54,9 @@ export class Line {
     return this.#connection !== undefined;
   }
 
+  /** Messages that were given to it and are neither acknowledged nor given back. */
   get inHand(): number {
-    return this.#awaitingTurn + (this.#connection?.sender.inHand ?? 0);
+    return this.#inHand;
   }
 
   /** Messages it may still send today. */
@@ -133,7 +133,7 @@ export class Line {
     const connection = this.#connection;
     if (!connection)
       throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
-    this.#awaitingTurn += 1;
+    this.#inHand += 1;
     try {
       const turn = takeTurn(this.#pace, this.#allowance(), clock.now(), Math.random());
       this.#pace = turn.pace;
@@ -143,10 +143,10 @@ export class Line {
       if (connection !== this.#connection) {
         throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
       }
+      await connection.sender.send(delivery, signal);
     } finally {
-      this.#awaitingTurn -= 1;
+      this.#inHand -= 1;
     }
-    await connection.sender.send(delivery, signal);
     this.#sentToday = this.#sent() + 1;
     memory.keepSent(
       { sessionId: session.id, phone: delivery.to, at: clock.now(), before: wroteAt },

@@ -81,11 +81,6 @@ export class Sender {
     options.socket.ws.on('CB:ack,class:message', this.#onAck);
   }
 
-  /** Messages that wait for their turn or for their acknowledgement. */
-  get inHand(): number {
-    return this.#jobs.size;
-  }
-
   /** Whether the latest messages stayed without any answer. */
   get isSilent(): boolean {
     return this.#unacknowledged >= SILENT_AFTER;

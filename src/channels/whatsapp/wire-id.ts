@@ -2,7 +2,7 @@ import { bytesOfId, idFromBytes } from '../../lib/id.ts';
 
 /** What the ids of linked devices begin with. */
 const PREFIX = '3EB0';
-const FORM = /^3EB0[0-7][0-9A-F]{11}7[0-9A-F]{3}[89AB][0-9A-F]{15}$/;
+const FORM = /^3EB0[0-9A-F]{12}7[0-9A-F]{3}[89AB][0-9A-F]{15}$/;
 
 /**
  * The id under which WhatsApp knows a message of the outbox: the 32 hex digits of its UUID after a prefix. So a
