@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { WotpEvent } from './types.ts';
@@ -8,6 +9,9 @@ export interface EventRecorder {
   /** Deletes up to `limit` events from before `time` (Unix ms), the oldest first; resolves to how many went. */
   forget(trx: Transaction, time: number, limit: number): Promise<number>;
 }
+
+/** So many of the oldest events are looked at for those that are over; what was brought along is not in order. */
+const OLDEST_ROWS = 5_000;
 
 export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   interface Row {
@@ -36,10 +40,16 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
       .where('seq', 'in', (eb) =>
         eb
           .selectFrom(
-            eb.selectFrom('events').select(['seq', 'at']).orderBy('seq').limit(value('limit')).as('oldest'),
+            eb
+              .selectFrom('events')
+              .select(['seq', 'at'])
+              .orderBy('seq')
+              .limit(sql.lit(OLDEST_ROWS))
+              .as('oldest'),
           )
           .select('oldest.seq')
-          .where('oldest.at', '<', value('before')),
+          .where('oldest.at', '<', value('before'))
+          .limit(value('limit')),
       )
       .where('seq', '<', (eb) => eb.selectFrom('events').select(eb.fn.max('seq').as('newest')))
       .returning('seq'),

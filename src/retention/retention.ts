@@ -62,10 +62,7 @@ export function retention(deps: {
     const answers = await database.transaction((trx) => forgetAnswers(trx, PORTION.answers));
     return {
       purged: { verifications: verifications.count, messages: verifications.messages, events: eventCount },
-      more:
-        verifications.count === PORTION.verifications ||
-        eventCount === PORTION.events ||
-        answers === PORTION.answers,
+      more: verifications.count === PORTION.verifications || eventCount > 0 || answers === PORTION.answers,
     };
   }
 
