@@ -51,9 +51,9 @@ async function setUp({ numbers = 1, pacing = {} }: { numbers?: 1 | 2; pacing?: P
   const directory = numberDirectory(database, clock);
   const optOuts = suppression(database);
   const receipts: string[] = [];
-  const makeChannel = async () => {
+  const makeChannel = async (before: { isReady: false } | undefined = undefined) => {
     const channel = new WhatsAppChannel({
-      sessions: { ...linked, all: () => sessions },
+      sessions: { ...linked, all: () => (before ? [] : sessions), ...before },
       suppression: optOuts,
       directory,
       checkNumbers: true,
@@ -406,6 +406,14 @@ describe('a lost connection', () => {
     sessions[0]!.enter(state);
     expect(channel.waitReason).toBe(reason);
   });
+});
+
+test('says nothing of the numbers before they have been read after a start', async () => {
+  const { makeChannel } = await setUp();
+  const starting = await makeChannel({ isReady: false });
+  onTestFinished(() => starting.stop());
+  expect(starting.waitReason).toBeUndefined();
+  expect(starting.capabilities.concurrency).toBe(0);
 });
 
 describe('several numbers', () => {

@@ -77,6 +77,7 @@ export class WhatsAppSessions implements Sessions {
   readonly #background: Periodic[];
   #endQuiet: (() => void) | undefined;
   #isStarted = false;
+  #isReady = false;
   #isStopped = false;
 
   constructor(options: WhatsAppSessionsOptions) {
@@ -93,6 +94,10 @@ export class WhatsAppSessions implements Sessions {
     if (!database.isExclusive) {
       this.#background.push(periodic('leases of sessions', LEASE_CHECK_MS, () => this.#checkLeases()));
     }
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   all(): readonly Session[] {
@@ -136,6 +141,7 @@ export class WhatsAppSessions implements Sessions {
     if (this.#options.mockMode) return;
     this.#isStarted = true;
     for (const stored of this.#known.values()) await this.#startDriving(stored);
+    this.#isReady = true;
     for (const work of this.#background) work.start();
     if (
       this.#options.pairingDigits !== undefined &&
