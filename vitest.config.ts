@@ -19,8 +19,6 @@ const WITHOUT_A_DATABASE = [
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
   'test/integration/{backup,compaction,crash,data-commands,file-format,kill,master-key-rotation,whatsapp-crash}.test.ts',
-  // About sockets, whose times a second engine would only blur.
-  'src/channels/whatsapp/{channel,sessions}.test.ts',
 ];
 
 export default defineConfig({
