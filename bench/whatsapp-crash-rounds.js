@@ -1,12 +1,13 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuiltServer } from './built-server.js';
 import { inParallel, openFile, until } from './crash-rounds.js';
 import { ensureBuilt } from './ensure-built.js';
+import { runOn } from './local-postgres.js';
 
 /** @typedef {import('../test/support/fake-whatsapp/server.ts').FakeWhatsApp} FakeWhatsApp */
 /** @typedef {import('../test/support/fake-whatsapp/linked-device.ts').LinkedDevice} LinkedDevice */
@@ -26,6 +27,12 @@ const RECEIPT_MAX_MS = 80;
 const CHECKED = 20;
 /** An outage may last as long as the longest wait between two attempts that these rounds can come to, in ms. */
 const OUTAGE_MAX_MS = 90_000;
+/** With several nodes: for how long a dead one keeps a number and its messages, and how often the others look, in ms. */
+const NUMBER_LEASE_MS = 30_000;
+const MESSAGE_LEASE_MS = 60_000;
+const LOOK_MS = 5_000;
+/** What a start of the connection takes beside, on a busy machine, in ms. */
+const CONNECT_MAX_MS = 15_000;
 /** In place of a cut: how WhatsApp itself may end a connection that comes back. */
 const CLOSES = [428, 503, 515];
 
@@ -43,8 +50,9 @@ const SETTINGS = {
 /**
  * The built server with one linked number, sending to a fake WhatsApp, while at random moments its connection is
  * dropped and its process is killed. When every message has ended, each accepted send must be on its phone exactly once
- * or be reported expired, readable, and every change of a message must have its event. Throws an AssertionError at the
- * first promise that is broken, and then leaves the data folder for inspection.
+ * or be reported expired, readable, and every change of a message must have its event. On PostgreSQL there are two
+ * servers, and the one that drives the number is killed: the other has to take it over within the time of the lease.
+ * Throws an AssertionError at the first promise that is broken, and then leaves the data folder for inspection.
  * @param {{
  *   startFake: () => Promise<FakeWhatsApp>,
  *   sends: number,
@@ -52,16 +60,18 @@ const SETTINGS = {
  *   drops: number,
  *   kills: number,
  *   say: (line: string) => void,
+ *   postgres?: { url: string, waitForLeases: boolean } | undefined,
  * }} options
+ *   waitForLeases: whether what the dead node held is waited for as long as it takes; otherwise it is freed at once
  */
-export async function runWhatsAppCrash({ startFake, sends, numbers, drops, kills, say }) {
+export async function runWhatsAppCrash({ startFake, sends, numbers, drops, kills, say, postgres }) {
   await ensureBuilt();
   const [{ wireIdOf }, whatsapp] = await Promise.all([
     import(new URL('../dist/channels/whatsapp/wire-id.js', import.meta.url).href),
     startFake(),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-crash-'));
-  const run = new WhatsAppCrash({ dir, whatsapp, numbers, wireIdOf });
+  const run = new WhatsAppCrash({ dir, whatsapp, numbers, wireIdOf, postgres });
   const startedAt = performance.now();
   const tell = (/** @type {string} */ line) =>
     say(`${((performance.now() - startedAt) / 1000).toFixed(0)} s: ${line}`);
@@ -71,7 +81,7 @@ export async function runWhatsAppCrash({ startFake, sends, numbers, drops, kills
     tell(`${run.accepted.length} sends accepted`);
     tell(await run.allEnded());
     tell(await run.sessionsWork());
-    tell(await run.stopAndCheckFile());
+    tell(await run.stopAndLookInside());
   } catch (error) {
     say(`The data folder is kept: ${dir}`);
     throw error;
@@ -108,15 +118,27 @@ class WhatsAppCrash {
   #phones;
   #wireIdOf;
   #secrets = { masterKey: randomBytes(32).toString('hex'), password: randomBytes(16).toString('hex') };
-  /** @type {BuiltServer | undefined} */
-  #server;
+  #postgres;
+  /** One server; two of them on PostgreSQL. @type {BuiltServer[]} */
+  #nodes = [];
+  /** Those that are killed and not started again yet. @type {Set<BuiltServer>} */
+  #dead = new Set();
   #asked = 0;
   /** Every send that was answered with a 2xx. @type {Send[]} */
   accepted = [];
 
-  /** @param {{ dir: string, whatsapp: FakeWhatsApp, numbers: number, wireIdOf: (id: string) => string }} parts */
-  constructor({ dir, whatsapp, numbers, wireIdOf }) {
+  /**
+   * @param {{
+   *   dir: string,
+   *   whatsapp: FakeWhatsApp,
+   *   numbers: number,
+   *   wireIdOf: (id: string) => string,
+   *   postgres: { url: string, waitForLeases: boolean } | undefined,
+   * }} parts
+   */
+  constructor({ dir, whatsapp, numbers, wireIdOf, postgres }) {
     this.#dir = dir;
+    this.#postgres = postgres;
     this.#whatsapp = whatsapp;
     this.#wireIdOf = wireIdOf;
     this.#phones = Array.from({ length: numbers }, (_, i) => {
@@ -129,7 +151,8 @@ class WhatsAppCrash {
 
   /** Starts the server over an empty folder and links the number. */
   async link() {
-    const server = await this.#start();
+    const server = await this.#start(0);
+    if (this.#postgres) await this.#start(1);
     const { status, body } = await server.callAsAdmin('POST', 'bot/sessions', { name: 'crash' });
     assert.equal(status, 201, JSON.stringify(body));
     const path = `bot/sessions/${body.data.id}/qr`;
@@ -140,6 +163,11 @@ class WhatsAppCrash {
     });
     await this.#whatsapp.phone(OWN).scanQr(qr.body.data.qr);
     await this.#isOnline();
+    // A node that does not drive the number looks every few seconds for those that are linked.
+    await until('every node knows that a number is linked', async () => {
+      const answers = await Promise.all(this.#nodes.map((node) => node.call('GET', 'otp/status')));
+      return answers.every(({ body: { data } }) => data.connected);
+    });
     this.#device.acks = () => ({ delayMs: randomInt(0, ACK_MAX_MS) });
     this.#device.answers = () => ({ delayMs: randomInt(0, ANSWER_MAX_MS) });
   }
@@ -161,7 +189,7 @@ class WhatsAppCrash {
         // A purpose of its own, as a second send for the same would be a retry of the first.
         const body = { phone: phone?.number, purpose: `p${this.#asked}` };
         // A send that the kill cut off was not answered; nothing is promised of it.
-        const answer = await this.#server?.call('POST', 'otp/send', body).catch(() => undefined);
+        const answer = await this.#callPost('otp/send', body).catch(() => undefined);
         if (answer === undefined) continue;
         assert.equal(answer.status, 201, JSON.stringify(answer.body));
         const { id, messageId } = answer.body.data;
@@ -194,7 +222,7 @@ class WhatsAppCrash {
         });
         return ended.size === this.accepted.length;
       },
-      6 * OUTAGE_MAX_MS,
+      6 * OUTAGE_MAX_MS + MESSAGE_LEASE_MS,
     );
     const shown = this.#shown();
     const count = { once: 0, expired: 0 };
@@ -237,47 +265,55 @@ class WhatsAppCrash {
     return `${this.#phones.length} phones can be written to, ${CHECKED} have written back, no copy was unreadable`;
   }
 
-  /** Stops the server and looks into its file. */
-  async stopAndCheckFile() {
-    await this.#server?.stop();
-    this.#server = undefined;
-    const sqlite = openFile(join(this.#dir, 'wotp.wodb'), this.#secrets.masterKey);
-    try {
-      const messages = /** @type {{ id: string, status: string, timeline: string }[]} */ (
-        sqlite.prepare('select id, status, timeline from messages').all()
-      );
-      const events = sqlite
-        .prepare(`select type from events where message_id = ? and type like 'message.%' order by seq`)
-        .pluck();
-      for (const { id, status, timeline } of messages) {
-        const states = JSON.parse(timeline).map((/** @type {[number, string]} */ [, state]) => state);
-        const told = events.all(id).map((type) => String(type).replace('message.', ''));
-        assert.deepEqual(told, states, `the events of ${id} are not its changes`);
-        assert.equal(states.at(-1), status);
-      }
-      const stored = new Set(messages.map(({ id }) => id));
-      for (const { messageId } of this.accepted)
-        assert.ok(stored.has(messageId), `${messageId} is not stored`);
-      const received = sqlite.prepare(`select count(*) from events where type = 'message.received'`).pluck();
-      assert.equal(received.get(), Math.min(CHECKED, this.#phones.length), 'an answer of a phone was lost');
-      const session = sqlite.prepare('select state from whatsapp_sessions').pluck().get();
-      const last = sqlite
-        .prepare(
-          `select data from events where type like 'bot.%' and type not in ('bot.operated', 'bot.qr') order by seq desc limit 1`,
-        )
-        .pluck()
-        .get();
-      assert.equal(JSON.parse(String(last)).state, session, 'the last change of the session has no event');
-      const unconfirmed = messages.filter(({ status }) => status === 'sent').length;
-      return `${messages.length} messages in the database, every change of theirs with its event; ${unconfirmed} without a receipt that a kill took`;
-    } finally {
-      sqlite.close();
+  /** Stops the servers and looks into their database. */
+  async stopAndLookInside() {
+    for (const node of this.#nodes) await node.stop();
+    const query = this.#openDatabase();
+    const messages = await query('select id, status, timeline from messages');
+    const events = await query(
+      'select type, message_id, data from events where message_id is not null order by seq',
+    );
+    /** @type {Map<string, string[]>} */
+    const told = new Map(messages.map(({ id }) => [id, []]));
+    for (const { type, message_id } of events) told.get(message_id)?.push(type.replace('message.', ''));
+    for (const { id, status, timeline } of messages) {
+      const states = JSON.parse(timeline).map((/** @type {[number, string]} */ [, state]) => state);
+      assert.deepEqual(told.get(id), states, `the events of ${id} are not its changes`);
+      assert.equal(states.at(-1), status);
     }
+    for (const { messageId } of this.accepted) assert.ok(told.has(messageId), `${messageId} is not stored`);
+    const received = await query(`select data from events where type = 'message.received'`);
+    assert.equal(received.length, Math.min(CHECKED, this.#phones.length), 'an answer of a phone was lost');
+    const [session] = await query('select state from whatsapp_sessions');
+    const [change] = await query(
+      `select data from events where type in ('bot.connected', 'bot.disconnected', 'bot.state_changed') order by seq desc limit 1`,
+    );
+    assert.equal(
+      JSON.parse(change?.data).state,
+      session?.state,
+      'the last change of the session has no event',
+    );
+    const unconfirmed = messages.filter(({ status }) => status === 'sent').length;
+    return `${messages.length} messages in the database, every change of theirs with its event; ${unconfirmed} without a receipt that a kill took`;
+  }
+
+  /** @returns {(sql: string) => Promise<any[]>} */
+  #openDatabase() {
+    const { url } = this.#postgres ?? {};
+    if (url !== undefined) return (sql) => runOn(url, sql);
+    return async (sql) => {
+      const sqlite = openFile(join(this.#dir, 'node-0', 'wotp.wodb'), this.#secrets.masterKey);
+      try {
+        return sqlite.prepare(sql).all();
+      } finally {
+        sqlite.close();
+      }
+    };
   }
 
   /** Ends whatever still runs. */
   async end() {
-    await this.#server?.kill();
+    await Promise.all(this.#nodes.map((node) => node.kill()));
   }
 
   /** @returns {LinkedDevice} */
@@ -285,12 +321,53 @@ class WhatsAppCrash {
     return this.#whatsapp.linked(OWN);
   }
 
-  async #start() {
-    this.#server = await BuiltServer.start(this.#dir, this.#secrets, this.#server?.apiKey, {
+  /** @param {number} index */
+  async #start(index) {
+    const dir = join(this.#dir, `node-${index}`);
+    mkdirSync(dir, { recursive: true });
+    const node = await BuiltServer.start(dir, this.#secrets, this.#nodes[0]?.apiKey, {
       ...SETTINGS,
       BOT_SOCKET_URL: this.#whatsapp.url,
+      ...(this.#postgres && { DATABASE_URL: this.#postgres.url }),
     });
-    return this.#server;
+    this.#nodes[index] = node;
+    return node;
+  }
+
+  /** The node that drives the number. */
+  async #driver() {
+    for (const node of this.#nodes) {
+      const { body } = await node.callAsAdmin('GET', 'bot/sessions');
+      if (body.data[0].health !== null) return node;
+    }
+    return undefined;
+  }
+
+  /** Kills the server, or of two the one that drives the number, and starts it again. @param {(line: string) => void} tell @param {number} ahead */
+  async #kill(tell, ahead) {
+    const victim = this.#nodes.length === 1 ? this.#nodes[0] : await this.#driver();
+    assert.ok(victim);
+    const { logins } = this.#device;
+    this.#dead.add(victim);
+    await victim.kill();
+    if (!this.#postgres) {
+      tell(`killed with ${ahead} messages on their way`);
+      await this.#start(0);
+      return;
+    }
+    const killedAt = performance.now();
+    if (!this.#postgres.waitForLeases) {
+      await runOn(this.#postgres.url, 'update whatsapp_sessions set lease_until = 0');
+      await runOn(this.#postgres.url, `update messages set due_at = 0 where status = 'sending'`);
+    }
+    await this.#whatsapp.until(
+      () => this.#device.logins > logins && this.#device.online,
+      NUMBER_LEASE_MS + LOOK_MS + CONNECT_MAX_MS,
+    );
+    const seconds = ((performance.now() - killedAt) / 1000).toFixed(1);
+    tell(`node killed with ${ahead} messages on their way; the other had the number after ${seconds} s`);
+    await this.#start(this.#nodes.indexOf(victim));
+    this.#dead.delete(victim);
   }
 
   #isOnline() {
@@ -305,12 +382,7 @@ class WhatsAppCrash {
     // At any point of the way of a message, and not right after an answer.
     await new Promise((resolve) => setTimeout(resolve, randomInt(0, 60)));
     const ahead = this.accepted.length - this.#shownCount();
-    if (kind === 'kill') {
-      await this.#server?.kill();
-      tell(`killed with ${ahead} messages on their way`);
-      await this.#start();
-      return;
-    }
+    if (kind === 'kill') return this.#kill(tell, ahead);
     const close = randomInt(0, 2) === 0 ? undefined : CLOSES[randomInt(0, CLOSES.length)];
     // Where the last blow has not healed yet, there is nothing to cut.
     await this.#isOnline();
@@ -353,13 +425,17 @@ class WhatsAppCrash {
 
   /** @param {string} path */
   #call(path) {
-    assert.ok(this.#server);
-    return this.#server.call('GET', path);
+    return this.#anyNode().call('GET', path);
   }
 
   /** @param {string} path @param {object} body */
   #callPost(path, body) {
-    assert.ok(this.#server);
-    return this.#server.call('POST', path, body);
+    return this.#anyNode().call('POST', path, body);
+  }
+
+  #anyNode() {
+    const alive = this.#nodes.filter((node) => !this.#dead.has(node));
+    const nodes = alive.length > 0 ? alive : this.#nodes;
+    return /** @type {BuiltServer} */ (nodes[randomInt(0, nodes.length)]);
   }
 }
