@@ -258,6 +258,7 @@ export class LinkedSession implements Session {
   /** Takes over credentials that `auth.replace` has just stored. */
   async adopt(): Promise<void> {
     await this.#auth.open();
+    this.#devices.flushAll();
     const phone = phoneOf(this.#auth.creds.me?.id);
     const now = this.#clock.now();
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
@@ -418,6 +419,8 @@ export class LinkedSession implements Session {
     attempt.qr = undefined;
     this.#pairingCode = undefined;
     this.#watch(attempt);
+    // Among the devices that are remembered is the one that was logged out, for which there are no keys any more.
+    this.#devices.flushAll();
     this.#auth.saveCreds();
     const now = this.#clock.now();
     const phone = phoneOf(this.#auth.creds.me?.id);
