@@ -167,6 +167,20 @@ describe('a message', () => {
     expect(phones.flatMap(({ unreadable }) => unreadable)).toEqual([]);
   });
 
+  test('gives the recipient the token to write back with once, and not with every message', async () => {
+    const { send, clock } = await setUp();
+    // The client looks at the machine's clock for this.
+    clock.set(Date.now());
+    const phone = newPhone();
+    const before = queriesOf().privacy ?? 0;
+    for (const text of ['first', 'second', 'third']) {
+      await send(phone.number, text);
+      await whatsapp.until(() => phone.messages.some((message) => message.text === text));
+      await settle();
+    }
+    expect(queriesOf().privacy! - before).toBe(1);
+  });
+
   test('to a person with several devices can be read on each', async () => {
     const { send } = await setUp();
     const phone = newPhone({ devices: 3 });
