@@ -27,6 +27,7 @@ import {
   pendingFor,
   SENDS_MAX,
   sendsOf,
+  withMessageAt,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
 import { limitDesk } from './limit-desk.ts';
@@ -147,7 +148,7 @@ export function otpService(deps: {
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
     return toVerification(
       { ...row, sends: JSON.stringify(all), channel },
-      { ...destination, sentAt: [...destination.sentAt, now] },
+      withMessageAt(destination, now),
       'queued',
     );
   }
@@ -233,6 +234,7 @@ export function otpService(deps: {
       const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
       const id = newId('ver', now);
       const messageId = newId('msg', now);
+      const { code_mac, key_version } = secrets.macFor(id, code.toUpperCase());
       const row: VerificationRow = {
         id,
         project_id: request.projectId,
@@ -242,7 +244,8 @@ export function otpService(deps: {
         channel,
         status: 'pending',
         reason: null,
-        ...secrets.macFor(id, code.toUpperCase()),
+        code_mac,
+        key_version,
         code_length,
         attempts: 0,
         sends: JSON.stringify([[now, messageId]] satisfies Send[]),
@@ -258,8 +261,8 @@ export function otpService(deps: {
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
       const body = text.body ?? defaultMessage(expiryMinutes);
       await enqueue(trx, row, { id: messageId, code, body, channel });
-      const sent = { ...destination, sentAt: [...destination.sentAt, now] };
-      return { verification: toVerification(row, sent, 'queued'), retried: false };
+      const verification = toVerification(row, withMessageAt(destination, now), 'queued');
+      return { verification, retried: false };
     },
 
     /** Sends the same code again. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED. */
