@@ -119,8 +119,16 @@ export function otpService(deps: {
     row: VerificationRow,
     message: { id: string; code: string; body: string; channel: ChannelName },
   ): Promise<void> {
-    const { id: verificationId, project_id: projectId, phone, expires_at: expiresAt } = row;
-    return messages.enqueue(trx, { ...message, projectId, verificationId, phone, expiresAt });
+    return messages.enqueue(trx, {
+      id: message.id,
+      projectId: row.project_id,
+      verificationId: row.id,
+      phone: row.phone,
+      channel: message.channel,
+      body: message.body,
+      code: message.code,
+      expiresAt: row.expires_at,
+    });
   }
 
   /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
