@@ -30,6 +30,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'wodb',
+          globalSetup: 'test/support/template-folder.ts',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.js'],
           exclude: ON_POSTGRES_ONLY,
         },
@@ -46,6 +47,7 @@ export default defineConfig({
       },
     ],
     pool: 'forks',
+    setupFiles: 'test/support/remembered-keys.ts',
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -67,6 +67,10 @@ const sendBody = z.strictObject({
     example: '{{code}} is your Example code.',
   }),
   channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
+  email: z.email().max(254).optional().meta({
+    description: 'Where the channel `email` sends. Other channels make no use of it.',
+    example: 'ayu@example.com',
+  }),
   expiryMinutes: z.int().min(1).max(60).optional().meta({
     description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
     example: 5,
@@ -205,7 +209,7 @@ export function otpRoutes(
       },
     },
     async (request, reply) => {
-      const { projectId: _named, ...wanted } = request.body;
+      const { projectId: _named, email: _otherChannel, ...wanted } = request.body;
       const answer = await runOnce(request, reply, async (trx) => {
         const { verification, retried } = await otp.send(trx, { ...wanted, projectId: request.projectId });
         const data = toAnswer(verification);

@@ -7,7 +7,9 @@ import { loadConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { ENGINE } from './engine.ts';
 import { createPostgres, type TestPostgres } from './postgres.ts';
+import { copyTemplateTo } from './template-folder.ts';
 import { type TestClock, testClock } from './test-clock.ts';
+import { MASTER_KEY } from './wodb.ts';
 
 /** An answer over real HTTP. */
 export interface Answer {
@@ -46,15 +48,13 @@ export interface TestAppOptions {
   /** Settings beside the defaults of the tests. */
   env?: Record<string, string>;
   clock?: Clock;
-  /** The folder of an earlier run. */
+  /** A folder of one's own, such as that of an earlier run; a copy of the template is made when absent. */
   dir?: string;
   key?: string;
   adminPassword?: string;
   /** A server on whose PostgreSQL database this one works too, with a folder of its own. */
   sharing?: TestApp;
 }
-
-const MASTER_KEY = 'a master key of the tests, long enough';
 
 /** The PostgreSQL database that a data folder belongs to. */
 const databases = new Map<string, TestPostgres>();
@@ -69,6 +69,9 @@ async function postgresOf(dir: string): Promise<TestPostgres> {
  */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'wotp-test-'));
+  // With a key of its own a server begins from nothing.
+  const ownsDatabase = ENGINE === 'wodb' && options.dir === undefined;
+  if (ownsDatabase && options.env?.DB_MASTER_KEY === undefined) copyTemplateTo(dir);
   const clock = options.clock ?? testClock();
   const logLines: string[] = [];
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
