@@ -59,8 +59,8 @@ export interface TestAppOptions {
 /** The PostgreSQL database that a data folder belongs to. */
 const databases = new Map<string, TestPostgres>();
 
-async function postgresOf(dir: string): Promise<TestPostgres> {
-  return databases.get(dir) ?? (await createPostgres());
+async function postgresOf(dir: string, ownKey: boolean): Promise<TestPostgres> {
+  return databases.get(dir) ?? (await createPostgres({ ownKey }));
 }
 
 /**
@@ -70,12 +70,12 @@ async function postgresOf(dir: string): Promise<TestPostgres> {
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'wotp-test-'));
   // With a key of its own a server begins from nothing.
-  const ownsDatabase = ENGINE === 'wodb' && options.dir === undefined;
-  if (ownsDatabase && options.env?.DB_MASTER_KEY === undefined) copyTemplateTo(dir);
+  const ownKey = options.env?.DB_MASTER_KEY !== undefined;
+  if (ENGINE === 'wodb' && options.dir === undefined && !ownKey) copyTemplateTo(dir);
   const clock = options.clock ?? testClock();
   const logLines: string[] = [];
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
-  const postgres = ENGINE === 'postgres' ? await postgresOf(options.sharing?.dir ?? dir) : undefined;
+  const postgres = ENGINE === 'postgres' ? await postgresOf(options.sharing?.dir ?? dir, ownKey) : undefined;
   if (postgres) databases.set(dir, postgres);
   const engine = postgres && { DATABASE_URL: postgres.url, DB_MASTER_KEY: MASTER_KEY };
   const env = { NODE_ENV: 'test', PORT: '0', DATA_DIR: dir, ...engine, ...options.env };
