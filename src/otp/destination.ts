@@ -103,6 +103,19 @@ export function attemptsRemaining(
   return Math.max(0, Math.min(maxAttempts - row.attempts, budgetOf(destination, row, now).remaining));
 }
 
+/** The guesses that are used up when none is left: those of the phone, or else of the verification alone. */
+export function guessQuota(
+  destination: Destination,
+  row: Pick<VerificationRow, 'code_length' | 'client_ip' | 'created_at' | 'expires_at'>,
+  maxAttempts: number,
+  now: number,
+): { quota: number; windowMs: number } {
+  const { remaining, quota } = budgetOf(destination, row, now);
+  return remaining === 0
+    ? { quota, windowMs: BUDGET_WINDOW_MS }
+    : { quota: maxAttempts, windowMs: row.expires_at - row.created_at };
+}
+
 /** When a send that begins a new verification is allowed (Unix ms). */
 export function nextSendAt(destination: Destination, limits: PhoneLimits): number {
   return nextMessageAt(destination.sentAt, limits);

@@ -7,7 +7,7 @@ import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
-import type { PhoneLimits } from '../limits/phone-limits.ts';
+import { fullWindow, type PhoneLimits } from '../limits/phone-limits.ts';
 import type { MessageService } from '../messages/service.ts';
 import type { MessageRef, MessageStatus } from '../messages/types.ts';
 import { codeCheck } from './check.ts';
@@ -30,6 +30,7 @@ import {
   withMessageAt,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
+import { BUDGET_WINDOW_MS } from './guess-budget.ts';
 import { limitDesk } from './limit-desk.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
@@ -113,6 +114,18 @@ export function otpService(deps: {
     return toVerification(row, destination, newest?.status ?? 'expired');
   }
 
+  /** Nothing is sent to a phone whose guesses are used up. */
+  function refuseWithoutGuesses(
+    destination: Destination,
+    guesser: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+    now: number,
+  ): void {
+    const { remaining, quota } = budgetOf(destination, guesser, now);
+    if (remaining > 0) return;
+    const nextSendAt = nextFreeSendAt(destination, guesser, phoneLimits, now);
+    throw guessesSpent(nextSendAt, now, { quota, windowMs: BUDGET_WINDOW_MS });
+  }
+
   /** Puts a message with the verification's code into the outbox. */
   function enqueue(
     trx: Transaction,
@@ -141,7 +154,11 @@ export function otpService(deps: {
     const now = clock.now();
     const sends = sendsOf(row);
     const allowedAt = nextRetryAt(destination, row, phoneLimits);
-    if (allowedAt > now || sends.length >= SENDS_MAX) throw tooSoon(allowedAt, now);
+    if (sends.length >= SENDS_MAX) {
+      throw tooSoon(allowedAt, now, { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at });
+    }
+    if (allowedAt > now)
+      throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
     const [, previousId] = sends.at(-1)!;
     const previous = await messages.open(trx, previousId);
     if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
@@ -223,9 +240,7 @@ export function otpService(deps: {
         ? pending.code_length
         : (text.code?.length ?? request.length ?? rules.length);
       const guesser = { code_length, client_ip };
-      if (budgetOf(destination, guesser, now).remaining === 0) {
-        throw guessesSpent(nextFreeSendAt(destination, guesser, phoneLimits, now), now);
-      }
+      refuseWithoutGuesses(destination, guesser, now);
       if (isRetry) {
         const verification = await sendAgain(trx, pending, destination, {
           channel,
@@ -236,7 +251,8 @@ export function otpService(deps: {
       }
 
       const allowedAt = nextSendAt(destination, phoneLimits);
-      if (allowedAt > now) throw tooSoon(allowedAt, now);
+      if (allowedAt > now)
+        throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
       if (pending) await ender.end(trx, pending, 'canceled', 'superseded');
 
       const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
@@ -278,9 +294,7 @@ export function otpService(deps: {
       const { row, destination, status } = await findAlone(trx, projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       const now = clock.now();
-      if (budgetOf(destination, row, now).remaining === 0) {
-        throw guessesSpent(nextFreeSendAt(destination, row, phoneLimits, now), now);
-      }
+      refuseWithoutGuesses(destination, row, now);
       return sendAgain(trx, row, destination, { channel: row.channel as ChannelName });
     },
 

@@ -10,8 +10,7 @@ import { projectService } from '../../src/projects/service.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
-
-const MASTER_KEY = 'a master key of the tests, long enough';
+import { MASTER_KEY } from './wodb.ts';
 
 /** Sessions over a database of their own, talking to a fake WhatsApp, with a clock that the test moves. */
 export interface SessionsUnderTest {
