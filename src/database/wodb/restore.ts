@@ -11,10 +11,11 @@ import { examineFile } from './examine.ts';
 import { createFileKey } from './file-key.ts';
 import { writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
-import { readManifest, timeStamp } from './manifest.ts';
+import { readManifest } from './manifest.ts';
 import { bringUpToDate } from './open.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { finishReplacement, isBeingReplaced, replaceDatabase } from './replace.ts';
+import { replacedPath } from './replaced.ts';
 import { removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';
 
 /** A restore that was done. */
@@ -90,7 +91,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
       writePrivateFile(keptKey, `${target}\n`);
       alongside.push({ from: keptKey, to: options.masterKeyPath });
     }
-    const keepAsideAs = freeName(`${path}.replaced-${timeStamp(options.now)}`);
+    const keepAsideAs = replacedPath(path, options.now);
     replaceDatabase({ path, draft: final.draft, keepAsideAs, alongside });
     removeDrafts();
     return {
@@ -205,13 +206,6 @@ async function underMasterKey(masterKey: string, path: string, fileKey: FileKey)
   await vacuumInto({ path, fileKey, draft: other.draft, draftKey: other.fileKey });
   await checked(path, other.draft, other.fileKey);
   return other;
-}
-
-function freeName(name: string): string {
-  for (let again = 1; ; again++) {
-    const free = again === 1 ? name : `${name}-${again}`;
-    if (!existsSync(free) && !existsSync(`${free}-wal`)) return free;
-  }
 }
 
 function explained(error: unknown, file: string): unknown {
