@@ -270,13 +270,14 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
-    databaseRoutes(server, maintenance);
+    databaseRoutes(server, { maintenance, runLongOnce: once.runLongOnce });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
     suppressionRoutes(server, { suppression: optOuts, database, events, readPhone: readAnyPhone });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
-    if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
+    if (!config.server.isProduction)
+      demoRoutes(server, { database, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
     await serveDocs(server);
     await servePages(server);

@@ -52,6 +52,11 @@ export function firstIdAt(prefix: IdPrefix, time: number): string {
   return `${prefix}_${encode(bytes)}`;
 }
 
+/** When an id of this kind was made (Unix ms). Throws when it is not an id of this kind. */
+export function timeOfId(prefix: IdPrefix, id: string): number {
+  return bytesOfId(prefix, id).readUIntBE(0, 6);
+}
+
 /** Whether `value` has the form of an id of this kind. */
 export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && SUFFIX_FORM.test(value.slice(prefix.length + 1));

@@ -11,15 +11,6 @@ type NewVerificationRow = Omit<VerificationRow, 'attempts' | 'verified_at' | 're
 /** A message of a verification: when it was put into the outbox (Unix ms) and its id. */
 export type Send = [at: number, messageId: string];
 
-/** What a list is narrowed by. */
-interface VerificationFilter {
-  destination?: string;
-  purpose?: string;
-  status?: string;
-  createdFrom?: string;
-  createdBefore?: string;
-}
-
 /** The verifications as they are stored; every query carries the project. */
 export interface VerificationRepository {
   insert(trx: Transaction, row: NewVerificationRow): Promise<void>;
@@ -54,12 +45,6 @@ export interface VerificationRepository {
   due(executor: Executor, now: number, limit: number): Promise<VerificationRow[]>;
   /** Deletes the oldest that have ended and have an id below `before`, up to `limit`; resolves to what they were. */
   removeEnded(trx: Transaction, before: string, limit: number): Promise<VerificationRow[]>;
-  list(
-    projectId: string,
-    filter: VerificationFilter,
-    now: number,
-    page: { before?: string; limit: number },
-  ): Promise<VerificationRow[]>;
   /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
   counts(projectId: string, firstId: string): Promise<Record<string, number>>;
 }
@@ -205,32 +190,6 @@ export function verificationRepository(database: Database): VerificationReposito
     },
     due: (executor, now, limit) => due(executor, { now, limit }),
     removeEnded: (trx, before, limit) => removeEnded(trx, { before, limit }),
-    async list(projectId, filter, now, { before, limit }) {
-      let query = database.reader.selectFrom('verifications').selectAll();
-      if (filter.destination) {
-        query = query.where('project_id', '=', projectId).where('destination', '=', filter.destination);
-      } else {
-        // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
-        query = query.where(sql`project_id || ''`, '=', projectId);
-      }
-      if (filter.purpose) query = query.where('purpose', '=', filter.purpose);
-      if (filter.createdFrom) query = query.where('id', '>=', filter.createdFrom);
-      if (filter.createdBefore) query = query.where('id', '<', filter.createdBefore);
-      if (filter.status === 'pending') {
-        query = query.where('status', '=', 'pending').where('expires_at', '>', now);
-      } else if (filter.status === 'expired') {
-        query = query.where((eb) =>
-          eb.or([
-            eb('status', '=', 'expired'),
-            eb.and([eb('status', '=', 'pending'), eb('expires_at', '<=', now)]),
-          ]),
-        );
-      } else if (filter.status) {
-        query = query.where('status', '=', filter.status);
-      }
-      if (before) query = query.where('id', '<', before);
-      return query.orderBy('id', 'desc').limit(limit).execute();
-    },
     async counts(projectId, firstId) {
       const rows = await database.reader
         .selectFrom('verifications')

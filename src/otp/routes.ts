@@ -247,6 +247,8 @@ export function otpRoutes(
       schema: {
         tags,
         summary: 'Verifications, newest first',
+        description:
+          'A page may hold fewer than `limit`, even none, and have a `page.next` all the same, where filters together find hardly anything.',
         querystring: listQuery,
         response: { 200: page(detailed), ...problems('PHONE_INVALID') },
       },

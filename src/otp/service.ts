@@ -32,6 +32,7 @@ import {
 import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS } from './guess-budget.ts';
 import { limitDesk } from './limit-desk.ts';
+import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
@@ -65,6 +66,7 @@ export function otpService(deps: {
   const { database, keyring, events, messages, clock, rules, readPhone, selectChannel } = deps;
   const { phoneLimits } = rules;
   const repository = verificationRepository(database);
+  const list = verificationList(database);
   const secrets = codeSecrets(keyring);
   const ender = verificationEnder({ repository, events, messages });
   const verify = codeCheck({ ...deps, ...rules, repository, ender, secrets });
@@ -324,30 +326,19 @@ export function otpService(deps: {
     },
 
     /**
-     * A project's verifications, newest first. `from` and `to` are Unix ms; `cursor` is the id after which to go on.
+     * A project's verifications, newest first; `cursor` is the id after which to go on. A page may be short and have a
+     * next one all the same.
      * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED
      */
     async list(
       projectId: string,
-      filter: { phone?: string; purpose?: string; status?: string; from?: number; to?: number },
-      page: { cursor?: string; limit: number },
+      filter: Omit<VerificationFilter, 'destination'> & { phone?: string },
+      { cursor, limit }: { cursor?: string; limit: number },
     ): Promise<{ verifications: Verification[]; next: string | null }> {
-      const { phone, purpose, status, from, to } = filter;
-      const rows = await repository.list(
-        projectId,
-        {
-          destination: phone === undefined ? undefined : readPhone(phone).identity,
-          purpose,
-          status,
-          createdFrom: from === undefined ? undefined : firstIdAt('ver', from),
-          createdBefore: to === undefined ? undefined : firstIdAt('ver', to),
-        },
-        clock.now(),
-        { before: page.cursor, limit: page.limit + 1 },
-      );
-      const shown = rows.slice(0, page.limit);
-      const verifications = await Promise.all(shown.map((row) => view(database.reader, row)));
-      return { verifications, next: rows.length > page.limit ? shown.at(-1)!.id : null };
+      const { phone, ...rest } = filter;
+      const narrowed = phone === undefined ? rest : { ...rest, destination: readPhone(phone).identity };
+      const { rows, next } = await list.page(projectId, narrowed, clock.now(), { before: cursor, limit });
+      return { verifications: await Promise.all(rows.map((row) => view(database.reader, row))), next };
     },
 
     /** How many verifications made since `since` (Unix ms) are in each state. */

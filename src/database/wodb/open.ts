@@ -6,7 +6,7 @@ import { preparedQueries } from '../prepared.ts';
 import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
 import { makeBackup, prepareBackupFolder } from './backup.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
+import { type ConnectionMode, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
 import { createFileKey, fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
@@ -208,6 +208,9 @@ function wodbDatabase(
       // The reader first: while it is open the writer cannot empty the WAL.
       reader.close();
       writer.sqlite.pragma('wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      // Everything that was committed is in the WAL as well, which the next start finds.
+      if (sqliteCode(error) !== 'SQLITE_FULL') throw error;
     } finally {
       writer.close();
       releaseLock();
