@@ -481,6 +481,70 @@ describe('refused new chats (463)', () => {
     expect(known.messages[1]!.from).toBe(sender);
   });
 
+  test('are 3 at most also after 200 were taken, however late the answers; they resume when the lock ends', async () => {
+    const { channel, message, send, device, clock } = await setUp();
+    const strangers = Array.from({ length: 260 }, () => newPhone());
+    const outcomesOf = (phones: typeof strangers) =>
+      Promise.all(
+        phones.map(({ number }) =>
+          channel.send(message(number), new AbortController().signal).then(
+            () => 'sent',
+            (error: SendError) => error.reason,
+          ),
+        ),
+      );
+    const taken = strangers.splice(0, 200);
+    expect(new Set(await outcomesOf(taken))).toEqual(new Set(['sent']));
+
+    let refusals = 0;
+    const endsAt = clock.now() + 10 * MINUTE_MS;
+    device.acks = ({ to }) => {
+      if (taken.some(({ number }) => number === to)) return undefined;
+      refusals += 1;
+      if (refusals === 1) {
+        whatsapp.phone(OWN).restrict({ reachoutTimelock: { endsAt: endsAt / 1000, type: 'BIZ_QUALITY' } });
+      }
+      return { error: 463, delayMs: 100 };
+    };
+    const outcomes = await outcomesOf(strangers);
+    expect(refusals).toBeGreaterThan(0);
+    expect(refusals).toBeLessThanOrEqual(3);
+    expect(outcomes.filter((outcome) => !outcome.startsWith('WHATSAPP_NEW_CHAT'))).toEqual([]);
+    await send(taken[0]!.number, 'still here');
+
+    device.acks = {};
+    await clock.advance(10 * MINUTE_MS - 1);
+    expect((await outcomesOf([newPhone()]))[0]).toContain('WHATSAPP_NEW_CHATS_STOPPED');
+    await clock.advance(1);
+    expect(await outcomesOf([newPhone()])).toEqual(['sent']);
+  });
+
+  test('keep their places when nobody waits for their answers any more', async () => {
+    const { channel, message, device, clock } = await setUp();
+    const opened: string[] = [];
+    device.acks = ({ to }) => {
+      if (!opened.includes(to)) opened.push(to);
+      return { lost: true };
+    };
+    const tries = Array.from({ length: 6 }, () => {
+      const phone = newPhone();
+      phone.on = false;
+      const abort = new AbortController();
+      const outcome = channel.send(message(phone.number), abort.signal).catch((error: unknown) => error);
+      return { abort, outcome };
+    });
+    await whatsapp.until(() => opened.length === 3);
+    for (const { abort } of tries.slice(0, 3)) abort.abort(new Error('took too long'));
+    await settle();
+    expect(opened).toHaveLength(3);
+    await clock.advance(30_000);
+    await whatsapp.until(() => opened.length === 6);
+    for (const { abort, outcome } of tries) {
+      abort.abort(new Error('took too long'));
+      await outcome;
+    }
+  });
+
   test('wait with the reason when there is no other number, and go on by themselves when the lock ends', async () => {
     const { channel, message, failure, device, clock, sessions } = await setUp();
     const strangers = Array.from({ length: 10 }, () => newPhone());
