@@ -15,7 +15,7 @@ import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import { statusText } from './channels/whatsapp/status-text.ts';
 import { suppression } from './channels/whatsapp/suppression.ts';
 import { suppressionRoutes } from './channels/whatsapp/suppression-routes.ts';
-import { messageIdOf } from './channels/whatsapp/wire-id.ts';
+import { messageIdOf, messageIdOfCode } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { openDatabase } from './database/open.ts';
@@ -133,7 +133,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
       agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
       messageText: async (wireId) => {
-        const messageId = messageIdOf(wireId);
+        const [messageId, ofCode] = [messageIdOf(wireId), messageIdOfCode(wireId)];
+        if (ofCode !== undefined) return messages.liveCode(ofCode);
         return messageId === undefined ? undefined : messages.liveText(messageId);
       },
     });
@@ -141,13 +142,14 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const faults = simulatorFaults();
     const optOuts = suppression(database);
     const directory = numberDirectory(database, clock);
-    const { sendRate, sendBurst, dailyCap, warmUp, checkNumbers } = config.bot;
+    const { sendRate, sendBurst, dailyCap, warmUp, codeMessage, checkNumbers } = config.bot;
     const whatsapp = new WhatsAppChannel({
       sessions,
       suppression: optOuts,
       directory,
       checkNumbers,
       pacing: { ratePerSecond: sendRate, burst: sendBurst, dailyCap, warmUp },
+      codeOf: codeMessage ? (messageId) => messages.liveCode(messageId) : undefined,
       database,
       clock,
       log,

@@ -53,6 +53,11 @@ export const botVariables = {
     defaultText: 'true',
     help: 'Let a number begin slowly in the week after it was linked: 50 messages on the first day, twice as many each further one.',
   }),
+  codeMessage: boolean({
+    name: 'BOT_CODE_MESSAGE',
+    defaultText: 'false',
+    help: 'Send the bare code as a second WhatsApp message after the text, easy to copy; it counts as a message of its own for the rate and the cap.',
+  }),
   checkNumbers: boolean({
     name: 'BOT_CHECK_NUMBERS',
     defaultText: 'true',

@@ -66,6 +66,7 @@ describe('defaults', () => {
         sendBurst: 5,
         dailyCap: 5_000,
         warmUp: true,
+        codeMessage: false,
         checkNumbers: true,
         adminNumbers: [],
       },

@@ -21,7 +21,7 @@ export interface Config {
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
   readonly bot: Values<Groups['bot']> & {
-    readonly [K in 'mockMode' | 'usePairingCode' | 'warmUp' | 'checkNumbers']: boolean;
+    readonly [K in 'mockMode' | 'usePairingCode' | 'warmUp' | 'codeMessage' | 'checkNumbers']: boolean;
   };
   readonly simulator: Values<Groups['simulator']>;
   readonly retention: Values<Groups['retention']>;
@@ -71,6 +71,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
       mockMode: bot.mockMode ?? !isProduction,
       usePairingCode: bot.usePairingCode ?? false,
       warmUp: bot.warmUp ?? true,
+      codeMessage: bot.codeMessage ?? false,
       checkNumbers: bot.checkNumbers ?? true,
     },
     simulator,

@@ -111,7 +111,7 @@ export function demoVerifications(
         channel,
         status: last,
         reason,
-        body: defaultMessage(LIFE_MS / MINUTE_MS),
+        body: defaultMessage(LIFE_MS / MINUTE_MS, channel),
         sealed_code: isPending ? seal(keyring.key('message-code'), code, messageId) : null,
         key_version: keyring.version,
         timeline: JSON.stringify(changes),

@@ -137,11 +137,11 @@ export function otpService(deps: {
     const previous = await messages.open(trx, previousId);
     if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
     const id = newId('msg', now);
-    await enqueue(
-      trx,
-      { ...row, phone },
-      { id, code: previous.code, body: newBody ?? previous.body, channel },
-    );
+    // WOTP's own text looks different on each channel; a caller's is the same on all.
+    const minutes = (row.expires_at - row.created_at) / MINUTE_MS;
+    const isOwn = previous.body === defaultMessage(minutes, row.channel as ChannelName);
+    const body = newBody ?? (isOwn ? defaultMessage(minutes, channel) : previous.body);
+    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel });
     const all: Send[] = [...sends, [now, id]];
     // Its time may have run out since it was read.
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
@@ -256,7 +256,7 @@ export function otpService(deps: {
       };
       await repository.insert(trx, row);
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
-      const body = text.body ?? defaultMessage(expiryMinutes);
+      const body = text.body ?? defaultMessage(expiryMinutes, channel);
       await enqueue(trx, row, { id: messageId, code, body, channel });
       const sent = { ...destination, sentAt: [...destination.sentAt, now] };
       return { verification: toVerification(row, sent, 'queued'), retried: false };

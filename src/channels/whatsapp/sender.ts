@@ -16,7 +16,8 @@ export interface Delivery {
   wireId: string;
   /** E.164. */
   to: string;
-  text: string;
+  /** Asked for at the moment the message leaves; undefined when it shall not leave any more. */
+  text: () => Promise<string | undefined>;
   isNewChat: boolean;
 }
 
@@ -245,7 +246,13 @@ export class Sender {
   /** Hands a message to the client. Never rejects: whatever happens becomes the outcome of the message. */
   async #transmit(job: Job): Promise<void> {
     const { socket, clock } = this.#options;
-    const { wireId, text, isNewChat } = job.delivery;
+    const { wireId, isNewChat } = job.delivery;
+    const text = await job.delivery.text().catch((error: unknown) => {
+      this.#settle(job, error);
+      return undefined;
+    });
+    if (text === undefined) this.#settle(job, new SendError('permanent', 'its code has ended'));
+    if (text === undefined || job.isSettled) return;
     if (job.sends === 0 && isNewChat) {
       this.#answered(wireId);
       this.#newChatsOut.set(wireId, undefined);
