@@ -15,6 +15,7 @@ import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import { statusText } from './channels/whatsapp/status-text.ts';
 import { suppression } from './channels/whatsapp/suppression.ts';
 import { suppressionRoutes } from './channels/whatsapp/suppression-routes.ts';
+import { latestWebVersion, webVersion } from './channels/whatsapp/web-version.ts';
 import { messageIdOf, messageIdOfCode } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
@@ -120,7 +121,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       failuresMax: config.limits.signInFailures,
     });
 
-    const { socketUrl, webVersion, usePairingCode, pairingNumber } = config.bot;
+    const { socketUrl, usePairingCode, pairingNumber } = config.bot;
     const sessions = new WhatsAppSessions({
       database,
       keyring,
@@ -129,7 +130,12 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       log,
       mockMode,
       url: socketUrl,
-      version: webVersion,
+      version: webVersion({
+        pinned: config.bot.webVersion,
+        latest: config.bot.webVersionRefresh ? latestWebVersion : undefined,
+        clock,
+        log,
+      }),
       pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
       agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
       messageText: async (wireId) => {

@@ -27,6 +27,11 @@ export const botVariables = {
     defaultText: 'that of the library',
     help: 'The version of WhatsApp Web to speak as, for when WhatsApp refuses the built-in one (close code 405).',
   }),
+  webVersionRefresh: boolean({
+    name: 'BOT_WEB_VERSION_REFRESH',
+    defaultText: 'false',
+    help: 'When WhatsApp refuses the version (close code 405), ask web.whatsapp.com for the present one and go on with it; otherwise nothing is ever asked for there.',
+  }),
   sendRate: decimal({
     name: 'BOT_SEND_RATE',
     min: 0.01,

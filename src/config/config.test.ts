@@ -65,6 +65,7 @@ describe('defaults', () => {
         sendRate: 1,
         sendBurst: 5,
         dailyCap: 5_000,
+        webVersionRefresh: false,
         warmUp: true,
         codeMessage: false,
         checkNumbers: true,

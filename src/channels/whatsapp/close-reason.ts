@@ -26,6 +26,8 @@ interface Rule {
   answer: (close: Close) => Answer;
 }
 
+/** The code for a version of the protocol that WhatsApp takes no longer. */
+export const OUTDATED = 405;
 const OUTDATED_DELAY_MS = 30 * 60_000;
 
 const backoff = (reason: string) => (): Answer => ({ next: 'backoff', reason });
@@ -61,14 +63,14 @@ const CLOSE_REASONS: Readonly<Record<number, Rule>> = {
       'WhatsApp refuses this number: it is banned or blocked. Open WhatsApp on the phone to see why; restart once it is lifted.',
     ),
   },
-  405: {
+  [OUTDATED]: {
     name: 'version outdated',
     answer: () => ({
       next: 'later',
       state: 'reconnecting',
       delayMs: OUTDATED_DELAY_MS,
       reason:
-        'WhatsApp no longer takes the protocol version this server speaks. Update WOTP, or set BOT_WEB_VERSION to the present one.',
+        'WhatsApp no longer takes the protocol version this server speaks. Update WOTP, set BOT_WEB_VERSION to the present one, or BOT_WEB_VERSION_REFRESH=true to have it looked up, and start the server again.',
     }),
   },
   406: { name: 'logged out', answer: stop('logged_out', LOGGED_OUT) },

@@ -8,11 +8,12 @@ import type { AuthStore } from './auth-store.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { baileysLog } from './baileys-log.ts';
 import { lastingCache } from './cache.ts';
-import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, readClose } from './close-reason.ts';
+import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, OUTDATED, readClose } from './close-reason.ts';
 import { holdUntilSaved, type OutputGate } from './output-gate.ts';
 import type { SessionChanges, StoredSession } from './repository.ts';
 import type { MessageText, Session, SessionState, StateChange } from './session.ts';
 import { openSocket } from './socket.ts';
+import type { WebVersion } from './web-version.ts';
 
 /** A connection that is not open after this time will not open any more, in ms. */
 const OPEN_MAX_MS = 45_000;
@@ -47,6 +48,8 @@ const NOT_SCANNED =
   'The QR code was not scanned, or the pairing code not typed, in time. Start linking again. If the phone showed an error or asked for a passkey, see docs/WHATSAPP.md.';
 const PASSKEY =
   'WhatsApp asks this account for a passkey to link a device, which only its own apps can answer. Try again in a day, use another number, or use the Cloud API.';
+const VERSION_RENEWED =
+  'WhatsApp no longer takes the version this server spoke; the one WhatsApp Web has now is tried.';
 const KEYS_LOST = 'The database did not keep the keys of this connection.';
 
 /** A code that stands for the session on the phone, by camera or by hand. */
@@ -63,7 +66,7 @@ export interface LinkedSessionOptions {
   log: Logger;
   /** WhatsApp's own address unless given. */
   url: string | undefined;
-  version: WAVersion | undefined;
+  version: WebVersion;
   /** The way through a proxy, made for its address. */
   agentFor: (proxy: string) => Agent;
   messageText: MessageText;
@@ -79,6 +82,8 @@ export interface LinkedSessionOptions {
 /** One connection, from its making to its end. */
 interface Attempt {
   socket: WASocket;
+  /** The version it was made with. */
+  version: WAVersion | undefined;
   gate: OutputGate;
   isOpen: boolean;
   qr: LinkingCode | undefined;
@@ -311,7 +316,8 @@ export class LinkedSession implements Session {
     await this.#auth.open();
     if (turn !== this.#turn) return;
     this.#moveTo(this.#auth.isLinked ? 'connecting' : 'pairing', null);
-    const { log, url, version, agentFor, messageText } = this.#options;
+    const { log, url, agentFor, messageText } = this.#options;
+    const version = this.#options.version.current;
     const { proxy } = this.#stored;
     const socket = openSocket({
       auth: this.#auth,
@@ -329,6 +335,7 @@ export class LinkedSession implements Session {
     });
     const attempt: Attempt = {
       socket,
+      version,
       gate,
       isOpen: false,
       qr: undefined,
@@ -481,6 +488,22 @@ export class LinkedSession implements Session {
 
   #onClose(attempt: Attempt, close: Close, reason?: string): void {
     if (this.#attempt !== attempt) return;
+    if (close.code === OUTDATED && close.isDeclared) this.#run(this.#onOutdated(attempt.version, close));
+    else this.#onEnded(close, reason);
+  }
+
+  /** Another version of the protocol is tried, where there is one. */
+  async #onOutdated(refused: WAVersion | undefined, close: Close): Promise<void> {
+    const left = this.disconnect();
+    const turn = this.#turn;
+    await left;
+    const isRenewed = await this.#options.version.renew(refused);
+    if (turn !== this.#turn || this.#isStopped) return;
+    if (isRenewed) this.#onEnded({ code: undefined, isDeclared: false }, VERSION_RENEWED);
+    else this.#onEnded(close);
+  }
+
+  #onEnded(close: Close, reason?: string): void {
     if (!this.#auth.isLinked) {
       this.#onLinkingFailed(close);
       return;

@@ -197,6 +197,53 @@ describe('a connection that ends', () => {
       nextAttemptAt: bot.clock.now() + 30 * 60_000,
     });
   });
+
+  test('because the version is outdated is made again with the present one, where that may be asked for', async () => {
+    const NEWER = 4_000_000_000;
+    let asked = 0;
+    const latestVersion = async (): Promise<[number, number, number]> => {
+      asked += 1;
+      return [2, 3000, NEWER];
+    };
+    const bot = await startLinked({ latestVersion });
+    const second = await bot.link(SECOND);
+    expect(asked).toBe(0);
+    bot.whatsapp.oldestVersion = NEWER;
+    for (const number of [OWN, SECOND]) bot.whatsapp.linked(number).disconnect(405);
+    for (const id of [bot.id, second]) await bot.reaches(id, 'reconnecting');
+    expect(bot.last().reason).toContain('the one WhatsApp Web has now is tried');
+    await bot.clock.advance(1_000);
+    for (const id of [bot.id, second]) await bot.reaches(id, 'open');
+    const third = await bot.link(ADA);
+    expect(asked).toBe(1);
+
+    bot.whatsapp.oldestVersion = NEWER + 1;
+    bot.whatsapp.linked(ADA).disconnect(405);
+    await bot.reaches(third, 'reconnecting');
+    expect([asked, bot.last().nextAttemptAt]).toEqual([2, bot.clock.now() + 30 * 60_000]);
+  });
+
+  test('because the version is outdated while a phone is being linked shows a QR code with the present one', async () => {
+    const bot = await startSessions({ latestVersion: async () => [2, 3000, 4_000_000_000] });
+    bot.whatsapp.oldestVersion = 4_000_000_000;
+    const id = await bot.create();
+    await eventually(() => bot.changes.at(-1)?.nextAttemptAt != null);
+    await bot.clock.advance(1_000);
+    await eventually(async () => (await bot.sessions.qr(bot.projectId, id)) !== undefined);
+  });
+
+  test('because the version is outdated waits as ever when the present one cannot be had', async () => {
+    const bot = await startLinked({ latestVersion: () => new Promise(() => {}) });
+    bot.device.disconnect(405);
+    await eventually(() => bot.session(bot.id).socket === undefined);
+    await bot.clock.advance(10_000);
+    await bot.reaches(bot.id, 'reconnecting');
+    expect(bot.last()).toMatchObject({
+      reason: expect.stringContaining('BOT_WEB_VERSION_REFRESH'),
+      nextAttemptAt: bot.clock.now() + 30 * 60_000,
+    });
+    expect(bot.logLines.join()).toContain('could not be had');
+  });
 });
 
 describe('a connection that does not come about', () => {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:https';
-import type { WAVersion } from 'baileys';
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
@@ -15,6 +14,7 @@ import type { LinkedSession, LinkingCode } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
 import { type SessionRepository, type StoredSession, sessionRepository } from './repository.ts';
 import type { MessageText, Session, SessionEvents, SessionState, Sessions } from './session.ts';
+import type { WebVersion } from './web-version.ts';
 
 /** How long a lease lasts without renewal, and how long its holder trusts it, in ms. */
 const LEASE_MS = 30_000;
@@ -35,7 +35,7 @@ export interface WhatsAppSessionsOptions {
   mockMode: boolean;
   /** WhatsApp's own address unless given. */
   url?: string | undefined;
-  version?: WAVersion | undefined;
+  version: WebVersion;
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
   agentFor: (proxy: string) => Agent;
