@@ -72,7 +72,7 @@ describe('defaults', () => {
         adminNumbers: [],
       },
       simulator: { deliveredMs: 300, readMs: 1000 },
-      retention: { verificationDays: 30, eventDays: 90 },
+      retention: { verificationDays: 30, contactDays: 180, eventDays: 90 },
       logging: { level: 'info', dir: undefined },
     });
   });

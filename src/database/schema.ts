@@ -293,7 +293,8 @@ export interface Schema {
 
   /**
    * What Baileys must remember of a linked number: its credentials and Signal keys, a row a key.
-   * @kept until the number is logged out or its session is deleted
+   * @kept until the number is logged out or its session is deleted; what is about other people, `RETENTION_DAYS_CONTACTS` after its last change
+   * @index whatsapp_auth_by_age what nobody uses any more is deleted from the oldest on
    */
   whatsapp_auth: {
     /** The session it belongs to. */
@@ -306,6 +307,8 @@ export interface Schema {
     sealed: Buffer;
     /** The key version under which it is sealed. */
     key_version: number;
+    /** The day of its last change, in days since 1970 (UTC); a Signal session changes with each message. */
+    used_day: number;
   };
 
   /**
@@ -325,7 +328,8 @@ export interface Schema {
 
   /**
    * What WhatsApp said of a number: a cache.
-   * @kept until the number is asked for again
+   * @kept until the number is asked for again, or `RETENTION_DAYS_CONTACTS` after that
+   * @index whatsapp_numbers_by_age what nobody asks for any more is deleted from the oldest on
    */
   whatsapp_numbers: {
     /** E.164, as it was asked for. */
@@ -338,7 +342,8 @@ export interface Schema {
 
   /**
    * Which linked number wrote to whom: a chat of theirs exists.
-   * @kept always, so far
+   * @kept `RETENTION_DAYS_CONTACTS` after the last message, or until the session is deleted
+   * @index whatsapp_chats_by_age chats that are over are deleted from the oldest on
    */
   whatsapp_chats: {
     /** Whom it wrote to, in E.164. */
@@ -351,7 +356,7 @@ export interface Schema {
 
   /**
    * What a linked number has sent today, and whether WhatsApp has stopped its new chats.
-   * @kept always, a row a session
+   * @kept until the session is deleted
    */
   whatsapp_senders: {
     /** The session. */

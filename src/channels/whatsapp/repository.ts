@@ -100,7 +100,9 @@ export function sessionRepository(keyring: Keyring) {
 
     /** Removes the session with all that was kept for it. */
     async remove(trx: Transaction, id: string): Promise<void> {
-      await trx.deleteFrom('whatsapp_auth').where('session_id', '=', id).execute();
+      for (const table of ['whatsapp_auth', 'whatsapp_chats', 'whatsapp_senders'] as const) {
+        await trx.deleteFrom(table).where('session_id', '=', id).execute();
+      }
       await trx.deleteFrom('whatsapp_sessions').where('id', '=', id).execute();
     },
 

@@ -4,6 +4,7 @@ import {
   type SessionsUnderTest,
   startSessions,
 } from '../../../test/support/whatsapp-sessions.ts';
+import { forgetContacts } from './contacts.ts';
 
 const OWN = '+4915100000001';
 const ADA = '+4915100000002';
@@ -243,6 +244,45 @@ describe('a connection that ends', () => {
       nextAttemptAt: bot.clock.now() + 30 * 60_000,
     });
     expect(bot.logLines.join()).toContain('could not be had');
+  });
+});
+
+describe('a person whom nobody has written to for half a year', () => {
+  test('is forgotten, and can be written to and write again, on this connection and on the next', async () => {
+    const bot = await startLinked();
+    await sendTo(bot, bot.id, ADA, 'long ago');
+    const keysOf = (kind: string) =>
+      bot.database.reader
+        .selectFrom('whatsapp_auth')
+        .select('key')
+        .where('session_id', '=', bot.id)
+        .where('kind', '=', kind)
+        .execute();
+    await eventually(async () => (await keysOf('session')).length > 0);
+    const forgetAll = () =>
+      bot.database.transaction((trx) => {
+        const now = bot.clock.now() + 200 * 24 * 60 * 60_000;
+        return forgetContacts(trx, { before: now - 180 * 24 * 60 * 60_000, now, limit: 1_000 });
+      });
+    await forgetAll();
+    expect([...(await keysOf('session')), ...(await keysOf('lid-mapping'))]).toEqual([]);
+    expect((await keysOf('pre-key')).length).toBeGreaterThan(0);
+    await sendTo(bot, bot.id, ADA, 'on the same connection');
+
+    await forgetAll();
+    const received: string[] = [];
+    bot.sessions.on('open', (_, socket) => {
+      socket.ev.on('messages.upsert', ({ messages }) => {
+        for (const { message } of messages) received.push(message?.conversation ?? '');
+      });
+    });
+    await bot.sessions.command(bot.projectId, bot.id, 'restart', 'test');
+    await bot.reaches(bot.id, 'open');
+    await eventually(() => bot.device.online);
+    await bot.whatsapp.phone(ADA).send(OWN, 'are you there?');
+    await eventually(() => received.includes('are you there?'));
+    await sendTo(bot, bot.id, ADA, 'on the next');
+    expect(bot.whatsapp.phone(ADA).unreadable).toEqual([]);
   });
 });
 

@@ -368,6 +368,7 @@ export class WhatsAppSessions implements Sessions {
     const auth = authStore({
       database,
       keyring,
+      clock,
       sessionId: id,
       checkLease: async (trx) => {
         if (database.isExclusive || (await this.#repository.holds(trx, id, this.#owner, lease))) return;
