@@ -269,6 +269,10 @@ export interface Schema {
     sealed_proxy: Buffer | null;
     /** The key version under which the proxy's address is sealed. */
     key_version: number;
+    /** AES-256-GCM of the QR code and the pairing code it can be linked with just now, as JSON; null while there is none. */
+    sealed_codes: Buffer | null;
+    /** The key version under which the codes are sealed. */
+    codes_key_version: number | null;
     /** The linked number in E.164; null while none is linked. */
     phone: string | null;
     /** `new`, `pairing`, `connecting`, `open`, `degraded`, `reconnecting`, `logged_out`, `banned`, `paused` or `action_required`. */
@@ -289,6 +293,29 @@ export interface Schema {
     lease_until: number;
     /** Number of the lease; grows each time another process takes it. */
     lease: number;
+  };
+
+  /**
+   * Commands for sessions, left by nodes that do not drive them for the node that does.
+   * @kept until the answer is taken, a minute at most
+   */
+  whatsapp_commands: {
+    /** A random UUID. */
+    id: string;
+    /** The session it is for. */
+    session_id: string;
+    /** AES-256-GCM of the command as JSON, which may hold a proxy's password. */
+    sealed_command: Buffer;
+    /** The key version under which the command is sealed. */
+    key_version: number;
+    /** When it was left; the node that has left it waits for 20 seconds. */
+    asked_at: number;
+    /** When the driving node has taken it; null before. */
+    taken_at: number | null;
+    /** AES-256-GCM of the answer as JSON, which may hold a pairing code; null before there is one. */
+    sealed_answer: Buffer | null;
+    /** The key version under which the answer is sealed. */
+    answer_key_version: number | null;
   };
 
   /**

@@ -36,6 +36,7 @@ beforeEach(async () => {
         nextAttemptAt: null,
         linkedAt: null,
         phoneSeenAt: null,
+        codes: {},
         createdAt: 0,
       }),
     );

@@ -21,7 +21,14 @@ beforeEach(async () => {
   const keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
   const projectId = await projectService({ database, clock }).ensureDefault();
   const session = { id: SESSION, projectId, name: null, proxy: null, phone: null, state: 'new' } as const;
-  const rest = { reason: null, nextAttemptAt: null, linkedAt: null, phoneSeenAt: null, createdAt: 0 };
+  const rest = {
+    reason: null,
+    nextAttemptAt: null,
+    linkedAt: null,
+    phoneSeenAt: null,
+    codes: {},
+    createdAt: 0,
+  };
   await database.transaction((trx) => sessionRepository(keyring).insert(trx, { ...session, ...rest }));
 });
 

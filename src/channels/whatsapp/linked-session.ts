@@ -10,7 +10,7 @@ import { baileysLog } from './baileys-log.ts';
 import { lastingCache } from './cache.ts';
 import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, OUTDATED, readClose } from './close-reason.ts';
 import { holdUntilSaved, type OutputGate } from './output-gate.ts';
-import type { SessionChanges, StoredSession } from './repository.ts';
+import type { LinkingCode, SessionChanges, StoredSession } from './repository.ts';
 import type { MessageText, Session, SessionState, StateChange } from './session.ts';
 import { openSocket } from './socket.ts';
 import type { WebVersion } from './web-version.ts';
@@ -52,13 +52,6 @@ const VERSION_RENEWED =
   'WhatsApp no longer takes the version this server spoke; the one WhatsApp Web has now is tried.';
 const KEYS_LOST = 'The database did not keep the keys of this connection.';
 
-/** A code that stands for the session on the phone, by camera or by hand. */
-export interface LinkingCode {
-  text: string;
-  /** Unix ms. */
-  expiresAt: number;
-}
-
 export interface LinkedSessionOptions {
   stored: StoredSession;
   auth: AuthStore;
@@ -86,7 +79,6 @@ interface Attempt {
   version: WAVersion | undefined;
   gate: OutputGate;
   isOpen: boolean;
-  qr: LinkingCode | undefined;
   qrsShown: number;
   probesMissed: number;
   timers: Set<Timer>;
@@ -106,7 +98,6 @@ export class LinkedSession implements Session {
   readonly #devices;
   #stored: StoredSession;
   #attempt: Attempt | undefined;
-  #pairingCode: LinkingCode | undefined;
   #retry: Timer | undefined;
   #failures = 0;
   #restarts = 0;
@@ -150,16 +141,6 @@ export class LinkedSession implements Session {
     return this.#stored;
   }
 
-  /** The QR code to scan; undefined while there is none. */
-  get qr(): LinkingCode | undefined {
-    return this.#alive(this.#attempt?.qr);
-  }
-
-  /** The pairing code to type into the phone; undefined while there is none. */
-  get pairingCode(): LinkingCode | undefined {
-    return this.#alive(this.#pairingCode);
-  }
-
   /** What the operator should know though the session works; null when there is nothing. */
   get warning(): string | null {
     const { phoneSeenAt } = this.#stored;
@@ -177,6 +158,7 @@ export class LinkedSession implements Session {
   /** Goes on from where the session was when it was stored last; does not wait for WhatsApp. */
   start(): void {
     const { state, nextAttemptAt } = this.#stored;
+    this.#showCodes({});
     if (state === 'banned' && nextAttemptAt !== null) {
       this.#retryIn(Math.max(0, nextAttemptAt - this.#clock.now()));
     } else if (!RESTING.includes(state)) {
@@ -208,8 +190,9 @@ export class LinkedSession implements Session {
     if (!attempt || !(await this.#isReadyToLink(attempt))) throw new ChannelError(unreachable);
     try {
       const text = await attempt.socket.requestPairingCode(digits);
-      this.#pairingCode = { text, expiresAt: this.#clock.now() + ALL_QR_MS };
-      return this.#pairingCode;
+      const pairingCode = { text, expiresAt: this.#clock.now() + ALL_QR_MS };
+      this.#showCodes({ ...this.#stored.codes, pairingCode });
+      return pairingCode;
     } catch (error) {
       this.#options.log.warn({ session: this.id, err: error }, 'a pairing code could not be had');
       throw new ChannelError(unreachable);
@@ -297,8 +280,14 @@ export class LinkedSession implements Session {
     await this.#kept;
   }
 
-  #alive(code: LinkingCode | undefined): LinkingCode | undefined {
-    return code && code.expiresAt > this.#clock.now() ? code : undefined;
+  /** Resolves when all that has changed is on disk. */
+  kept(): Promise<void> {
+    return this.#kept;
+  }
+
+  #showCodes(codes: StoredSession['codes']): void {
+    const isSame = !codes.qr && !codes.pairingCode && Object.keys(this.#stored.codes).length === 0;
+    if (!isSame) this.#keep({ codes }, []);
   }
 
   #refuseLinked(): void {
@@ -338,7 +327,6 @@ export class LinkedSession implements Session {
       version,
       gate,
       isOpen: false,
-      qr: undefined,
       qrsShown: 0,
       probesMissed: 0,
       timers: new Set(),
@@ -408,22 +396,21 @@ export class LinkedSession implements Session {
   #onQr(attempt: Attempt, text: string): void {
     attempt.watchdog?.cancel();
     const livesMs = attempt.qrsShown === 0 ? FIRST_QR_MS : NEXT_QR_MS;
-    attempt.qr = { text, expiresAt: this.#clock.now() + livesMs };
+    this.#showCodes({ ...this.#stored.codes, qr: { text, expiresAt: this.#clock.now() + livesMs } });
     attempt.qrsShown += 1;
     if (attempt.qrsShown === 1) this.#keep({}, [this.#event('bot.qr', null, null)]);
     for (const tell of attempt.readyToLink.splice(0)) tell(true);
   }
 
   async #isReadyToLink(attempt: Attempt): Promise<boolean> {
-    if (attempt.qr) return true;
+    if (attempt.qrsShown > 0) return true;
     return new Promise((resolve) => {
       attempt.readyToLink.push(resolve);
     });
   }
 
   #onLinked(attempt: Attempt): void {
-    attempt.qr = undefined;
-    this.#pairingCode = undefined;
+    this.#showCodes({});
     this.#watch(attempt);
     this.#auth.saveCreds();
     const now = this.#clock.now();
@@ -587,7 +574,7 @@ export class LinkedSession implements Session {
     this.#retry?.cancel();
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    this.#pairingCode = undefined;
+    this.#showCodes({});
     if (!attempt) return undefined;
     for (const timer of attempt.timers) timer.cancel();
     for (const tell of attempt.readyToLink.splice(0)) tell(false);
