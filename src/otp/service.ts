@@ -6,6 +6,7 @@ import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
+import { MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
 import type { PhoneLimits } from '../limits/phone-limits.ts';
 import type { MessageService } from '../messages/service.ts';
@@ -36,8 +37,6 @@ import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
 import { type Send, type VerificationRow, verificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
-
-const MINUTE_MS = 60_000;
 
 export interface OtpRules {
   length: number;

@@ -3,11 +3,10 @@ import { forgetContacts } from '../channels/whatsapp/contacts.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
+import { DAY_MS } from '../lib/duration.ts';
 import { pause } from '../lib/pause.ts';
 import type { MessageService } from '../messages/service.ts';
 import type { OtpService } from '../otp/service.ts';
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** What one transaction deletes at most: rows enough to get on, few enough that nobody notices the wait. */
 const PORTION = { verifications: 50, events: 200, answers: 200, contacts: 200 };

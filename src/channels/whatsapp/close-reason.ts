@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { SessionState } from './session.ts';
 
 /** How a connection ended, as Baileys tells it. */
@@ -28,7 +29,7 @@ interface Rule {
 
 /** The code for a version of the protocol that WhatsApp takes no longer. */
 export const OUTDATED = 405;
-const OUTDATED_DELAY_MS = 30 * 60_000;
+const OUTDATED_DELAY_MS = 30 * MINUTE_MS;
 
 const backoff = (reason: string) => (): Answer => ({ next: 'backoff', reason });
 const stop = (state: SessionState, reason: string) => (): Answer => ({
@@ -113,7 +114,7 @@ function networkReason(code: number | undefined): string {
 }
 
 /** Bad sessions within this time that are one too many, in ms. */
-const BAD_SESSION_WINDOW_MS = 10 * 60_000;
+const BAD_SESSION_WINDOW_MS = 10 * MINUTE_MS;
 const BAD_SESSIONS_MAX = 3;
 
 /** Whether a code-500 close is the third within ten minutes; `times` are those of all of them, Unix ms, oldest first. */

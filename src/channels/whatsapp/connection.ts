@@ -1,5 +1,6 @@
 import { type ConnectionState, jidDecode, type WASocket, type WAVersion } from 'baileys';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
 import { baileysLog } from './baileys-log.ts';
@@ -16,9 +17,9 @@ const PROBE_MAX_MS = 15_000;
 /** Questions without an answer after which the connection is given up. */
 const PROBES_MISSED_MAX = 2;
 /** After this time a connection counts as a good one, in ms. */
-const STABLE_MS = 60_000;
+const STABLE_MS = MINUTE_MS;
 /** How long WhatsApp lets the first QR code and each further one live, and all of them together, in ms. */
-const FIRST_QR_MS = 60_000;
+const FIRST_QR_MS = MINUTE_MS;
 const NEXT_QR_MS = 20_000;
 const ALL_QR_MS = 160_000;
 

@@ -1,8 +1,9 @@
 import type { Transaction } from '../../database/database.ts';
+import { DAY_MS } from '../../lib/duration.ts';
 import { dayOf } from './pacing.ts';
 
 /** What WhatsApp itself gives a chat to prove that it is wanted is good for about four weeks. In ms. */
-const KEPT_AT_LEAST_MS = 30 * 24 * 60 * 60_000;
+const KEPT_AT_LEAST_MS = 30 * DAY_MS;
 
 /**
  * Baileys' kinds of keys that are about other people. Each can be missing: a message to somebody without a session

@@ -4,6 +4,7 @@ import type { Keyring } from '../../database/keyring.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { ConflictError, WotpError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { pause } from '../../lib/pause.ts';
 import { seal, unseal } from '../../lib/seal.ts';
@@ -12,7 +13,7 @@ import { seal, unseal } from '../../lib/seal.ts';
 const ANSWER_MAX_MS = 20_000;
 const LOOK_EVERY_MS = 200;
 /** What is older was left by a node that died while it waited, in ms. */
-const LEFT_BEHIND_MS = 60_000;
+const LEFT_BEHIND_MS = MINUTE_MS;
 
 /** What came of a command; `value` is what it has given, as JSON. */
 type Answer = { value: unknown } | { code: ErrorCode; message: string };

@@ -3,6 +3,7 @@ import { jidDecode, type WASocket, type WAVersion } from 'baileys';
 import { ChannelError, ConflictError } from '../../errors/errors.ts';
 import type { WotpEvent } from '../../events/types.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
 import { reconnectDelayMs } from './backoff.ts';
@@ -16,14 +17,13 @@ import type { WebVersion } from './web-version.ts';
 /** How often in a row WhatsApp may ask for a restart before the restarts are spaced out. */
 const RESTARTS_MAX = 3;
 /** How long one attempt at linking lasts, whatever the network does meanwhile, in ms. */
-const LINKING_MAX_MS = 5 * 60_000;
+const LINKING_MAX_MS = 5 * MINUTE_MS;
 /** How exactly it is kept when the phone was last seen, in ms. */
-const SEEN_PRECISION_MS = 60 * 60_000;
+const SEEN_PRECISION_MS = HOUR_MS;
 /** WhatsApp logs linked devices out when the phone was away for about 14 days; from here on there is a warning, in ms. */
-const PHONE_UNSEEN_MS = 10 * 24 * 60 * 60_000;
-const DAY_MS = 24 * 60 * 60_000;
-const DEVICES_TTL_MS = 5 * 60_000;
-const RETRIES_TTL_MS = 60 * 60_000;
+const PHONE_UNSEEN_MS = 10 * DAY_MS;
+const DEVICES_TTL_MS = 5 * MINUTE_MS;
+const RETRIES_TTL_MS = HOUR_MS;
 const CACHED_MAX = 10_000;
 
 /** States in which nothing happens by itself. */

@@ -1,3 +1,5 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../lib/duration.ts';
+
 /** What WhatsApp itself holds against a number: it may open no new chats. */
 interface DeclaredLock {
   /** Unix ms; undefined when WhatsApp does not say when it ends. */
@@ -62,9 +64,6 @@ export interface SenderHealth {
   readonly stopped: StoppedChats | undefined;
 }
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 /** New chats that may be refused in a row before none is opened any more. */
 const REFUSALS_MAX = 2;
 /** New chats that may wait for an answer at once, so that no more than these can be refused before the stop. */

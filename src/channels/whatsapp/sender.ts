@@ -1,5 +1,6 @@
 import type { WASocket } from 'baileys';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import { SendError } from '../channel.ts';
 import {
   NEW_CHAT_REFUSED,
@@ -45,7 +46,7 @@ const ACK_MS = 8_000;
 /** A new chat that was given up without an answer may still be refused, and keeps its place this long, in ms. */
 const LATE_ANSWER_MS = 30_000;
 /** After WhatsApp said "too much", nothing leaves for this long, in ms. */
-const REST_MS = 60_000;
+const REST_MS = MINUTE_MS;
 /** With no more than these left to send, the next are prepared, however few they are. */
 const FEW_READY = 5;
 /** Unacknowledged messages in a row after which the connection counts as silent. */

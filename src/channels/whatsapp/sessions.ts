@@ -5,6 +5,7 @@ import type { Keyring } from '../../database/keyring.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { HOUR_MS } from '../../lib/duration.ts';
 import { newId } from '../../lib/id.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { Periodic } from '../../lib/periodic.ts';
@@ -28,7 +29,7 @@ const LEASE_TRUSTED_MS = 20_000;
 const LEASE_CHECK_MS = 5_000;
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
-const PHONE_CHECK_MS = 60 * 60_000;
+const PHONE_CHECK_MS = HOUR_MS;
 
 /** States in which no phone is linked, or none that WhatsApp lets send. */
 const OFFLINE: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banned'];
