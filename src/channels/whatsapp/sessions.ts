@@ -21,6 +21,7 @@ import {
   sessionRepository,
 } from './repository.ts';
 import type { MessageText, Session, SessionEvents, SessionState, Sessions } from './session.ts';
+import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
 import type { WebVersion } from './web-version.ts';
 
 /** How long a lease lasts without renewal, and how long its holder trusts it, in ms. */
@@ -59,12 +60,6 @@ export interface SessionView extends StoredSession {
   pairingCode: LinkingCode | null;
 }
 
-/** What operators can do with a session; every node can be told, and the one that drives the session does it. */
-type Command =
-  | { name: 'link' | 'restart' | 'pause' | 'resume' | 'logout' | 'remove' | 'release'; actor: string }
-  | { name: 'change'; changes: { name?: string | null; proxy?: string | null }; actor: string }
-  | { name: 'pairing code requested'; digits: string; actor: string };
-
 interface Driven {
   session: LinkedSession;
   lease: number;
@@ -81,6 +76,7 @@ export class WhatsAppSessions implements Sessions {
   readonly #options: WhatsAppSessionsOptions;
   readonly #repository: SessionRepository;
   readonly #letterBox: LetterBox<Command>;
+  readonly #commands: SessionCommands;
   readonly #stopSignal = new AbortController();
   readonly #owner = randomUUID();
   readonly #driven = new Map<string, Driven>();
@@ -101,6 +97,11 @@ export class WhatsAppSessions implements Sessions {
     this.#repository = sessionRepository(options.keyring);
     const { clock, log, database } = options;
     this.#letterBox = letterBox(options);
+    this.#commands = sessionCommands({
+      ...options,
+      letGo: (session) => this.#stopDriving(this.#driven.get(session.id)!),
+      forget: (session, actor) => this.#forget(session, actor),
+    });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
       new Periodic({ name, intervalMs, run }, clock, log);
     this.#background = [
@@ -210,7 +211,7 @@ export class WhatsAppSessions implements Sessions {
       createdAt: now,
     };
     await this.#repository.insert(trx, made);
-    await this.#recordAction(trx, made, 'created', actor);
+    await this.#commands.record(trx, made, 'created', actor);
     return made;
   }
 
@@ -290,7 +291,7 @@ export class WhatsAppSessions implements Sessions {
     await session.disconnect();
     await this.#options.database.transaction(async (trx) => {
       await auth.replace(trx, creds, entries);
-      await this.#recordAction(trx, session.stored, 'imported', actor);
+      await this.#commands.record(trx, session.stored, 'imported', actor);
     });
     await session.adopt();
     if (this.#isStarted) await session.restart();
@@ -304,7 +305,7 @@ export class WhatsAppSessions implements Sessions {
     const auth = driven?.auth ?? (await this.#authOf(id));
     await (driven ? auth.saved() : auth.open());
     if (!auth.isLinked) throw new ConflictError('No phone is linked to this session.');
-    await this.#audit(stored, 'exported', actor);
+    await this.#commands.audit(stored, 'exported', actor);
     const { writeAuthFiles } = await import('./import.ts');
     return writeAuthFiles(await auth.all());
   }
@@ -330,62 +331,15 @@ export class WhatsAppSessions implements Sessions {
   async #run(projectId: string, id: string, command: Command): Promise<unknown> {
     const stored = await this.#find(projectId, id);
     const driven = this.#driven.get(id) ?? (await this.#take(stored));
-    if (driven) return this.#execute(driven, command);
+    if (driven) return this.#commands.run(driven.session, command);
     return this.#letterBox.ask(id, command, this.#stopSignal.signal);
   }
 
-  /** Carries out a command on a session that this process drives. */
-  async #execute(driven: Driven, command: Command): Promise<LinkingCode | undefined> {
-    const { session } = driven;
-    const { actor } = command;
-    switch (command.name) {
-      case 'link':
-        await this.#link(session);
-        break;
-      case 'pairing code requested': {
-        const code = await session.requestPairingCode(command.digits);
-        await this.#audit(session.stored, command.name, actor);
-        return code;
-      }
-      case 'change':
-        await session.change(command.changes);
-        await this.#audit(session.stored, 'changed', actor);
-        break;
-      case 'remove':
-        await this.#remove(driven, actor);
-        break;
-      case 'release':
-        if (session.number !== undefined) throw alreadyLinked();
-        await this.#stopDriving(driven);
-        break;
-      default:
-        await session[command.name]();
-        await this.#audit(session.stored, command.name, actor);
-    }
-    await session.kept();
-    return undefined;
-  }
-
-  async #link(session: LinkedSession): Promise<void> {
-    const { pairingDigits, log } = this.#options;
-    if (pairingDigits === undefined) {
-      await session.link();
-      return;
-    }
-    // The session goes on showing QR codes, so there is a way even without the pairing code.
-    session.requestPairingCode(pairingDigits).then(
-      () => log.info({ session: session.id }, 'a pairing code is ready: see it with `wotp bot status`'),
-      (error: unknown) => log.warn({ session: session.id, err: error }, 'there is no pairing code'),
-    );
-  }
-
-  async #remove({ session }: Driven, actor: string): Promise<void> {
+  async #forget(session: LinkedSession, actor: string): Promise<void> {
     const { id } = session;
-    if (session.number !== undefined) await session.logout();
-    await session.stop();
     await this.#options.database.transaction(async (trx) => {
       await this.#repository.remove(trx, id);
-      await this.#recordAction(trx, session.stored, 'removed', actor);
+      await this.#commands.record(trx, session.stored, 'removed', actor);
     });
     this.#driven.delete(id);
     this.#known.delete(id);
@@ -396,7 +350,7 @@ export class WhatsAppSessions implements Sessions {
       .answer([...this.#driven.keys()], async (id, command) => {
         const driven = this.#driven.get(id);
         if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
-        return this.#execute(driven, command);
+        return this.#commands.run(driven.session, command);
       })
       .catch((error: unknown) =>
         this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
@@ -532,25 +486,4 @@ export class WhatsAppSessions implements Sessions {
       if (!this.#driven.has(stored.id) && !this.#isStopped) await this.#startDriving(stored);
     }
   }
-
-  async #audit(session: StoredSession, action: string, actor: string): Promise<void> {
-    await this.#options.database.transaction((trx) => this.#recordAction(trx, session, action, actor));
-  }
-
-  async #recordAction(
-    trx: Transaction,
-    session: StoredSession,
-    action: string,
-    actor: string,
-  ): Promise<void> {
-    await this.#options.events.record(trx, {
-      type: 'bot.operated',
-      projectId: session.projectId,
-      data: { sessionId: session.id, action, actor },
-    });
-  }
-}
-
-function alreadyLinked(): ConflictError {
-  return new ConflictError('A phone is linked to this session already. Log it out, or make another session.');
 }
