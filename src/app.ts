@@ -16,7 +16,8 @@ import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import { statusText } from './channels/whatsapp/status-text.ts';
 import { suppression } from './channels/whatsapp/suppression.ts';
 import { suppressionRoutes } from './channels/whatsapp/suppression-routes.ts';
-import { messageIdOf } from './channels/whatsapp/wire-id.ts';
+import { latestWebVersion, webVersion } from './channels/whatsapp/web-version.ts';
+import { messageIdOf, messageIdOfCode } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
 import { openKeyring } from './database/keyring.ts';
 import { openDatabase } from './database/open.ts';
@@ -104,7 +105,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       failuresMax: config.limits.signInFailures,
     });
 
-    const { socketUrl, webVersion, usePairingCode, pairingNumber } = config.bot;
+    const { socketUrl, usePairingCode, pairingNumber } = config.bot;
     const sessions = new WhatsAppSessions({
       database,
       keyring,
@@ -113,11 +114,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       log,
       mockMode,
       url: socketUrl,
-      version: webVersion,
+      version: webVersion({
+        pinned: config.bot.webVersion,
+        latest: config.bot.webVersionRefresh ? latestWebVersion : undefined,
+        clock,
+        log,
+      }),
       pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
       agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
       messageText: async (wireId) => {
-        const messageId = messageIdOf(wireId);
+        const [messageId, ofCode] = [messageIdOf(wireId), messageIdOfCode(wireId)];
+        if (ofCode !== undefined) return messages.liveCode(ofCode);
         return messageId === undefined ? undefined : messages.liveText(messageId);
       },
     });
@@ -125,13 +132,14 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const faults = simulatorFaults();
     const optOuts = suppression(database);
     const directory = numberDirectory(database, clock);
-    const { sendRate, sendBurst, dailyCap, warmUp, checkNumbers } = config.bot;
+    const { sendRate, sendBurst, dailyCap, warmUp, codeMessage, checkNumbers } = config.bot;
     const whatsapp = new WhatsAppChannel({
       sessions,
       suppression: optOuts,
       directory,
       checkNumbers,
       pacing: { ratePerSecond: sendRate, burst: sendBurst, dailyCap, warmUp },
+      codeOf: codeMessage ? (messageId) => messages.liveCode(messageId) : undefined,
       database,
       clock,
       log,

@@ -1,3 +1,5 @@
+import { DAY_MS } from '../lib/duration.ts';
+
 /** How many messages one phone may get in one project. */
 export interface PhoneLimits {
   /** Least time between two messages, in ms. */
@@ -7,7 +9,6 @@ export interface PhoneLimits {
 }
 
 const TEN_MINUTES_MS = 10 * 60 * 1000;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Resends wait 1, 2, then 4 times the gap. */
 const GAP_FACTORS = [1, 2, 4] as const;

@@ -298,6 +298,12 @@ export function messageService(deps: {
       return row?.sealed_code ? textOf(row) : undefined;
     },
 
+    /** The code of a message while a person can still use it; undefined afterwards. */
+    async liveCode(messageId: string): Promise<string | undefined> {
+      const row = await repository.byId(database.reader, messageId);
+      return row && clock.now() < row.expires_at ? openCode(row) : undefined;
+    },
+
     /** Messages by their ids, as others may see them. */
     async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {
       const rows = await repository.byIds(executor, messageIds);

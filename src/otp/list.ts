@@ -7,10 +7,14 @@ import { statusAt } from './state-machine.ts';
 import type { VerificationStatus } from './types.ts';
 
 /**
- * How many rows a page looks at, at most: so nobody waits for long while one is made, whatever it is narrowed by. Each
- * filter finds its rows by an index, so a page ends here only where two of them meet in hardly any row.
+ * How many rows a page looks at, at most: so nobody waits for long while one is made, whatever it is narrowed by. A page
+ * ends here only where what most rows have (`verified`, the purpose `default`) is rare, or two filters meet in hardly
+ * any row; everything else is found by an index.
  */
 const LOOKED_AT_MAX = 1_000;
+
+/** The purpose of a send that names none. */
+const DEFAULT_PURPOSE = 'default';
 
 /** What a list is narrowed by; times are Unix ms, `from` including and `to` excluding. */
 export interface VerificationFilter {
@@ -129,15 +133,19 @@ export function verificationList({ reader }: Database) {
       if (status === 'pending' && (await areFew((query) => isPending(query).where('expires_at', '>', now)))) {
         return cut(newestFirst(await pending(false)), start.limit);
       }
-      const isEnded = status !== undefined && status !== 'pending';
-      if (purpose !== undefined) {
-        const ofPurpose = <Row>(query: Query<Row>) => query.where('purpose', '=', purpose);
-        if (!isEnded || (await areFew(ofPurpose))) return narrowed(ofPurpose);
+      const hasIndex = status !== undefined && status !== 'pending' && status !== 'verified';
+      if (purpose !== undefined && purpose !== DEFAULT_PURPOSE) {
+        const ofPurpose = <Row>(query: Query<Row>) =>
+          query.where('purpose', '=', purpose).where('purpose', '<>', sql.lit(DEFAULT_PURPOSE));
+        if (!hasIndex || (await areFew(ofPurpose))) return narrowed(ofPurpose);
       }
-      if (!isEnded) return walk(byId(projectId, filter), matches, start);
+      if (!hasIndex) return walk(byId(projectId, filter), matches, start);
 
       const page = await narrowed((query) =>
-        query.where('status', '=', status).where('status', '<>', sql.lit('pending')),
+        query
+          .where('status', '=', status)
+          .where('status', '<>', sql.lit('pending'))
+          .where('status', '<>', sql.lit('verified')),
       );
       if (status !== 'expired') return page;
       // What the sweep has not written down yet; after a long stop it may be more than this for some seconds.

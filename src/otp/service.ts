@@ -6,6 +6,7 @@ import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
+import { MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
 import { fullWindow, type PhoneLimits } from '../limits/phone-limits.ts';
 import type { MessageService } from '../messages/service.ts';
@@ -39,8 +40,6 @@ import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
 import { type Send, type VerificationRow, verificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
-
-const MINUTE_MS = 60_000;
 
 export interface OtpRules {
   length: number;
@@ -165,11 +164,11 @@ export function otpService(deps: {
     const previous = await messages.open(trx, previousId);
     if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
     const id = newId('msg', now);
-    await enqueue(
-      trx,
-      { ...row, phone },
-      { id, code: previous.code, body: newBody ?? previous.body, channel },
-    );
+    // WOTP's own text looks different on each channel; a caller's is the same on all.
+    const minutes = (row.expires_at - row.created_at) / MINUTE_MS;
+    const isOwn = previous.body === defaultMessage(minutes, row.channel as ChannelName);
+    const body = newBody ?? (isOwn ? defaultMessage(minutes, channel) : previous.body);
+    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel });
     const all: Send[] = [...sends, [now, id]];
     // Its time may have run out since it was read.
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
@@ -285,7 +284,7 @@ export function otpService(deps: {
       };
       await repository.insert(trx, row);
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
-      const body = text.body ?? defaultMessage(expiryMinutes);
+      const body = text.body ?? defaultMessage(expiryMinutes, channel);
       await enqueue(trx, row, { id: messageId, code, body, channel });
       const verification = toVerification(row, withMessageAt(destination, now), 'queued');
       return { verification, retried: false };
