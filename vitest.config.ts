@@ -20,9 +20,7 @@ const WITHOUT_A_DATABASE = [
 ];
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,crash,data-commands,file-format,full-disk,kill,master-key-rotation}.test.ts',
-  // About sockets, whose times a second engine would only blur.
-  'src/channels/whatsapp/{channel,sessions}.test.ts',
+  'test/integration/{backup,compaction,crash,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
 ];
 
 export default defineConfig({
