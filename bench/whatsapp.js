@@ -61,6 +61,7 @@ async function wotpSender(fake) {
     { WhatsAppChannel },
     { numberDirectory },
     { suppression },
+    { webVersion },
     { systemClock },
     { newId },
   ] = await Promise.all(
@@ -74,6 +75,7 @@ async function wotpSender(fake) {
       'channels/whatsapp/channel.js',
       'channels/whatsapp/number-directory.js',
       'channels/whatsapp/suppression.js',
+      'channels/whatsapp/web-version.js',
       'lib/clock.js',
       'lib/id.js',
     ].map(dist),
@@ -109,6 +111,7 @@ async function wotpSender(fake) {
     clock,
     log,
     mockMode: false,
+    version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
     url: fake.url,
     agentFor: () => {
       throw new Error('There is no proxy here.');

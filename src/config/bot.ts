@@ -27,6 +27,11 @@ export const botVariables = {
     defaultText: 'that of the library',
     help: 'The version of WhatsApp Web to speak as, for when WhatsApp refuses the built-in one (close code 405).',
   }),
+  webVersionRefresh: boolean({
+    name: 'BOT_WEB_VERSION_REFRESH',
+    defaultText: 'false',
+    help: 'When WhatsApp refuses the version (close code 405), ask web.whatsapp.com for the present one and go on with it; otherwise nothing is ever asked for there.',
+  }),
   sendRate: decimal({
     name: 'BOT_SEND_RATE',
     min: 0.01,
@@ -52,6 +57,11 @@ export const botVariables = {
     name: 'BOT_WARMUP',
     defaultText: 'true',
     help: 'Let a number begin slowly in the week after it was linked: 50 messages on the first day, twice as many each further one.',
+  }),
+  codeMessage: boolean({
+    name: 'BOT_CODE_MESSAGE',
+    defaultText: 'false',
+    help: 'Send the bare code as a second WhatsApp message after the text, easy to copy; it counts as a message of its own for the rate and the cap.',
   }),
   checkNumbers: boolean({
     name: 'BOT_CHECK_NUMBERS',

@@ -65,12 +65,14 @@ describe('defaults', () => {
         sendRate: 1,
         sendBurst: 5,
         dailyCap: 5_000,
+        webVersionRefresh: false,
         warmUp: true,
+        codeMessage: false,
         checkNumbers: true,
         adminNumbers: [],
       },
       simulator: { deliveredMs: 300, readMs: 1000 },
-      retention: { verificationDays: 30, eventDays: 90 },
+      retention: { verificationDays: 30, contactDays: 180, eventDays: 90 },
       logging: { level: 'info', dir: undefined },
     });
   });

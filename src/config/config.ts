@@ -21,7 +21,13 @@ export interface Config {
   readonly otp: Values<Groups['otp']>;
   readonly limits: Values<Groups['limits']>;
   readonly bot: Values<Groups['bot']> & {
-    readonly [K in 'mockMode' | 'usePairingCode' | 'warmUp' | 'checkNumbers']: boolean;
+    readonly [K in
+      | 'mockMode'
+      | 'usePairingCode'
+      | 'webVersionRefresh'
+      | 'warmUp'
+      | 'codeMessage'
+      | 'checkNumbers']: boolean;
   };
   readonly simulator: Values<Groups['simulator']>;
   readonly retention: Values<Groups['retention']>;
@@ -70,7 +76,9 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
       ...bot,
       mockMode: bot.mockMode ?? !isProduction,
       usePairingCode: bot.usePairingCode ?? false,
+      webVersionRefresh: bot.webVersionRefresh ?? false,
       warmUp: bot.warmUp ?? true,
+      codeMessage: bot.codeMessage ?? false,
       checkNumbers: bot.checkNumbers ?? true,
     },
     simulator,

@@ -9,6 +9,13 @@ export const retentionVariables = {
     fallback: 30,
     help: 'Days after which ended verifications and their messages are deleted; never before 25 hours, which limits are counted from; 0 keeps them for ever.',
   }),
+  contactDays: integer({
+    name: 'RETENTION_DAYS_CONTACTS',
+    min: 0,
+    max: 36_500,
+    fallback: 180,
+    help: 'Days after which what is kept to write to somebody over WhatsApp (that they are there, who wrote to them, the encryption session) is deleted when nobody has written to them; never before 30; 0 keeps it for ever.',
+  }),
   eventDays: integer({
     name: 'RETENTION_DAYS_EVENTS',
     min: 0,

@@ -98,6 +98,8 @@ export interface Schema {
    * @kept `RETENTION_DAYS_VERIFICATIONS` (30) after it ended, never less than 25 hours: limits and guesses look back so far
    * @index verifications_by_destination the verifications of one phone in the last day: what every send and check decides on
    * @index verifications_pending_by_expiry those whose time is over, for the sweep each second; only pending ones are in it
+   * @index verifications_unverified_by_status lists of one state, newest first; what most rows are is not in it
+   * @index verifications_by_purpose lists of one purpose, newest first; the one of a send that names none is not in it
    */
   verifications: {
     /** `ver_…` */
@@ -269,6 +271,10 @@ export interface Schema {
     sealed_proxy: Buffer | null;
     /** The key version under which the proxy's address is sealed. */
     key_version: number;
+    /** AES-256-GCM of the QR code and the pairing code it can be linked with just now, as JSON; null while there is none. */
+    sealed_codes: Buffer | null;
+    /** The key version under which the codes are sealed. */
+    codes_key_version: number | null;
     /** The linked number in E.164; null while none is linked. */
     phone: string | null;
     /** `new`, `pairing`, `connecting`, `open`, `degraded`, `reconnecting`, `logged_out`, `banned`, `paused` or `action_required`. */
@@ -292,8 +298,32 @@ export interface Schema {
   };
 
   /**
+   * Commands for sessions, left by nodes that do not drive them for the node that does.
+   * @kept until the answer is taken, a minute at most
+   */
+  whatsapp_commands: {
+    /** A random UUID. */
+    id: string;
+    /** The session it is for. */
+    session_id: string;
+    /** AES-256-GCM of the command as JSON, which may hold a proxy's password. */
+    sealed_command: Buffer;
+    /** The key version under which the command is sealed. */
+    key_version: number;
+    /** When it was left; the node that has left it waits for 20 seconds. */
+    asked_at: number;
+    /** When the driving node has taken it; null before. */
+    taken_at: number | null;
+    /** AES-256-GCM of the answer as JSON, which may hold a pairing code; null before there is one. */
+    sealed_answer: Buffer | null;
+    /** The key version under which the answer is sealed. */
+    answer_key_version: number | null;
+  };
+
+  /**
    * What Baileys must remember of a linked number: its credentials and Signal keys, a row a key.
-   * @kept until the number is logged out or its session is deleted
+   * @kept until the number is logged out or its session is deleted; what is about other people, `RETENTION_DAYS_CONTACTS` after its last change
+   * @index whatsapp_auth_by_age what nobody uses any more is deleted from the oldest on
    */
   whatsapp_auth: {
     /** The session it belongs to. */
@@ -306,6 +336,8 @@ export interface Schema {
     sealed: Buffer;
     /** The key version under which it is sealed. */
     key_version: number;
+    /** The day of its last change, in days since 1970 (UTC); a Signal session changes with each message. */
+    used_day: number;
   };
 
   /**
@@ -325,7 +357,8 @@ export interface Schema {
 
   /**
    * What WhatsApp said of a number: a cache.
-   * @kept until the number is asked for again
+   * @kept until the number is asked for again, or `RETENTION_DAYS_CONTACTS` after that
+   * @index whatsapp_numbers_by_age what nobody asks for any more is deleted from the oldest on
    */
   whatsapp_numbers: {
     /** E.164, as it was asked for. */
@@ -338,7 +371,8 @@ export interface Schema {
 
   /**
    * Which linked number wrote to whom: a chat of theirs exists.
-   * @kept always, so far
+   * @kept `RETENTION_DAYS_CONTACTS` after the last message, or until the session is deleted
+   * @index whatsapp_chats_by_age chats that are over are deleted from the oldest on
    */
   whatsapp_chats: {
     /** Whom it wrote to, in E.164. */
@@ -351,7 +385,7 @@ export interface Schema {
 
   /**
    * What a linked number has sent today, and whether WhatsApp has stopped its new chats.
-   * @kept always, a row a session
+   * @kept until the session is deleted
    */
   whatsapp_senders: {
     /** The session. */

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { DAY_MS, HOUR_MS } from '../lib/duration.ts';
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
 const DAYS = 14;
 
 /** Where demo phones are: how mobile numbers look there (`#` is any digit), the offset from UTC, and how many there are. */

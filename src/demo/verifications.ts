@@ -4,6 +4,7 @@ import type { ChannelName } from '../channels/channel.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
 import type { MessageEventType, VerificationEventType } from '../events/types.ts';
+import { MINUTE_MS } from '../lib/duration.ts';
 import { newId } from '../lib/id.ts';
 import { parsePhone } from '../lib/phone.ts';
 import { seal } from '../lib/seal.ts';
@@ -16,7 +17,6 @@ import { ENDINGS, type Ending } from '../otp/state-machine.ts';
 import { demoMoment, demoPhone } from './places.ts';
 
 const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
 const LIFE_MS = 5 * MINUTE_MS;
 const MAX_ATTEMPTS = 5;
 const ANYWHERE = { countriesAllowed: [], countriesDenied: [] };
@@ -111,7 +111,7 @@ export function demoVerifications(
         channel,
         status: last,
         reason,
-        body: defaultMessage(LIFE_MS / MINUTE_MS),
+        body: defaultMessage(LIFE_MS / MINUTE_MS, channel),
         sealed_code: isPending ? seal(keyring.key('message-code'), code, messageId) : null,
         key_version: keyring.version,
         timeline: JSON.stringify(changes),

@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
 import { type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
 import type { Logger } from '../lib/logger.ts';
+import { tellLimit } from './limit-headers.ts';
 
 /** An error as it leaves the server (RFC 9457), with v3's `success` and `error` beside it. */
 export interface Problem {
@@ -22,7 +23,7 @@ export interface Problem {
 
 /** The problem document of an error. */
 function problemOf(error: WotpError, requestId: string): Problem {
-  const { retryAfterSeconds: _header, allow: _allow, ...members } = error.details;
+  const { retryAfterSeconds: _header, usedUp: _limit, allow: _allow, ...members } = error.details;
   return {
     type: `/docs/errors#${error.code}`,
     title: ERROR_CODES[error.code].title,
@@ -38,8 +39,11 @@ function problemOf(error: WotpError, requestId: string): Problem {
 
 /** Answers with a problem document. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: WotpError): FastifyReply {
-  const { retryAfterSeconds, allow } = error.details;
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
+  const { retryAfterSeconds, usedUp, allow } = error.details;
+  if (retryAfterSeconds !== undefined) {
+    reply.header('retry-after', String(retryAfterSeconds));
+    if (usedUp) tellLimit(reply, { ...usedUp, remaining: 0, resetSeconds: retryAfterSeconds });
+  }
   if (allow) reply.header('allow', allow.join(', '));
   if (error.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
   return reply

@@ -1,3 +1,5 @@
+import { DAY_MS } from '../lib/duration.ts';
+
 /** How many messages one phone may get in one project. */
 export interface PhoneLimits {
   /** Least time between two messages, in ms. */
@@ -7,7 +9,6 @@ export interface PhoneLimits {
 }
 
 const TEN_MINUTES_MS = 10 * 60 * 1000;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Resends wait 1, 2, then 4 times the gap. */
 const GAP_FACTORS = [1, 2, 4] as const;
@@ -29,6 +30,27 @@ export function nextMessageAt(sentAt: readonly number[], limits: PhoneLimits): n
     inWindow(limits.per10Minutes, TEN_MINUTES_MS),
     inWindow(limits.perDay, DAY_MS),
   );
+}
+
+/**
+ * The limit that keeps another message away until `allowedAt`: a window that is full, or else the pause since the
+ * latest message.
+ * @param sentAt as for {@link nextMessageAt}, at least one
+ */
+export function fullWindow(
+  sentAt: readonly number[],
+  limits: PhoneLimits,
+  allowedAt: number,
+): { quota: number; windowMs: number } {
+  const times = [...sentAt].sort((a, b) => a - b);
+  for (const [quota, windowMs] of [
+    [limits.perDay, DAY_MS],
+    [limits.per10Minutes, TEN_MINUTES_MS],
+  ] as const) {
+    const first = times[times.length - quota];
+    if (first !== undefined && first + windowMs >= allowedAt) return { quota, windowMs };
+  }
+  return { quota: 1, windowMs: allowedAt - times.at(-1)! };
 }
 
 /** The earliest moment (Unix ms) for the next message of one verification that has sent these so far. */

@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
+import { DAY_MS } from '../lib/duration.ts';
 import { maskPhone } from '../lib/phone.ts';
 import type { PhoneLimits } from '../limits/phone-limits.ts';
 import { budgetOf, loadDestination, nextFreeSendAt } from './destination.ts';
@@ -8,7 +9,6 @@ import type { PhoneReader } from './phone-reader.ts';
 import type { VerificationRepository } from './repository.ts';
 
 const TEN_MINUTES_MS = 10 * 60_000;
-const DAY_MS = 24 * 60 * 60_000;
 /** Limits are shown as they are for a code of the usual length from nobody in particular. */
 const ANYBODY = { code_length: 6, client_ip: null };
 

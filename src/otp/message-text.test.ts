@@ -6,16 +6,16 @@ import { defaultMessage, readMessage } from './message-text.ts';
 
 const rendered = (body: string, code: string) => body.replaceAll('{{code}}', code);
 
-describe('the text that WOTP makes', () => {
+describe.each(['whatsapp', 'simulator', 'sms'] as const)('the text that WOTP makes for %s', (channel) => {
   test('holds the code once, as one unbroken run that touches no letter, digit or underscore', () => {
     const code = fc.stringMatching(/^[A-Za-z0-9]{4,10}$/);
     fc.assert(
       fc.property(code, fc.integer({ min: 1, max: 60 }), (code, minutes) => {
-        const [before, after, ...more] = defaultMessage(minutes).split('{{code}}');
+        const [before, after, ...more] = defaultMessage(minutes, channel).split('{{code}}');
         expect(more).toEqual([]);
         expect(before).not.toMatch(/[\p{L}\p{N}_]$/u);
         expect(after).not.toMatch(/^[\p{L}\p{N}_]/u);
-        expect(rendered(defaultMessage(minutes), code)).toBe(before + code + after);
+        expect(rendered(defaultMessage(minutes, channel), code)).toBe(before + code + after);
       }),
     );
   });
@@ -24,14 +24,18 @@ describe('the text that WOTP makes', () => {
     for (let minutes = 1; minutes <= 60; minutes++) {
       for (let length = 4; length <= 10; length++) {
         const code = generateCode(length, 'numeric');
-        expect(/\d{4,10}/.exec(rendered(defaultMessage(minutes), code))?.[0]).toBe(code);
+        expect(/\d{4,10}/.exec(rendered(defaultMessage(minutes, channel), code))?.[0]).toBe(code);
       }
     }
   });
 
   test('says how long the code lives', () => {
-    expect(defaultMessage(1)).toContain('1 minute.');
-    expect(defaultMessage(5)).toContain('5 minutes.');
+    expect(defaultMessage(1, channel)).toContain('1 minute.');
+    expect(defaultMessage(5, channel)).toContain('5 minutes.');
+  });
+
+  test('has the code in bold on WhatsApp only', () => {
+    expect(defaultMessage(5, channel).includes('*{{code}}*')).toBe(channel === 'whatsapp');
   });
 });
 

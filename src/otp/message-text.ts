@@ -1,3 +1,4 @@
+import type { ChannelName } from '../channels/channel.ts';
 import { ValidationError } from '../errors/errors.ts';
 
 const PLACEHOLDER = '{{code}}';
@@ -43,8 +44,9 @@ function noCodeIn(message: string): ValidationError {
   return new ValidationError('The message has no place for the code.', [{ path: 'message', message }]);
 }
 
-/** The text that is sent when the caller gives none. The code is its first run of digits. */
-export function defaultMessage(expiryMinutes: number): string {
+/** The text that is sent when the caller gives none. The code is its first run of digits; WhatsApp shows it in bold. */
+export function defaultMessage(expiryMinutes: number, channel: ChannelName): string {
   const minutes = expiryMinutes === 1 ? '1 minute' : `${expiryMinutes} minutes`;
-  return `Your verification code is ${PLACEHOLDER}. It is valid for ${minutes}. Do not share it with anyone.`;
+  const code = channel === 'whatsapp' ? `*${PLACEHOLDER}*` : PLACEHOLDER;
+  return `Your verification code is ${code}. It is valid for ${minutes}. Do not share it with anyone.`;
 }

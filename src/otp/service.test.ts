@@ -24,7 +24,7 @@ beforeAll(async () => {
     ...outbox,
     rules: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5, phoneLimits: LIMITS },
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
-    selectChannel: () => 'simulator',
+    selectChannel: (wanted) => (wanted === 'auto' ? 'simulator' : wanted),
   });
 });
 afterAll(() => outbox.close());
@@ -314,4 +314,27 @@ test('a message that fails for good after its code has expired leaves the verifi
   await otp.expireDue(100);
   seen.push((await otp.get(PROJECT, verification.id)).verification.status);
   expect(seen).toEqual(['expired', 'expired', 'expired']);
+});
+
+test('the same code by another channel has the text that belongs to that channel, and a caller’s text as it was given', async () => {
+  const bodies = async () =>
+    (await outbox.database.reader.selectFrom('messages').select('body').orderBy('id').execute()).map(
+      ({ body }) => body,
+    );
+  const sendBy = async (channel: 'whatsapp' | 'sms', message?: string) => {
+    const request = { projectId: PROJECT, phone: PHONES[2]!, purpose: 'login', channel, message };
+    await outbox.database.transaction((trx) => otp.send(trx, request));
+    await outbox.clock.advance(MINUTE_MS);
+  };
+  await sendBy('whatsapp');
+  await sendBy('sms');
+  await sendBy('whatsapp');
+  const plain = 'Your verification code is {{code}}. It is valid for 5 minutes. Do not share it with anyone.';
+  const bold = plain.replace('{{code}}', '*{{code}}*');
+  expect(await bodies()).toEqual([bold, plain, bold]);
+
+  await clear();
+  await sendBy('whatsapp', 'Kode: *{{code}}*');
+  await sendBy('sms');
+  expect(await bodies()).toEqual(['Kode: *{{code}}*', 'Kode: *{{code}}*']);
 });

@@ -1,15 +1,15 @@
 import type { ArrivedRepository } from '../channels/simulator/repository.ts';
+import { forgetContacts } from '../channels/whatsapp/contacts.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
+import { DAY_MS } from '../lib/duration.ts';
 import { pause } from '../lib/pause.ts';
 import type { MessageService } from '../messages/service.ts';
 import type { OtpService } from '../otp/service.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
-
 /** What one transaction deletes at most: rows enough to get on, few enough that nobody notices the wait. */
-const PORTION = { verifications: 50, events: 200, answers: 200 };
+const PORTION = { verifications: 50, events: 200, answers: 200, contacts: 200 };
 /** Between two portions the queue belongs to everybody else, in ms. */
 const PAUSE_MS = 20;
 
@@ -33,7 +33,7 @@ export function retention(deps: {
   /** Deletes kept answers whose time is over. */
   forgetAnswers: (trx: Transaction, limit: number) => Promise<number>;
   /** Days; 0 is for ever. */
-  rules: { verificationDays: number; eventDays: number };
+  rules: { verificationDays: number; eventDays: number; contactDays: number };
 }) {
   const { database, clock, otp, messages, arrived, events, forgetAnswers, rules } = deps;
 
@@ -55,14 +55,25 @@ export function retention(deps: {
     return database.transaction((trx) => events.forget(trx, before(rules.eventDays), PORTION.events));
   }
 
+  async function oldContacts(): Promise<boolean> {
+    if (rules.contactDays === 0) return false;
+    const portion = { before: before(rules.contactDays), now: clock.now(), limit: PORTION.contacts };
+    return database.transaction((trx) => forgetContacts(trx, portion));
+  }
+
   /** Deletes one portion of each kind, a transaction each; `more` when there may be others. */
   async function purgeSome(): Promise<{ purged: Purged; more: boolean }> {
     const verifications = await verificationsAndMessages();
     const eventCount = await oldEvents();
+    const moreContacts = await oldContacts();
     const answers = await database.transaction((trx) => forgetAnswers(trx, PORTION.answers));
     return {
       purged: { verifications: verifications.count, messages: verifications.messages, events: eventCount },
-      more: verifications.count === PORTION.verifications || eventCount > 0 || answers === PORTION.answers,
+      more:
+        verifications.count === PORTION.verifications ||
+        eventCount > 0 ||
+        moreContacts ||
+        answers === PORTION.answers,
     };
   }
 

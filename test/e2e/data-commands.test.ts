@@ -209,13 +209,18 @@ describe('master-key rotate', () => {
 });
 
 describe('reset', () => {
-  test('deletes the database and nothing it does not know, and the next start is a first run', async () => {
+  test('deletes the database, those it has replaced and nothing it does not know, and the next start is a first run', async () => {
     const cwd = tempFolder();
     const data = join(cwd, 'data');
     expect((await wotp(cwd, ['seed', '--count', '10'])).code).toBe(0);
     mkdirSync(join(data, 'backups'));
-    const others = ['backups/wotp-20260101-000000.wodb', 'notes.txt', 'wotp.wodb.replaced-20260101-000000'];
-    for (const name of others) writeFileSync(join(data, name), 'of somebody');
+    const others = ['backups/wotp-20260101-000000.wodb', 'notes.txt', 'wotp.wodb.replaced-by-me'];
+    const replaced = [
+      'wotp.wodb.replaced-20260101-000000',
+      'wotp.wodb.replaced-20260101-000000-2',
+      'wotp.wodb.replaced-20260101-000000-2-wal',
+    ];
+    for (const name of [...others, ...replaced]) writeFileSync(join(data, name), 'of somebody');
     writeFileSync(join(data, 'wotp.wodb-wal'), 'changes');
     const masterKey = readFileSync(join(data, 'master.key'), 'utf8');
 
@@ -228,10 +233,12 @@ describe('reset', () => {
     expect(code).toBe(0);
     const { removed } = lastLine(stdout) as { removed: string[] };
     expect(removed).toEqual(
-      expect.arrayContaining(['wotp.wodb', 'wotp.wodb-wal', 'wotp.keycheck'].map((name) => join(data, name))),
+      expect.arrayContaining(
+        ['wotp.wodb', 'wotp.wodb-wal', 'wotp.keycheck', ...replaced].map((name) => join(data, name)),
+      ),
     );
     expect(readdirSync(data).sort()).toEqual(
-      ['backups', 'master.key', 'notes.txt', 'wotp.wodb.lock', 'wotp.wodb.replaced-20260101-000000'].sort(),
+      ['backups', 'master.key', 'notes.txt', 'wotp.wodb.lock', 'wotp.wodb.replaced-by-me'].sort(),
     );
     for (const name of others) expect(readFileSync(join(data, name), 'utf8')).toBe('of somebody');
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { resolveMasterKey } from '../../src/database/master-key.ts';
 import { RebuildError } from '../../src/database/wodb/rebuild.ts';
+import { restoreDatabase } from '../../src/database/wodb/restore.ts';
 import { rotateMasterKey } from '../../src/database/wodb/rotate.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -135,6 +136,34 @@ describe('after a rotation of the master key', () => {
     const after = await start({ dir, from: before });
     expect((await verificationsOf(after).check({ id, code: CODE })).status).toBe(200);
   });
+});
+
+test('a backup from before the rotation is restored with the old key and opens with the new one, its pending codes too', async () => {
+  const dir = tempFolder();
+  const before = await start({ dir });
+  const { id } = await verificationsOf(before).sent({ phone: newPhone(), code: CODE });
+  const { file } = await before.app.maintenance!.backup({}, 'test');
+  await before.stop(keep);
+  const kept = resolveMasterKey(undefined, dir, join(dir, 'wotp.wodb'));
+  await rotate(dir, kept, NEW, true);
+
+  const restore = (backupMasterKey: string | undefined) =>
+    restoreDatabase({
+      file,
+      path: join(dir, 'wotp.wodb'),
+      keyCheckPath: join(dir, 'wotp.keycheck'),
+      masterKeyPath: join(dir, 'master.key'),
+      masterKey: NEW,
+      backupMasterKey,
+      now: 0,
+    });
+  await expect(restore(undefined)).rejects.toThrow(/from before a rotation.*--key-file/);
+  expect(await restore(kept)).toMatchObject({ keptMasterKey: false });
+  expect(readFileSync(join(dir, 'master.key'), 'utf8')).toBe(`${NEW}\n`);
+
+  const after = await start({ dir, from: before });
+  expect((await verificationsOf(after).check({ id, code: CODE })).status).toBe(200);
+  expect((await after.app.maintenance!.verify()).findings).toEqual([]);
 });
 
 describe('a rotation that cannot be done leaves everything as it was', () => {

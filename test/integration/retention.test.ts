@@ -14,7 +14,14 @@ async function start(env: Record<string, string> = {}): Promise<TestApp> {
 
 /** How many rows each table has. */
 async function counts(server: TestApp): Promise<Record<string, number>> {
-  const tables = ['verifications', 'messages', 'simulator_messages', 'events', 'idempotency_keys'] as const;
+  const tables = [
+    'verifications',
+    'messages',
+    'simulator_messages',
+    'events',
+    'idempotency_keys',
+    'whatsapp_chats',
+  ] as const;
   const entries = tables.map(async (table: keyof Schema) => {
     const { count } = await server.app.database.reader
       .selectFrom(table)
@@ -23,6 +30,12 @@ async function counts(server: TestApp): Promise<Record<string, number>> {
     return [table, count] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/** A chat that a linked number has with somebody, as of now. */
+async function writtenTo(server: TestApp): Promise<void> {
+  const chat = { phone: newPhone(), session_id: 'ses_1', last_wrote_at: server.clock.now() };
+  await server.app.database.transaction((trx) => trx.insertInto('whatsapp_chats').values(chat).execute());
 }
 
 /** Puts the clock forward and lets the deletion that is due run to its end. */
@@ -65,9 +78,23 @@ describe('retention', () => {
     expect(await counts(server)).toMatchObject({ verifications: 0, events: 1 });
   });
 
+  test('forgets after 180 days whom nobody wrote to over WhatsApp', async () => {
+    const server = await start();
+    await writtenTo(server);
+    await pass(server, 179 * DAY_MS);
+    expect((await counts(server)).whatsapp_chats).toBe(1);
+    await pass(server, DAY_MS + HOUR_MS);
+    expect((await counts(server)).whatsapp_chats).toBe(0);
+  });
+
   test('keeps for ever what it is told to keep for ever', async () => {
-    const server = await start({ RETENTION_DAYS_VERIFICATIONS: '0', RETENTION_DAYS_EVENTS: '0' });
+    const server = await start({
+      RETENTION_DAYS_VERIFICATIONS: '0',
+      RETENTION_DAYS_EVENTS: '0',
+      RETENTION_DAYS_CONTACTS: '0',
+    });
     await verificationsOf(server).sent({ phone: newPhone() });
+    await writtenTo(server);
     await pass(server, DAY_MS);
     const before = await counts(server);
     await pass(server, 5_000 * DAY_MS);

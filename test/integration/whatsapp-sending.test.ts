@@ -86,8 +86,18 @@ describe('over WhatsApp', () => {
       'sent',
       'read',
     ]);
-    const answer = await api.check({ id, code: codeIn(phone.messages[0]!.text) });
+    const { text } = phone.messages[0]!;
+    expect(text).toContain(`Your verification code is *${codeIn(text)}*. `);
+    const answer = await api.check({ id, code: codeIn(text) });
     expect(answer.body.data).toMatchObject({ valid: true });
+  });
+
+  test("the caller's text arrives exactly as it was given, and nothing is fetched for a link in it", async () => {
+    const phone = newPhone();
+    const message = ' Kode {{code}}: https://example.com/?a=*b*_c_\n`x` ';
+    await api.sent({ phone: phone.number, code: '481516', message });
+    await whatsapp.until(() => phone.messages.length === 1);
+    expect(phone.messages[0]!.text).toBe(message.replace('{{code}}', '481516'));
   });
 
   test('a phone that cannot read a code asks again, and gets it though the connection it came over is gone', async () => {

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { MessageText, Session, StateChange } from '../../src/channels/whatsapp/session.ts';
 import { WhatsAppSessions } from '../../src/channels/whatsapp/sessions.ts';
+import { type LatestVersion, webVersion } from '../../src/channels/whatsapp/web-version.ts';
 import type { Database } from '../../src/database/database.ts';
 import { openKeyring } from '../../src/database/keyring.ts';
 import { eventRecorder } from '../../src/events/record.ts';
@@ -10,8 +11,7 @@ import { projectService } from '../../src/projects/service.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
-
-const MASTER_KEY = 'a master key of the tests, long enough';
+import { MASTER_KEY } from './wodb.ts';
 
 /** Sessions over a database of their own, talking to a fake WhatsApp, with a clock that the test moves. */
 export interface SessionsUnderTest {
@@ -51,6 +51,8 @@ export interface SessionsOptions {
   url?: string;
   mockMode?: boolean;
   pairingDigits?: string;
+  /** Where the present version of WhatsApp Web is asked for. */
+  latestVersion?: LatestVersion;
   messageText?: MessageText;
   random?: () => number;
   agentFor?: (proxy: string) => Agent;
@@ -86,12 +88,14 @@ async function over(parts: {
       return name === 'isExclusive' ? !options.isShared : Reflect.get(target, name);
     },
   });
+  const log = pino({ level: 'debug', base: null }, { write: (line: string) => void logLines.push(line) });
   const sessions = new WhatsAppSessions({
     database: own,
     keyring: await openKeyring(database, MASTER_KEY, clock),
     events: eventRecorder(database, clock),
     clock,
-    log: pino({ level: 'debug', base: null }, { write: (line: string) => void logLines.push(line) }),
+    log,
+    version: webVersion({ pinned: undefined, latest: options.latestVersion, clock, log }),
     mockMode: false,
     url: whatsapp.url,
     agentFor: () => {

@@ -1,5 +1,6 @@
 import type { WASocket } from 'baileys';
 import type { Clock } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { spellingsOf } from '../../lib/phone.ts';
 import { SendError } from '../channel.ts';
@@ -28,11 +29,11 @@ const SESSIONS_AT_ONCE = 10;
 const BATCH_WORTH = 25;
 const GATHER_MAX_MS = 200;
 /** The client forgets the devices of a number after 5 minutes. */
-const PREPARED_MS = 4 * 60_000;
+const PREPARED_MS = 4 * MINUTE_MS;
 /** Numbers prepared that are remembered. */
 const PREPARED_MAX = 20_000;
 /** After WhatsApp refused to say who is on it, it is not asked for this long, in ms. */
-const CHECK_REST_MS = 5 * 60_000;
+const CHECK_REST_MS = 5 * MINUTE_MS;
 
 interface Waiting {
   phone: string;

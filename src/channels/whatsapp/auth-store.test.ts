@@ -1,6 +1,6 @@
 import { initAuthCreds, type SignalDataSet } from 'baileys';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { testClock } from '../../../test/support/test-clock.ts';
+import { type TestClock, testClock } from '../../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../../test/support/test-database.ts';
 import type { Database } from '../../database/database.ts';
 import { type Keyring, openKeyring } from '../../database/keyring.ts';
@@ -12,13 +12,14 @@ const SESSION = 'ses_1';
 
 let database: Database;
 let keyring: Keyring;
+let clock: TestClock;
 let commits: number;
 let failure: Error | undefined;
 
 beforeEach(async () => {
   const opened = await openTestDatabase();
   onTestFinished(opened.close);
-  const clock = testClock();
+  clock = testClock();
   database = opened.database;
   keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
   const projectId = await projectService({ database, clock }).ensureDefault();
@@ -35,6 +36,7 @@ beforeEach(async () => {
         nextAttemptAt: null,
         linkedAt: null,
         phoneSeenAt: null,
+        codes: {},
         createdAt: 0,
       }),
     );
@@ -54,7 +56,7 @@ async function newStore(sessionId = SESSION): Promise<AuthStore> {
       };
     },
   });
-  const store = authStore({ database: counted, keyring, sessionId, checkLease: async () => {} });
+  const store = authStore({ database: counted, keyring, clock, sessionId, checkLease: async () => {} });
   await store.open();
   return store;
 }

@@ -10,7 +10,9 @@ import {
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import type { Schema } from '../../database/schema.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { seal, unseal } from '../../lib/seal.ts';
+import { dayOf } from './pacing.ts';
 
 type AuthRow = Schema['whatsapp_auth'];
 type Kind = keyof SignalDataTypeMap;
@@ -81,12 +83,13 @@ export interface AuthStore {
 export interface AuthStoreOptions {
   database: Database;
   keyring: Keyring;
+  clock: Clock;
   sessionId: string;
   /** Throws when this process may no longer write for the session; runs in the transaction of the writes. */
   checkLease: (trx: Transaction) => Promise<void>;
 }
 
-export function authStore({ database, keyring, sessionId, checkLease }: AuthStoreOptions): AuthStore {
+export function authStore({ database, keyring, clock, sessionId, checkLease }: AuthStoreOptions): AuthStore {
   const upsert = database.prepare<AuthRow, unknown>((db, value) =>
     db
       .insertInto('whatsapp_auth')
@@ -96,11 +99,13 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
         key: value('key'),
         sealed: value('sealed'),
         key_version: value('key_version'),
+        used_day: value('used_day'),
       })
       .onConflict((conflict) =>
         conflict.columns(['session_id', 'kind', 'key']).doUpdateSet((eb) => ({
           sealed: eb.ref('excluded.sealed'),
           key_version: eb.ref('excluded.key_version'),
+          used_day: eb.ref('excluded.used_day'),
         })),
       ),
   );
@@ -204,6 +209,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
       key,
       sealed: seal(keyring.key('whatsapp'), json, contextOf({ kind, key })),
       key_version: keyring.version,
+      used_day: dayOf(clock.now()),
     };
   }
 
@@ -220,6 +226,7 @@ export function authStore({ database, keyring, sessionId, checkLease }: AuthStor
             conflict.columns(['session_id', 'kind', 'key']).doUpdateSet((eb) => ({
               sealed: eb.ref('excluded.sealed'),
               key_version: eb.ref('excluded.key_version'),
+              used_day: eb.ref('excluded.used_day'),
             })),
           )
           .execute();

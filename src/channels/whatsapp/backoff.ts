@@ -1,5 +1,7 @@
+import { MINUTE_MS } from '../../lib/duration.ts';
+
 const FIRST_MS = 2_000;
-const CAP_MS = 5 * 60_000;
+const CAP_MS = 5 * MINUTE_MS;
 
 /**
  * How long to wait before the next attempt to connect, in ms: 2 s after the first failure, twice as long after each

@@ -6,6 +6,7 @@ import { type LinkedSessions, linkedSessions } from '../../../test/support/linke
 import { silentLog } from '../../../test/support/silent-log.ts';
 import { settle, testClock } from '../../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../../test/support/test-database.ts';
+import { eventually } from '../../../test/support/whatsapp-sessions.ts';
 import type { Database } from '../../database/database.ts';
 import { newId } from '../../lib/id.ts';
 import { SendError } from '../channel.ts';
@@ -13,7 +14,7 @@ import { WhatsAppChannel } from './channel.ts';
 import { numberDirectory } from './number-directory.ts';
 import type { PacingRules } from './pacing.ts';
 import { suppression } from './suppression.ts';
-import { wireIdOf } from './wire-id.ts';
+import { codeWireIdOf, wireIdOf } from './wire-id.ts';
 
 quietLibsignal();
 
@@ -45,7 +46,15 @@ const newPhone = (options?: PhoneOptions) => {
 };
 
 /** The channel over the first, or the first two, of the linked numbers. */
-async function setUp({ numbers = 1, pacing = {} }: { numbers?: 1 | 2; pacing?: Partial<PacingRules> } = {}) {
+async function setUp({
+  numbers = 1,
+  pacing = {},
+  codeOf,
+}: {
+  numbers?: 1 | 2;
+  pacing?: Partial<PacingRules>;
+  codeOf?: (messageId: string) => Promise<string | undefined>;
+} = {}) {
   const clock = testClock();
   const sessions = linked.all().slice(0, numbers);
   const directory = numberDirectory(database, clock);
@@ -58,6 +67,7 @@ async function setUp({ numbers = 1, pacing = {} }: { numbers?: 1 | 2; pacing?: P
       directory,
       checkNumbers: true,
       pacing: { ...UNPACED, ...pacing },
+      codeOf,
       database,
       clock,
       log: silentLog,
@@ -236,6 +246,87 @@ describe('a message', () => {
       reason: expect.stringContaining('PHONE_OPTED_OUT'),
     });
     expect(phone.messages).toEqual([]);
+  });
+});
+
+describe('the bare code', () => {
+  const codeOf = async () => '481516';
+
+  test('follows its message, each once under an id of its own, also when the try is repeated', async () => {
+    const { channel, message } = await setUp({ codeOf });
+    const phone = newPhone();
+    const sent = message(phone.number, 'Your code is *481516*.');
+    for (let tries = 0; tries < 2; tries++) await channel.send(sent, new AbortController().signal);
+    await whatsapp.until(() => phone.messages.length === 2);
+    await settle();
+    expect(phone.messages.map(({ id, text }) => [id, text])).toEqual([
+      [wireIdOf(sent.id), 'Your code is *481516*.'],
+      [codeWireIdOf(sent.id), '481516'],
+    ]);
+  });
+
+  test('has receipts that are not taken for those of its message', async () => {
+    const { send, receipts } = await setUp({ codeOf });
+    const phone = newPhone();
+    phone.receipts = { ...phone.receipts, delivered: 'by hand' };
+    const { id } = await send(phone.number);
+    await whatsapp.until(() => phone.messages.length === 2);
+    phone.deliver(codeWireIdOf(id));
+    phone.read(codeWireIdOf(id));
+    phone.deliver(wireIdOf(id));
+    await whatsapp.until(() => receipts.length > 0);
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    expect(receipts).toEqual([`${id} delivered`]);
+  });
+
+  test('is left out when the code has ended by then, or WhatsApp refuses it; the message is sent all the same', async () => {
+    const { send, device, channel, sessions } = await setUp({
+      codeOf: async (id) => (codes.get(id) === 'over' ? undefined : '481516'),
+    });
+    const codes = new Map<string, string>();
+    const phone = newPhone();
+    const copies: string[] = [];
+    device.acks = ({ id }) => {
+      copies.push(id);
+      return copies.length === 2 ? { error: 400 } : undefined;
+    };
+    const refused = await send(phone.number);
+    await whatsapp.until(() => copies.length === 2);
+    await eventually(() => channel.sender(sessions[0]!.id)!.inHand === 0);
+    const next = newId('msg', 0);
+    codes.set(next, 'over');
+    const rest = { projectId: 'prj_test', to: phone.number, text: 'the code is over' };
+    await channel.send({ id: next, ...rest }, new AbortController().signal);
+    await eventually(() => channel.sender(sessions[0]!.id)!.inHand === 0);
+    expect(copies).toEqual([wireIdOf(refused.id), codeWireIdOf(refused.id), wireIdOf(next)]);
+    await whatsapp.until(() => phone.messages.length === 2);
+  });
+
+  test('does not follow a message that was refused', async () => {
+    const { failure, device, channel, sessions } = await setUp({ codeOf });
+    const phone = newPhone();
+    let copies = 0;
+    device.acks = () => {
+      copies += 1;
+      return { error: 400 };
+    };
+    await failure(phone.number);
+    await settle();
+    expect([copies, channel.sender(sessions[0]!.id)!.inHand]).toEqual([1, 0]);
+  });
+
+  test('goes out right after its message, and counts for the rate and the cap', async () => {
+    const pacing = { ratePerSecond: 1, burst: 3, dailyCap: 10 };
+    const { send, channel, sessions, clock } = await setUp({ codeOf, pacing });
+    const phone = newPhone();
+    const sending = send(phone.number);
+    await clock.advance(500);
+    await sending;
+    await whatsapp.until(() => phone.messages.length === 2);
+    await eventually(() => channel.sender(sessions[0]!.id)!.inHand === 0);
+    expect(channel.sender(sessions[0]!.id)!.leftToday).toBe(8);
+    // Eight turns in five seconds, of which two are used.
+    expect(channel.capabilities.concurrency).toBe(6);
   });
 });
 
@@ -502,6 +593,70 @@ describe('refused new chats (463)', () => {
     await send(known.number, 'still here');
     await whatsapp.until(() => known.messages.length === 2);
     expect(known.messages[1]!.from).toBe(sender);
+  });
+
+  test('are 3 at most also after 200 were taken, however late the answers; they resume when the lock ends', async () => {
+    const { channel, message, send, device, clock } = await setUp();
+    const strangers = Array.from({ length: 260 }, () => newPhone());
+    const outcomesOf = (phones: typeof strangers) =>
+      Promise.all(
+        phones.map(({ number }) =>
+          channel.send(message(number), new AbortController().signal).then(
+            () => 'sent',
+            (error: SendError) => error.reason,
+          ),
+        ),
+      );
+    const taken = strangers.splice(0, 200);
+    expect(new Set(await outcomesOf(taken))).toEqual(new Set(['sent']));
+
+    let refusals = 0;
+    const endsAt = clock.now() + 10 * MINUTE_MS;
+    device.acks = ({ to }) => {
+      if (taken.some(({ number }) => number === to)) return undefined;
+      refusals += 1;
+      if (refusals === 1) {
+        whatsapp.phone(OWN).restrict({ reachoutTimelock: { endsAt: endsAt / 1000, type: 'BIZ_QUALITY' } });
+      }
+      return { error: 463, delayMs: 100 };
+    };
+    const outcomes = await outcomesOf(strangers);
+    expect(refusals).toBeGreaterThan(0);
+    expect(refusals).toBeLessThanOrEqual(3);
+    expect(outcomes.filter((outcome) => !outcome.startsWith('WHATSAPP_NEW_CHAT'))).toEqual([]);
+    await send(taken[0]!.number, 'still here');
+
+    device.acks = {};
+    await clock.advance(10 * MINUTE_MS - 1);
+    expect((await outcomesOf([newPhone()]))[0]).toContain('WHATSAPP_NEW_CHATS_STOPPED');
+    await clock.advance(1);
+    expect(await outcomesOf([newPhone()])).toEqual(['sent']);
+  });
+
+  test('keep their places when nobody waits for their answers any more', async () => {
+    const { channel, message, device, clock } = await setUp();
+    const opened: string[] = [];
+    device.acks = ({ to }) => {
+      if (!opened.includes(to)) opened.push(to);
+      return { lost: true };
+    };
+    const tries = Array.from({ length: 6 }, () => {
+      const phone = newPhone();
+      phone.on = false;
+      const abort = new AbortController();
+      const outcome = channel.send(message(phone.number), abort.signal).catch((error: unknown) => error);
+      return { abort, outcome };
+    });
+    await whatsapp.until(() => opened.length === 3);
+    for (const { abort } of tries.slice(0, 3)) abort.abort(new Error('took too long'));
+    await settle();
+    expect(opened).toHaveLength(3);
+    await clock.advance(30_000);
+    await whatsapp.until(() => opened.length === 6);
+    for (const { abort, outcome } of tries) {
+      abort.abort(new Error('took too long'));
+      await outcome;
+    }
   });
 
   test('wait with the reason when there is no other number, and go on by themselves when the lock ends', async () => {

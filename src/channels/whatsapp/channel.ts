@@ -19,7 +19,7 @@ import type { HealthReport } from './sender-health.ts';
 import { sendingMemory } from './sending-memory.ts';
 import type { Session, SessionState, Sessions } from './session.ts';
 import type { Suppression } from './suppression.ts';
-import { messageIdOf, wireIdOf } from './wire-id.ts';
+import { codeWireIdOf, messageIdOf, wireIdOf } from './wire-id.ts';
 
 export interface WhatsAppOptions {
   sessions: Sessions;
@@ -28,6 +28,8 @@ export interface WhatsAppOptions {
   /** Whether WhatsApp is asked if a number is on it before the first message to it. */
   checkNumbers: boolean;
   pacing: PacingRules;
+  /** The code of a message while it lives, to be sent as a message of its own; undefined: no such message is sent. */
+  codeOf?: ((messageId: string) => Promise<string | undefined>) | undefined;
   database: Database;
   clock: Clock;
   log: Logger;
@@ -45,6 +47,8 @@ const ASK_AGAIN_MAX_MS = 30_000;
 const ASK_AGAIN_MIN_MS = 2_000;
 /** Messages that are taken from the outbox at once while the process is busy: their recipients are prepared together. */
 const PORTION = 50;
+/** A bare code that has not gone out after this time comes too late to be of use, in ms. */
+const CODE_MAX_MS = 10_000;
 /** Numbers that are tried for one message before it goes back to the queue. */
 const TRIES_MAX = 5;
 /** Messages that were refused are remembered, by number, so that it does not try them again. */
@@ -144,7 +148,9 @@ export class WhatsAppChannel implements Channel {
       // Nothing is awaited from the choice to the moment the number has the message, so that the next one sees it.
       const { line, isNewChat } = this.#choose(id, projectId, chats);
       try {
-        await line.send({ wireId, to, text, isNewChat }, chats.get(line.session.id), signal);
+        const delivery = { wireId, to, text: async () => text, isNewChat };
+        await line.send(delivery, chats.get(line.session.id), signal);
+        void this.#sendCode(line, id, to);
         return;
       } catch (error) {
         if (error instanceof RefusedByWhatsApp && error.code === NEW_CHAT_REFUSED) {
@@ -153,6 +159,25 @@ export class WhatsAppChannel implements Channel {
         const mayGoElsewhere = error instanceof SendError && error.failure === 'unavailable';
         if (!mayGoElsewhere || signal.aborted || this.#isStopped || tries === TRIES_MAX) throw error;
       }
+    }
+  }
+
+  /**
+   * Sends the bare code of a message that WhatsApp has taken, under an id of its own that is the same at every try. The
+   * message itself is sent, whatever becomes of this: it is tried once, and never rejects.
+   */
+  async #sendCode(line: Line, id: string, to: string): Promise<void> {
+    const { codeOf, clock, log } = this.#options;
+    if (!codeOf || line.leftToday === 0) return;
+    const abort = new AbortController();
+    const timer = clock.setTimeout(() => abort.abort(new SendError('temporary', 'too late')), CODE_MAX_MS);
+    const delivery = { wireId: codeWireIdOf(id), to, text: () => codeOf(id), isNewChat: false };
+    try {
+      await line.send(delivery, clock.now(), abort.signal, true);
+    } catch (error) {
+      log.info({ err: error, messageId: id }, 'the bare code was not sent after its message');
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -231,10 +256,10 @@ export class WhatsAppChannel implements Channel {
 
   #received(line: Line, node: BinaryNode): void {
     for (const { wireId, receipt } of receiptsIn(node)) {
-      const messageId = messageIdOf(wireId);
-      if (!messageId) continue;
       line.confirm(wireId);
-      if (receipt === 'sent') continue;
+      // What became of a bare code says nothing of the message it belongs to.
+      const messageId = messageIdOf(wireId);
+      if (!messageId || receipt === 'sent') continue;
       if (receipt === 'delivered') line.arrived();
       // A receipt that came in one go with the acknowledgement is told after it.
       setImmediate(() => this.#receipts?.onReceipt(messageId, receipt));

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { SessionState } from './session.ts';
 
 /** How a connection ended, as Baileys tells it. */
@@ -26,7 +27,9 @@ interface Rule {
   answer: (close: Close) => Answer;
 }
 
-const OUTDATED_DELAY_MS = 30 * 60_000;
+/** The code for a version of the protocol that WhatsApp takes no longer. */
+export const OUTDATED = 405;
+const OUTDATED_DELAY_MS = 30 * MINUTE_MS;
 
 const backoff = (reason: string) => (): Answer => ({ next: 'backoff', reason });
 const stop = (state: SessionState, reason: string) => (): Answer => ({
@@ -61,14 +64,14 @@ const CLOSE_REASONS: Readonly<Record<number, Rule>> = {
       'WhatsApp refuses this number: it is banned or blocked. Open WhatsApp on the phone to see why; restart once it is lifted.',
     ),
   },
-  405: {
+  [OUTDATED]: {
     name: 'version outdated',
     answer: () => ({
       next: 'later',
       state: 'reconnecting',
       delayMs: OUTDATED_DELAY_MS,
       reason:
-        'WhatsApp no longer takes the protocol version this server speaks. Update WOTP, or set BOT_WEB_VERSION to the present one.',
+        'WhatsApp no longer takes the protocol version this server speaks. Update WOTP, set BOT_WEB_VERSION to the present one, or BOT_WEB_VERSION_REFRESH=true to have it looked up, and start the server again.',
     }),
   },
   406: { name: 'logged out', answer: stop('logged_out', LOGGED_OUT) },
@@ -111,7 +114,7 @@ function networkReason(code: number | undefined): string {
 }
 
 /** Bad sessions within this time that are one too many, in ms. */
-const BAD_SESSION_WINDOW_MS = 10 * 60_000;
+const BAD_SESSION_WINDOW_MS = 10 * MINUTE_MS;
 const BAD_SESSIONS_MAX = 3;
 
 /** Whether a code-500 close is the third within ten minutes; `times` are those of all of them, Unix ms, oldest first. */

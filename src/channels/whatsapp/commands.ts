@@ -2,6 +2,7 @@ import type { Database } from '../../database/database.ts';
 import { WotpError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { DAY_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { maskPhone } from '../../lib/phone.ts';
 import type { OtpService } from '../../otp/service.ts';
@@ -23,7 +24,6 @@ export interface BotCommands {
 
 const LISTED = 10;
 const CLEARED_AT_ONCE = 200;
-const DAY_MS = 24 * 60 * 60_000;
 
 export function botCommands(deps: {
   otp: OtpService;

@@ -2,6 +2,7 @@ import { normalizeMessageContent, type WAMessage, type WASocket } from 'baileys'
 import type { Database } from '../../database/database.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { identityOf } from '../../lib/phone.ts';
 import type { BotCommands } from './commands.ts';
@@ -10,10 +11,9 @@ import type { Session, Sessions } from './session.ts';
 import type { Suppression } from './suppression.ts';
 
 /** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
-const COMMAND_AGE_MAX_MS = 2 * 60_000;
+const COMMAND_AGE_MAX_MS = 2 * MINUTE_MS;
 /** Messages of one number that are taken a minute; more are dropped, or a stranger could fill the database. */
 const PER_MINUTE_MAX = 20;
-const MINUTE_MS = 60_000;
 /** Numbers and message ids that are remembered. */
 const REMEMBERED_MAX = 5_000;
 const TEXT_MAX = 1_000;

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   eventually,
   type SessionsUnderTest,
@@ -14,6 +14,17 @@ async function pass(node: SessionsUnderTest, seconds: number): Promise<void> {
   for (let passed = 0; passed < seconds; passed += 5) await node.clock.advance(5_000);
 }
 
+/** Lets the node that drives a session find the command that another one has just left, and that one its answer. */
+async function answered<T>(node: SessionsUnderTest, work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  const commands = () => node.database.reader.selectFrom('whatsapp_commands').selectAll().execute();
+  await eventually(async () => (await commands()).length === 1);
+  await node.clock.advance(1_000);
+  await eventually(async () => (await commands()).every(({ sealed_answer }) => sealed_answer !== null));
+  await node.clock.advance(200);
+  return work;
+}
+
 test('a session is driven by one of two nodes; when that one stops, the other takes over at once', async () => {
   const first = await startSessions({ isShared: true });
   const id = await first.link(OWN);
@@ -22,11 +33,6 @@ test('a session is driven by one of two nodes; when that one stops, the other ta
   expect([drives(first), drives(second)]).toEqual([1, 0]);
   expect(second.sessions.isLinked(first.projectId)).toBe(true);
   expect((await second.sessions.get(first.projectId, id)).state).toBe('open');
-  await expect(second.sessions.command(first.projectId, id, 'pause', 'test')).rejects.toMatchObject({
-    code: 'CONFLICT',
-    message: expect.stringContaining('Another node'),
-  });
-
   await first.sessions.stop();
   await pass(second, 10);
   await second.reaches(id, 'open');
@@ -48,4 +54,116 @@ test('a node that is cut off from the database steps down before another one can
   expect(closed).toEqual([`first ${id}`, `second ${id}`]);
   expect([drives(first), drives(second)]).toEqual([0, 1]);
   await eventually(() => first.whatsapp.linked(OWN).online);
+});
+
+describe('a session that another node drives', () => {
+  /** A linked session of the first of two nodes, and what the second one does with it. */
+  async function twoNodes() {
+    const first = await startSessions({ isShared: true });
+    const id = await first.link(OWN);
+    const second = await first.anotherNode();
+    const { projectId, sessions } = { ...first, sessions: second.sessions };
+    const command = (name: 'restart' | 'pause' | 'resume' | 'logout') =>
+      answered(first, sessions.command(projectId, id, name, 'operator'));
+    return { first, second, id, projectId, command };
+  }
+
+  test('is paused, resumed, restarted and logged out from any node, and stays where it is', async () => {
+    const { first, second, id, command } = await twoNodes();
+    const device = first.whatsapp.linked(OWN);
+    expect(await command('pause')).toMatchObject({ state: 'paused', reason: 'Paused by the operator.' });
+    expect(first.session(id).state).toBe('paused');
+    await command('resume');
+    await first.reaches(id, 'open');
+    const { logins } = device;
+    await command('restart');
+    await first.reaches(id, 'open');
+    await eventually(() => device.logins === logins + 1 && device.online);
+    expect([drives(first), drives(second)]).toEqual([1, 0]);
+
+    expect(await command('logout')).toMatchObject({
+      state: 'logged_out',
+      reason: expect.not.stringContaining('could not'),
+    });
+    await eventually(() => first.whatsapp.phone(OWN).linked.length === 0);
+    const asked = await first.database.reader.selectFrom('whatsapp_commands').selectAll().execute();
+    expect(asked).toEqual([]);
+    const events = await first.database.reader
+      .selectFrom('events')
+      .select('data')
+      .where('type', '=', 'bot.operated')
+      .execute();
+    expect(events.map(({ data }) => JSON.parse(data!))).toContainEqual({
+      sessionId: id,
+      action: 'logout',
+      actor: 'operator',
+    });
+  });
+
+  test('refuses with the words of the node that drives it', async () => {
+    const { command } = await twoNodes();
+    await expect(command('resume')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: 'This session is not paused.',
+    });
+  });
+
+  test('is renamed and removed from any node', async () => {
+    const { first, second, id, projectId } = await twoNodes();
+    const changes = { name: 'Front desk', proxy: 'socks5://user:secret@10.0.0.1:1080' };
+    const changed = await answered(first, second.sessions.change(projectId, id, changes, 'operator'));
+    expect(changed).toMatchObject(changes);
+    await answered(first, second.sessions.remove(projectId, id, 'operator'));
+    expect([first.sessions.all(), await first.sessions.list(projectId)]).toEqual([[], []]);
+    expect(first.whatsapp.phone(OWN).linked).toEqual([]);
+  });
+
+  test('shows its QR code and gives a pairing code on any node, and links by either', async () => {
+    const { first, second, id, projectId, command } = await twoNodes();
+    await command('logout');
+    await command('restart');
+    await eventually(async () => (await second.sessions.qr(projectId, id)) !== undefined);
+    expect(await second.sessions.qr(projectId, id)).toEqual(await first.sessions.qr(projectId, id));
+
+    const asked = second.sessions.requestPairingCode(projectId, id, OWN.slice(1), 'operator');
+    const code = await answered(first, asked);
+    expect((await second.sessions.get(projectId, id)).pairingCode).toEqual(code);
+    await eventually(() => first.whatsapp.phone(OWN).codeRequested);
+    await first.whatsapp.phone(OWN).enterCode(code.text);
+    await first.reaches(id, 'open');
+    await eventually(async () => (await second.sessions.get(projectId, id)).state === 'open');
+    expect(await second.sessions.qr(projectId, id)).toBeUndefined();
+    expect((await second.sessions.get(projectId, id)).pairingCode).toBeNull();
+  });
+
+  test('hands out its credentials on any node, and takes others over from the node that is given them', async () => {
+    const { first, second, id, projectId, command } = await twoNodes();
+    const files = await second.sessions.exportFiles(projectId, id, 'operator');
+    expect(files).toEqual(await first.sessions.exportFiles(projectId, id, 'operator'));
+    await command('pause');
+    const { id: empty } = await first.database.transaction((trx) =>
+      first.sessions.create(trx, { projectId, name: null, proxy: null }, 'operator'),
+    );
+    await pass(first, 5);
+    expect(drives(first)).toBe(2);
+    await answered(first, second.sessions.importFiles(projectId, empty, files, 'operator'));
+    await second.reaches(empty, 'open');
+    expect([drives(first), drives(second)]).toEqual([1, 1]);
+  });
+
+  test('says so when the node that drives it does not answer, and does nothing later', async () => {
+    const { first, second, id, projectId } = await twoNodes();
+    first.isCutOff = true;
+    const outcome = second.sessions
+      .command(projectId, id, 'pause', 'operator')
+      .catch((error: unknown) => error);
+    await pass(first, 20);
+    expect(await outcome).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('has not answered in time'),
+    });
+    first.isCutOff = false;
+    await pass(first, 10);
+    expect((await second.sessions.get(projectId, id)).state).not.toBe('paused');
+  });
 });

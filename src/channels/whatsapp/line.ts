@@ -131,9 +131,15 @@ export class Line {
   /**
    * Sends a message when its turn has come, and resolves at WhatsApp's acknowledgement. `wroteAt`: when this number
    * wrote to the recipient before (Unix ms).
+   * @param isFollowUp belongs right behind a message that has just gone out: its turn is counted, but not waited for
    * @throws SendError
    */
-  async send(delivery: Delivery, wroteAt: number | undefined, signal: AbortSignal): Promise<void> {
+  async send(
+    delivery: Delivery,
+    wroteAt: number | undefined,
+    signal: AbortSignal,
+    isFollowUp = false,
+  ): Promise<void> {
     const { clock, memory, session } = this.#options;
     const connection = this.#connection;
     if (!connection)
@@ -144,7 +150,7 @@ export class Line {
       this.#pace = turn.pace;
       // Devices and keys are asked for while the message waits; `send` asks again and hears of what fails.
       connection.addresses.of(delivery.to).catch(() => {});
-      await waitUntil(turn.at, clock, signal);
+      if (!isFollowUp) await waitUntil(turn.at, clock, signal);
       if (connection !== this.#connection) {
         throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
       }

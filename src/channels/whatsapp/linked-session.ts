@@ -1,43 +1,29 @@
 import type { Agent } from 'node:https';
-import { type ConnectionState, jidDecode, type WASocket, type WAVersion } from 'baileys';
+import { jidDecode, type WASocket, type WAVersion } from 'baileys';
 import { ChannelError, ConflictError } from '../../errors/errors.ts';
 import type { WotpEvent } from '../../events/types.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
 import { reconnectDelayMs } from './backoff.ts';
-import { baileysLog } from './baileys-log.ts';
 import { lastingCache } from './cache.ts';
-import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, readClose } from './close-reason.ts';
-import { holdUntilSaved, type OutputGate } from './output-gate.ts';
-import type { SessionChanges, StoredSession } from './repository.ts';
+import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, OUTDATED } from './close-reason.ts';
+import { Connection } from './connection.ts';
+import type { LinkingCode, SessionChanges, StoredSession } from './repository.ts';
 import type { MessageText, Session, SessionState, StateChange } from './session.ts';
-import { openSocket } from './socket.ts';
+import type { WebVersion } from './web-version.ts';
 
-/** A connection that is not open after this time will not open any more, in ms. */
-const OPEN_MAX_MS = 45_000;
-/** From one question whether WhatsApp still answers to the next, and how long the answer may take, in ms. */
-const PROBE_EVERY_MS = 20_000;
-const PROBE_MAX_MS = 15_000;
-/** Questions without an answer after which the connection is given up. */
-const PROBES_MISSED_MAX = 2;
-/** After this time a connection counts as a good one, and the waits begin anew, in ms. */
-const STABLE_MS = 60_000;
 /** How often in a row WhatsApp may ask for a restart before the restarts are spaced out. */
 const RESTARTS_MAX = 3;
 /** How long one attempt at linking lasts, whatever the network does meanwhile, in ms. */
-const LINKING_MAX_MS = 5 * 60_000;
-/** How long WhatsApp lets the first QR code and each further one live, and all of them together, in ms. */
-const FIRST_QR_MS = 60_000;
-const NEXT_QR_MS = 20_000;
-const ALL_QR_MS = 160_000;
+const LINKING_MAX_MS = 5 * MINUTE_MS;
 /** How exactly it is kept when the phone was last seen, in ms. */
-const SEEN_PRECISION_MS = 60 * 60_000;
+const SEEN_PRECISION_MS = HOUR_MS;
 /** WhatsApp logs linked devices out when the phone was away for about 14 days; from here on there is a warning, in ms. */
-const PHONE_UNSEEN_MS = 10 * 24 * 60 * 60_000;
-const DAY_MS = 24 * 60 * 60_000;
-const DEVICES_TTL_MS = 5 * 60_000;
-const RETRIES_TTL_MS = 60 * 60_000;
+const PHONE_UNSEEN_MS = 10 * DAY_MS;
+const DEVICES_TTL_MS = 5 * MINUTE_MS;
+const RETRIES_TTL_MS = HOUR_MS;
 const CACHED_MAX = 10_000;
 
 /** States in which nothing happens by itself. */
@@ -47,14 +33,9 @@ const NOT_SCANNED =
   'The QR code was not scanned, or the pairing code not typed, in time. Start linking again. If the phone showed an error or asked for a passkey, see docs/WHATSAPP.md.';
 const PASSKEY =
   'WhatsApp asks this account for a passkey to link a device, which only its own apps can answer. Try again in a day, use another number, or use the Cloud API.';
-const KEYS_LOST = 'The database did not keep the keys of this connection.';
-
-/** A code that stands for the session on the phone, by camera or by hand. */
-export interface LinkingCode {
-  text: string;
-  /** Unix ms. */
-  expiresAt: number;
-}
+const UNANSWERED = 'The connection is open, but WhatsApp does not answer on it.';
+const VERSION_RENEWED =
+  'WhatsApp no longer takes the version this server spoke; the one WhatsApp Web has now is tried.';
 
 export interface LinkedSessionOptions {
   stored: StoredSession;
@@ -63,7 +44,7 @@ export interface LinkedSessionOptions {
   log: Logger;
   /** WhatsApp's own address unless given. */
   url: string | undefined;
-  version: WAVersion | undefined;
+  version: WebVersion;
   /** The way through a proxy, made for its address. */
   agentFor: (proxy: string) => Agent;
   messageText: MessageText;
@@ -76,20 +57,6 @@ export interface LinkedSessionOptions {
   onClosed: (session: LinkedSession) => void;
 }
 
-/** One connection, from its making to its end. */
-interface Attempt {
-  socket: WASocket;
-  gate: OutputGate;
-  isOpen: boolean;
-  qr: LinkingCode | undefined;
-  qrsShown: number;
-  probesMissed: number;
-  timers: Set<Timer>;
-  watchdog: Timer | undefined;
-  /** Called with true at the first QR code, with false when the connection ends before. */
-  readyToLink: ((isReady: boolean) => void)[];
-}
-
 /** One WhatsApp number: linked, connected, and connected again. */
 export class LinkedSession implements Session {
   readonly id: string;
@@ -100,8 +67,7 @@ export class LinkedSession implements Session {
   readonly #retries;
   readonly #devices;
   #stored: StoredSession;
-  #attempt: Attempt | undefined;
-  #pairingCode: LinkingCode | undefined;
+  #connection: Connection | undefined;
   #retry: Timer | undefined;
   #failures = 0;
   #restarts = 0;
@@ -137,22 +103,12 @@ export class LinkedSession implements Session {
   }
 
   get socket(): WASocket | undefined {
-    return this.#attempt?.isOpen ? this.#attempt.socket : undefined;
+    return this.#connection?.isOpen ? this.#connection.socket : undefined;
   }
 
   /** The session as it is stored. */
   get stored(): Readonly<StoredSession> {
     return this.#stored;
-  }
-
-  /** The QR code to scan; undefined while there is none. */
-  get qr(): LinkingCode | undefined {
-    return this.#alive(this.#attempt?.qr);
-  }
-
-  /** The pairing code to type into the phone; undefined while there is none. */
-  get pairingCode(): LinkingCode | undefined {
-    return this.#alive(this.#pairingCode);
   }
 
   /** What the operator should know though the session works; null when there is nothing. */
@@ -172,6 +128,7 @@ export class LinkedSession implements Session {
   /** Goes on from where the session was when it was stored last; does not wait for WhatsApp. */
   start(): void {
     const { state, nextAttemptAt } = this.#stored;
+    this.#showCodes({});
     if (state === 'banned' && nextAttemptAt !== null) {
       this.#retryIn(Math.max(0, nextAttemptAt - this.#clock.now()));
     } else if (!RESTING.includes(state)) {
@@ -198,13 +155,13 @@ export class LinkedSession implements Session {
    */
   async requestPairingCode(digits: string): Promise<LinkingCode> {
     await this.link();
-    const attempt = this.#attempt;
+    const connection = this.#connection;
     const unreachable = 'WhatsApp could not be reached, so there is no pairing code. Try again in a minute.';
-    if (!attempt || !(await this.#isReadyToLink(attempt))) throw new ChannelError(unreachable);
+    if (!connection || !(await connection.isReadyToLink())) throw new ChannelError(unreachable);
     try {
-      const text = await attempt.socket.requestPairingCode(digits);
-      this.#pairingCode = { text, expiresAt: this.#clock.now() + ALL_QR_MS };
-      return this.#pairingCode;
+      const pairingCode = await connection.requestPairingCode(digits);
+      this.#showCodes({ ...this.#stored.codes, pairingCode });
+      return pairingCode;
     } catch (error) {
       this.#options.log.warn({ session: this.id, err: error }, 'a pairing code could not be had');
       throw new ChannelError(unreachable);
@@ -236,11 +193,10 @@ export class LinkedSession implements Session {
   /** Removes this device from the phone and forgets its keys; says in the reason when the phone could not be told. */
   async logout(): Promise<void> {
     const wasLinked = this.#auth.isLinked;
-    // From here on what the socket tells is its end, which nobody needs to hear of.
-    const attempt = this.#leave();
-    const isTold =
-      attempt?.isOpen === true && (await within(this.#clock, PROBE_MAX_MS, tellLogout(attempt.socket)));
-    await attempt?.socket.end(undefined).catch(() => {});
+    // From here on what the connection tells is its end, which nobody needs to hear of.
+    const connection = this.#leave();
+    const isTold = await connection?.removeDevice();
+    await connection?.socket.end(undefined).catch(() => {});
     await this.#auth.clear();
     const manually =
       isTold || !wasLinked ? '' : ' WhatsApp could not be told: remove the device on the phone, too.';
@@ -293,8 +249,14 @@ export class LinkedSession implements Session {
     await this.#kept;
   }
 
-  #alive(code: LinkingCode | undefined): LinkingCode | undefined {
-    return code && code.expiresAt > this.#clock.now() ? code : undefined;
+  /** Resolves when all that has changed is on disk. */
+  kept(): Promise<void> {
+    return this.#kept;
+  }
+
+  #showCodes(codes: StoredSession['codes']): void {
+    const isSame = !codes.qr && !codes.pairingCode && Object.keys(this.#stored.codes).length === 0;
+    if (!isSame) this.#keep({ codes }, []);
   }
 
   #refuseLinked(): void {
@@ -314,176 +276,77 @@ export class LinkedSession implements Session {
     this.#moveTo(this.#auth.isLinked ? 'connecting' : 'pairing', null);
     const { log, url, version, agentFor, messageText } = this.#options;
     const { proxy } = this.#stored;
-    const socket = openSocket({
-      auth: this.#auth,
-      log: baileysLog(log, this.id),
-      url,
-      version,
-      agent: proxy === null ? undefined : agentFor(proxy),
-      messageText,
-      retries: this.#retries,
-      devices: this.#devices,
-    });
-    const gate = holdUntilSaved(socket, this.#auth, (error) => {
-      log.error({ session: this.id, err: error }, KEYS_LOST);
-      this.#onClose(attempt, { code: undefined, isDeclared: false }, KEYS_LOST);
-    });
-    const attempt: Attempt = {
-      socket,
-      gate,
-      isOpen: false,
-      qr: undefined,
-      qrsShown: 0,
-      probesMissed: 0,
-      timers: new Set(),
-      watchdog: undefined,
-      readyToLink: [],
-    };
-    this.#attempt = attempt;
-    this.#watch(attempt);
-    const whileCurrent =
-      <T extends unknown[]>(listener: (...args: T) => void) =>
-      (...args: T) => {
-        if (this.#attempt === attempt) listener(...args);
-      };
-    socket.ev.on(
-      'creds.update',
-      whileCurrent(() => this.#auth.saveCreds()),
+    const connection = new Connection(
+      {
+        sessionId: this.id,
+        auth: this.#auth,
+        clock: this.#clock,
+        log,
+        url,
+        version: version.current,
+        agent: proxy === null ? undefined : agentFor(proxy),
+        messageText,
+        retries: this.#retries,
+        devices: this.#devices,
+      },
+      {
+        onQr: (qr, isFirst) => {
+          this.#showCodes({ ...this.#stored.codes, qr });
+          if (isFirst) this.#keep({}, [this.#event('bot.qr', null, null)]);
+        },
+        onLinked: () => this.#onLinked(),
+        onPasskeyAsked: () => this.#run(this.#giveUp('action_required', PASSKEY)),
+        onOpen: () => this.#onOpen(connection.socket),
+        onStable: () => {
+          this.#failures = 0;
+          this.#restarts = 0;
+        },
+        onProbed: (isAnswered) =>
+          isAnswered ? this.#moveTo('open', null) : this.#moveTo('degraded', UNANSWERED),
+        onPhoneSeen: () => this.#onPhoneSeen(),
+        onClosed: (close, reason) => this.#onClosed(connection, close, reason),
+      },
     );
-    socket.ev.on(
-      'connection.update',
-      whileCurrent((update) => this.#onUpdate(attempt, update)),
-    );
-    // Without a listener of its own this would leave Baileys connecting for ever.
-    socket.ws.on(
-      'unexpected-response',
-      whileCurrent((_request: unknown, response: { statusCode?: number }) => {
-        const reason = `The address answered with HTTP ${response.statusCode} in place of WhatsApp.`;
-        this.#onClose(attempt, { code: response.statusCode, isDeclared: false }, reason);
-      }),
-    );
-    socket.ws.on(
-      'CB:notification,type:passkey_prologue_request',
-      whileCurrent(() => this.#run(this.#giveUp('action_required', PASSKEY))),
-    );
-    for (const stanza of ['CB:receipt', 'CB:message']) {
-      socket.ws.on(
-        stanza,
-        whileCurrent(({ attrs }: { attrs: { from?: string } }) => this.#onStanzaFrom(attrs.from)),
-      );
-    }
+    this.#connection = connection;
   }
 
-  /** The connection has to be open, or show a QR code, within a time. */
-  #watch(attempt: Attempt): void {
-    attempt.watchdog?.cancel();
-    attempt.watchdog = this.#after(attempt, OPEN_MAX_MS, () =>
-      this.#onClose(attempt, { code: 408, isDeclared: false }),
-    );
-  }
-
-  /** Does something later, unless the connection has ended by then. */
-  #after(attempt: Attempt, delayMs: number, work: () => void): Timer {
-    const timer = this.#clock.setTimeout(() => {
-      attempt.timers.delete(timer);
-      work();
-    }, delayMs);
-    attempt.timers.add(timer);
-    return timer;
-  }
-
-  #onUpdate(attempt: Attempt, update: Partial<ConnectionState>): void {
-    if (update.qr !== undefined) this.#onQr(attempt, update.qr);
-    if (update.isNewLogin) this.#onLinked(attempt);
-    if (update.connection === 'open') this.#onOpen(attempt);
-    if (update.connection === 'close') this.#onClose(attempt, readClose(update.lastDisconnect?.error));
-  }
-
-  #onQr(attempt: Attempt, text: string): void {
-    attempt.watchdog?.cancel();
-    const livesMs = attempt.qrsShown === 0 ? FIRST_QR_MS : NEXT_QR_MS;
-    attempt.qr = { text, expiresAt: this.#clock.now() + livesMs };
-    attempt.qrsShown += 1;
-    if (attempt.qrsShown === 1) this.#keep({}, [this.#event('bot.qr', null, null)]);
-    for (const tell of attempt.readyToLink.splice(0)) tell(true);
-  }
-
-  async #isReadyToLink(attempt: Attempt): Promise<boolean> {
-    if (attempt.qr) return true;
-    return new Promise((resolve) => {
-      attempt.readyToLink.push(resolve);
-    });
-  }
-
-  #onLinked(attempt: Attempt): void {
-    attempt.qr = undefined;
-    this.#pairingCode = undefined;
-    this.#watch(attempt);
+  #onLinked(): void {
+    this.#showCodes({});
     // Among the devices that are remembered is the one that was logged out, for which there are no keys any more.
     this.#devices.flushAll();
-    this.#auth.saveCreds();
     const now = this.#clock.now();
     const phone = phoneOf(this.#auth.creds.me?.id);
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
   }
 
-  #onOpen(attempt: Attempt): void {
-    attempt.watchdog?.cancel();
-    attempt.isOpen = true;
+  #onOpen(socket: WASocket): void {
     this.#moveTo('open', null);
-    this.#options.onOpen(this, attempt.socket);
-    this.#after(attempt, STABLE_MS, () => {
-      this.#failures = 0;
-      this.#restarts = 0;
-    });
-    this.#probeLater(attempt);
+    this.#options.onOpen(this, socket);
     this.checkPhone();
   }
 
-  #probeLater(attempt: Attempt): void {
-    this.#after(attempt, PROBE_EVERY_MS, () => {
-      const ping = { tag: 'ping', attrs: {} };
-      const question = attempt.socket.query({
-        tag: 'iq',
-        attrs: { to: '@s.whatsapp.net', type: 'get', xmlns: 'w:p' },
-        content: [ping],
-      });
-      // Baileys answers nothing, too, when the time it has for it is over.
-      const answer = question.then((stanza) => {
-        if (stanza === undefined) throw new Error('no answer');
-      });
-      within(this.#clock, PROBE_MAX_MS, answer).then((isAnswered) => {
-        if (this.#attempt === attempt) this.#onProbed(attempt, isAnswered);
-      });
-    });
-  }
-
-  #onProbed(attempt: Attempt, isAnswered: boolean): void {
-    attempt.probesMissed = isAnswered ? 0 : attempt.probesMissed + 1;
-    if (attempt.probesMissed >= PROBES_MISSED_MAX) {
-      const reason = 'The connection was open, but WhatsApp answered nothing on it.';
-      this.#onClose(attempt, { code: 408, isDeclared: false }, reason);
-      return;
-    }
-    if (isAnswered) this.#moveTo('open', null);
-    else this.#moveTo('degraded', 'The connection is open, but WhatsApp does not answer on it.');
-    this.#probeLater(attempt);
-  }
-
-  /** Whatever comes from the phone itself, and not from another device of the account, shows that it is on. */
-  #onStanzaFrom(from: string | undefined): void {
-    const sender = jidDecode(from);
-    const { me } = this.#auth.creds;
-    if (!sender || sender.device) return;
-    const own = [me?.id, me?.lid].map((jid) => jidDecode(jid)?.user);
+  #onPhoneSeen(): void {
     const now = this.#clock.now();
-    if (own.includes(sender.user) && now - (this.#stored.phoneSeenAt ?? 0) > SEEN_PRECISION_MS) {
-      this.#keep({ phoneSeenAt: now }, []);
-    }
+    if (now - (this.#stored.phoneSeenAt ?? 0) > SEEN_PRECISION_MS) this.#keep({ phoneSeenAt: now }, []);
   }
 
-  #onClose(attempt: Attempt, close: Close, reason?: string): void {
-    if (this.#attempt !== attempt) return;
+  #onClosed({ version }: Connection, close: Close, reason?: string): void {
+    if (close.code === OUTDATED && close.isDeclared) this.#run(this.#onOutdated(version, close));
+    else this.#onEnded(close, reason);
+  }
+
+  /** Another version of the protocol is tried, where there is one. */
+  async #onOutdated(refused: WAVersion | undefined, close: Close): Promise<void> {
+    const left = this.disconnect();
+    const turn = this.#turn;
+    await left;
+    const isRenewed = await this.#options.version.renew(refused);
+    if (turn !== this.#turn || this.#isStopped) return;
+    if (isRenewed) this.#onEnded({ code: undefined, isDeclared: false }, VERSION_RENEWED);
+    else this.#onEnded(close);
+  }
+
+  #onEnded(close: Close, reason?: string): void {
     if (!this.#auth.isLinked) {
       this.#onLinkingFailed(close);
       return;
@@ -552,27 +415,19 @@ export class LinkedSession implements Session {
 
   /** Ends the present connection, if there is one, and plans no other; the state stays. */
   async disconnect(): Promise<void> {
-    const attempt = this.#leave();
-    if (!attempt) return;
-    await attempt.gate.empty();
-    // Not awaited: a peer that is gone would let it take half a minute.
-    attempt.socket.end(undefined).catch(() => {});
-    const wire = (attempt.socket.ws as unknown as { socket: { terminate(): void } | null }).socket;
-    setImmediate(() => wire?.terminate());
+    await this.#leave()?.end();
   }
 
   /** Listens to the present connection no more, and returns it. */
-  #leave(): Attempt | undefined {
+  #leave(): Connection | undefined {
     this.#turn += 1;
     this.#retry?.cancel();
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    this.#pairingCode = undefined;
-    if (!attempt) return undefined;
-    for (const timer of attempt.timers) timer.cancel();
-    for (const tell of attempt.readyToLink.splice(0)) tell(false);
-    if (attempt.isOpen) this.#options.onClosed(this);
-    return attempt;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#showCodes({});
+    connection?.leave();
+    if (connection?.isOpen) this.#options.onClosed(this);
+    return connection;
   }
 
   #run(work: Promise<void>): void {
@@ -623,36 +478,8 @@ function eventOf(from: SessionState, to: SessionState) {
   return wasOpen && to !== 'open' && to !== 'degraded' ? 'bot.disconnected' : 'bot.state_changed';
 }
 
-/** Removes this device from the account; resolves when WhatsApp has answered, or ended the connection because of it. */
-function tellLogout(socket: WASocket): Promise<unknown> {
-  // Baileys' own logout closes the connection without waiting for either.
-  const answered = socket.query({
-    tag: 'iq',
-    attrs: { to: '@s.whatsapp.net', type: 'set', xmlns: 'md' },
-    content: [{ tag: 'remove-companion-device', attrs: { jid: socket.user!.id, reason: 'user_initiated' } }],
-  });
-  const ended = new Promise<void>((resolve) => {
-    socket.ev.on('connection.update', ({ connection }) => {
-      if (connection === 'close') resolve();
-    });
-  });
-  return Promise.race([answered, ended]);
-}
-
 /** The number of an address by number, in E.164. */
 function phoneOf(jid: string | undefined): string | null {
   const user = jidDecode(jid)?.user;
   return user === undefined ? null : `+${user}`;
-}
-
-/** Whether the work succeeds within a time. */
-function within(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimeout(() => resolve(false), limitMs);
-    work.then(
-      () => resolve(true),
-      () => resolve(false),
-    );
-    work.catch(() => {}).finally(() => timer.cancel());
-  });
 }

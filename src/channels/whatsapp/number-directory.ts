@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { DAY_MS, HOUR_MS } from '../../lib/duration.ts';
 
 /** Where a number is reached on WhatsApp; `jid` is null when nobody uses WhatsApp with it. */
 export interface Listing {
@@ -18,9 +19,8 @@ export interface NumberDirectory {
   isAbsent(phone: string): boolean;
 }
 
-const HOUR_MS = 60 * 60_000;
 /** Who is on WhatsApp seldom leaves it, but who is not may join at any time. */
-const PRESENT_MS = 7 * 24 * HOUR_MS;
+const PRESENT_MS = 7 * DAY_MS;
 const ABSENT_MS = 6 * HOUR_MS;
 /** Absent numbers held in memory; the oldest go first. */
 const ABSENT_MAX = 10_000;

@@ -1,3 +1,5 @@
+import { DAY_MS } from '../../lib/duration.ts';
+
 /** How fast a linked number may send, as the operator has set it. */
 export interface PacingRules {
   /** Messages a second, on average. */
@@ -19,7 +21,6 @@ export interface Allowance {
   warmUpDay: number | undefined;
 }
 
-const DAY_MS = 24 * 60 * 60_000;
 /** Messages on the first, second, … day after a number was linked; then the daily cap alone holds. */
 export const WARM_UP_PER_DAY: readonly number[] = [50, 100, 200, 400, 800, 1_600, 3_200];
 const WARM_UP_RATE_PER_SECOND = 0.5;

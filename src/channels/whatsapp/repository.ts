@@ -6,6 +6,19 @@ import type { SessionState } from './session.ts';
 
 type Row = Schema['whatsapp_sessions'];
 
+/** A code that stands for the session on the phone, by camera or by hand. */
+export interface LinkingCode {
+  text: string;
+  /** Unix ms. */
+  expiresAt: number;
+}
+
+/** What a phone can be linked with at the moment. */
+interface LinkingCodes {
+  qr?: LinkingCode;
+  pairingCode?: LinkingCode;
+}
+
 /** A session as it is stored. Times are Unix ms. */
 export interface StoredSession {
   id: string;
@@ -20,6 +33,7 @@ export interface StoredSession {
   nextAttemptAt: number | null;
   linkedAt: number | null;
   phoneSeenAt: number | null;
+  codes: LinkingCodes;
   createdAt: number;
 }
 
@@ -30,7 +44,7 @@ export type SessionChanges = Partial<Omit<StoredSession, 'id' | 'projectId' | 'c
 export type SessionRepository = ReturnType<typeof sessionRepository>;
 
 export function sessionRepository(keyring: Keyring) {
-  const contextOf = (id: string) => `${id}/proxy`;
+  const contextOf = (id: string, what: 'proxy' | 'codes') => `${id}/${what}`;
 
   function toStored(row: Row): StoredSession {
     return {
@@ -40,19 +54,35 @@ export function sessionRepository(keyring: Keyring) {
       proxy:
         row.sealed_proxy === null
           ? null
-          : unseal(keyring.key('whatsapp', row.key_version), row.sealed_proxy, contextOf(row.id)),
+          : unseal(keyring.key('whatsapp', row.key_version), row.sealed_proxy, contextOf(row.id, 'proxy')),
       phone: row.phone,
       state: row.state as SessionState,
       reason: row.reason,
       nextAttemptAt: row.next_attempt_at,
       linkedAt: row.linked_at,
       phoneSeenAt: row.phone_seen_at,
+      codes: codesOf(row),
       createdAt: row.created_at,
     };
   }
 
+  function codesOf({ id, sealed_codes, codes_key_version }: Row): LinkingCodes {
+    if (sealed_codes === null || codes_key_version === null) return {};
+    return JSON.parse(
+      unseal(keyring.key('whatsapp', codes_key_version), sealed_codes, contextOf(id, 'codes')),
+    );
+  }
+
+  function sealedCodes(id: string, codes: LinkingCodes) {
+    if (!codes.qr && !codes.pairingCode) return { sealed_codes: null, codes_key_version: null };
+    return {
+      sealed_codes: seal(keyring.key('whatsapp'), JSON.stringify(codes), contextOf(id, 'codes')),
+      codes_key_version: keyring.version,
+    };
+  }
+
   const sealedProxy = (id: string, proxy: string | null) => ({
-    sealed_proxy: proxy === null ? null : seal(keyring.key('whatsapp'), proxy, contextOf(id)),
+    sealed_proxy: proxy === null ? null : seal(keyring.key('whatsapp'), proxy, contextOf(id, 'proxy')),
     key_version: keyring.version,
   });
 
@@ -71,6 +101,7 @@ export function sessionRepository(keyring: Keyring) {
           next_attempt_at: session.nextAttemptAt,
           linked_at: session.linkedAt,
           phone_seen_at: session.phoneSeenAt,
+          ...sealedCodes(session.id, session.codes),
           created_at: session.createdAt,
           lease_owner: null,
           lease_until: 0,
@@ -80,7 +111,7 @@ export function sessionRepository(keyring: Keyring) {
     },
 
     async update(trx: Transaction, id: string, changes: SessionChanges): Promise<void> {
-      const { name, proxy, phone, state, reason, nextAttemptAt, linkedAt, phoneSeenAt } = changes;
+      const { name, proxy, phone, state, reason, nextAttemptAt, linkedAt, phoneSeenAt, codes } = changes;
       await trx
         .updateTable('whatsapp_sessions')
         // What is not given is undefined, and such columns are left out.
@@ -93,6 +124,7 @@ export function sessionRepository(keyring: Keyring) {
           linked_at: linkedAt,
           phone_seen_at: phoneSeenAt,
           ...(proxy === undefined ? {} : sealedProxy(id, proxy)),
+          ...(codes === undefined ? {} : sealedCodes(id, codes)),
         })
         .where('id', '=', id)
         .execute();
@@ -100,7 +132,9 @@ export function sessionRepository(keyring: Keyring) {
 
     /** Removes the session with all that was kept for it. */
     async remove(trx: Transaction, id: string): Promise<void> {
-      await trx.deleteFrom('whatsapp_auth').where('session_id', '=', id).execute();
+      for (const table of ['whatsapp_auth', 'whatsapp_chats', 'whatsapp_senders'] as const) {
+        await trx.deleteFrom(table).where('session_id', '=', id).execute();
+      }
       await trx.deleteFrom('whatsapp_sessions').where('id', '=', id).execute();
     },
 

@@ -86,17 +86,26 @@ describe('refusals of new chats (error 463)', () => {
 });
 
 describe('new chats that wait for an answer at once', () => {
-  test('are as many as may be refused, and more only after a hundred were taken in a row', () => {
+  test('are no more than may be refused before the stop, however many were taken', () => {
     const health = senderHealth();
+    for (let chat = 0; chat < 200; chat++) {
+      expect(health.newChatWindow(NOW)).toBe(3);
+      open(health, NOW);
+    }
+    health.refused(NOW);
+    expect(health.newChatWindow(NOW)).toBe(2);
+    open(health, NOW);
     expect(health.newChatWindow(NOW)).toBe(3);
     health.refused(NOW);
-    expect(health.newChatWindow(NOW)).toBe(2);
-    for (let chat = 0; chat < 100; chat++) open(health, NOW);
-    expect(health.newChatWindow(NOW)).toBe(30);
-    health.refused(NOW);
-    expect(health.newChatWindow(NOW)).toBe(2);
     health.refused(NOW);
     expect(health.newChatWindow(NOW)).toBe(0);
+  });
+
+  test('and are refused after the stop make it no longer', () => {
+    const health = senderHealth();
+    for (let refusal = 0; refusal < 3; refusal++) health.refused(NOW);
+    expect(health.admission(NOW)).toMatchObject({ until: NOW + HOUR_MS });
+    expect(health.stopped).toMatchObject({ stops: 1 });
   });
 });
 

@@ -1,3 +1,5 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../lib/duration.ts';
+
 /** What WhatsApp itself holds against a number: it may open no new chats. */
 interface DeclaredLock {
   /** Unix ms; undefined when WhatsApp does not say when it ends. */
@@ -62,16 +64,10 @@ export interface SenderHealth {
   readonly stopped: StoppedChats | undefined;
 }
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 /** New chats that may be refused in a row before none is opened any more. */
 const REFUSALS_MAX = 2;
 /** New chats that may wait for an answer at once, so that no more than these can be refused before the stop. */
 const WINDOW = REFUSALS_MAX + 1;
-/** After so many new chats were taken in a row, the window is wider until the next refusal. */
-const TRUSTED_AFTER = 100;
-const TRUSTED_WINDOW = 30;
 /** How long none is opened after that; twice as long each time it happens again, a day at most. */
 const FIRST_STOP_MS = HOUR_MS;
 /** A lock without an end, or a cap without the end of its cycle, is believed for this long. */
@@ -97,7 +93,6 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
   let stoppedUntil = kept?.until ?? 0;
   let stops = kept?.stops ?? 0;
   let refusals = 0;
-  let takenInARow = 0;
   /** New chats opened since the last stop; undefined when there was none, or it is forgotten. */
   let ramped = kept === undefined ? undefined : 0;
   let lastOpenedAt = 0;
@@ -154,8 +149,7 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
   return {
     admission,
     newChatWindow(now) {
-      if (!admission(now).open) return 0;
-      return takenInARow >= TRUSTED_AFTER ? TRUSTED_WINDOW : WINDOW - refusals;
+      return admission(now).open ? WINDOW - refusals : 0;
     },
     openingChat(now) {
       lastOpenedAt = now;
@@ -167,7 +161,6 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
       if (sent > 2 * JUDGED) [sent, arrivals] = [sent / 2, arrivals / 2];
       if (!isNewChat) return;
       refusals = 0;
-      takenInARow += 1;
       if (ramped === undefined) return;
       ramped += 1;
       if (ramped >= RAMP_CHATS) [ramped, stops] = [undefined, 0];
@@ -176,8 +169,9 @@ export function senderHealth(kept?: StoppedChats): SenderHealth {
       note({ acknowledged: false, latencyMs: 0 });
     },
     refused(now) {
+      // This chat was opened before the stop, and says nothing that is not known.
+      if (stoppedUntil > now || lockAt(now)) return false;
       refusals += 1;
-      takenInARow = 0;
       // While chats are opened again after a stop, one refusal is enough.
       if (refusals < REFUSALS_MAX && ramped === undefined) return false;
       stop(now + Math.min(DAY_MS, FIRST_STOP_MS * 2 ** stops));

@@ -1,5 +1,6 @@
 import type { WASocket } from 'baileys';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import { SendError } from '../channel.ts';
 import {
   NEW_CHAT_REFUSED,
@@ -17,7 +18,8 @@ export interface Delivery {
   wireId: string;
   /** E.164. */
   to: string;
-  text: string;
+  /** Asked for at the moment the message leaves; undefined when it shall not leave any more. */
+  text: () => Promise<string | undefined>;
   isNewChat: boolean;
 }
 
@@ -43,8 +45,10 @@ export interface SenderOptions {
 const HAND_OVER_MS = 12_000;
 /** How long WhatsApp may take to acknowledge; then the message leaves once more under the same id. In ms. */
 const ACK_MS = 8_000;
+/** A new chat that was given up without an answer may still be refused, and keeps its place this long, in ms. */
+const LATE_ANSWER_MS = 30_000;
 /** After WhatsApp said "too much", nothing leaves for this long, in ms. */
-const REST_MS = 60_000;
+const REST_MS = MINUTE_MS;
 /** With no more than these left to send, the next are prepared, however few they are. */
 const FEW_READY = 5;
 /** Unacknowledged messages in a row after which the connection counts as silent. */
@@ -71,7 +75,8 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #jobs = new Map<string, Job>();
   #ready: Job[] = [];
-  #newChatsOut = 0;
+  /** The ids of new chats that WhatsApp has not answered yet; with a timer where nobody waits for it any more. */
+  readonly #newChatsOut = new Map<string, Timer | undefined>();
   #isSending = false;
   #unacknowledged = 0;
   #restsUntil = 0;
@@ -139,17 +144,31 @@ export class Sender {
     this.#restTimer?.cancel();
     this.#options.socket.ws.off('CB:ack,class:message', this.#onAck);
     for (const job of [...this.#jobs.values()]) this.#settle(job, reason);
+    for (const timer of this.#newChatsOut.values()) timer?.cancel();
   }
 
   readonly #onAck = ({ attrs }: { attrs: Record<string, string> }): void => {
-    const job = this.#jobs.get(attrs.id ?? '');
-    if (!job || job.sends === 0) return;
-    if (attrs.error === undefined) this.#acknowledge(job);
-    else this.#refuse(job, refusalOf(attrs.error));
+    const id = attrs.id ?? '';
+    const job = this.#jobs.get(id);
+    if (job && job.sends > 0) {
+      if (attrs.error === undefined) this.#acknowledge(job);
+      else this.#refuse(job, refusalOf(attrs.error));
+    } else if (this.#newChatsOut.has(id)) {
+      if (attrs.error === NEW_CHAT_REFUSED) this.#options.onNewChatRefused();
+      this.#answered(id);
+      this.#sendReady();
+    }
   };
+
+  /** WhatsApp has answered a new chat, or is not expected to any more. */
+  #answered(wireId: string): void {
+    this.#newChatsOut.get(wireId)?.cancel();
+    this.#newChatsOut.delete(wireId);
+  }
 
   #acknowledge(job: Job): void {
     this.#unacknowledged = 0;
+    this.#answered(job.delivery.wireId);
     this.#options.tokens.given(job.address);
     this.#options.onAcknowledged(job.delivery, this.#options.clock.now() - job.sentAt);
     this.#settle(job);
@@ -157,6 +176,7 @@ export class Sender {
 
   #refuse(job: Job, refusal: RefusedByWhatsApp): void {
     this.#unacknowledged = 0;
+    this.#answered(job.delivery.wireId);
     if (refusal.code === NEW_CHAT_REFUSED) this.#options.onNewChatRefused();
     if (refusal.code === STANZA_REFUSED) this.#options.addresses.forget(job.delivery.to);
     if (refusal.code === TOO_MANY) this.#rest();
@@ -174,8 +194,16 @@ export class Sender {
     if (job.isSettled) return;
     job.isSettled = true;
     job.timer?.cancel();
-    this.#jobs.delete(job.delivery.wireId);
-    if (job.sends > 0 && job.delivery.isNewChat) this.#newChatsOut -= 1;
+    const { wireId } = job.delivery;
+    this.#jobs.delete(wireId);
+    if (this.#newChatsOut.has(wireId)) {
+      const { clock } = this.#options;
+      const timer = clock.setTimeout(() => {
+        this.#answered(wireId);
+        this.#sendReady();
+      }, LATE_ANSWER_MS);
+      this.#newChatsOut.set(wireId, timer);
+    }
     if (failure === undefined) job.resolve();
     else job.reject(failure);
     this.#sendReady();
@@ -183,8 +211,10 @@ export class Sender {
 
   /** The next message that may leave: known chats go on while new ones have to wait. */
   #next(): Job | undefined {
-    const mayOpen = this.#options.newChatWindow() > this.#newChatsOut;
-    const at = this.#ready.findIndex(({ delivery }) => mayOpen || !delivery.isNewChat);
+    const mayOpen = this.#options.newChatWindow() > this.#newChatsOut.size;
+    const at = this.#ready.findIndex(
+      ({ delivery: { isNewChat, wireId } }) => mayOpen || !isNewChat || this.#newChatsOut.has(wireId),
+    );
     return at === -1 ? undefined : this.#ready.splice(at, 1)[0];
   }
 
@@ -220,9 +250,16 @@ export class Sender {
   /** Hands a message to the client. Never rejects: whatever happens becomes the outcome of the message. */
   async #transmit(job: Job): Promise<void> {
     const { socket, clock } = this.#options;
-    const { wireId, text, isNewChat } = job.delivery;
+    const { wireId, isNewChat } = job.delivery;
+    const text = await job.delivery.text().catch((error: unknown) => {
+      this.#settle(job, error);
+      return undefined;
+    });
+    if (text === undefined) this.#settle(job, new SendError('permanent', 'its code has ended'));
+    if (text === undefined || job.isSettled) return;
     if (job.sends === 0 && isNewChat) {
-      this.#newChatsOut += 1;
+      this.#answered(wireId);
+      this.#newChatsOut.set(wireId, undefined);
       this.#options.onOpeningChat();
     }
     job.sends += 1;

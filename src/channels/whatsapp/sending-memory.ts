@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { StoppedChats } from './sender-health.ts';
 
@@ -33,7 +34,7 @@ export interface SendingMemory {
 /** How long what was sent is gathered before it is written, in ms. */
 const GATHER_MS = 250;
 /** How exactly it is kept when somebody was written to last, in ms. */
-const PRECISION_MS = 60_000;
+const PRECISION_MS = MINUTE_MS;
 
 export function sendingMemory(database: Database, clock: Clock, log: Logger): SendingMemory {
   /** By phone and session, what is not on disk yet. */

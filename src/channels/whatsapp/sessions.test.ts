@@ -4,6 +4,7 @@ import {
   type SessionsUnderTest,
   startSessions,
 } from '../../../test/support/whatsapp-sessions.ts';
+import { forgetContacts } from './contacts.ts';
 
 const OWN = '+4915100000001';
 const ADA = '+4915100000002';
@@ -196,6 +197,92 @@ describe('a connection that ends', () => {
       reason: expect.stringContaining('BOT_WEB_VERSION'),
       nextAttemptAt: bot.clock.now() + 30 * 60_000,
     });
+  });
+
+  test('because the version is outdated is made again with the present one, where that may be asked for', async () => {
+    const NEWER = 4_000_000_000;
+    let asked = 0;
+    const latestVersion = async (): Promise<[number, number, number]> => {
+      asked += 1;
+      return [2, 3000, NEWER];
+    };
+    const bot = await startLinked({ latestVersion });
+    const second = await bot.link(SECOND);
+    expect(asked).toBe(0);
+    bot.whatsapp.oldestVersion = NEWER;
+    for (const number of [OWN, SECOND]) bot.whatsapp.linked(number).disconnect(405);
+    for (const id of [bot.id, second]) await bot.reaches(id, 'reconnecting');
+    expect(bot.last().reason).toContain('the one WhatsApp Web has now is tried');
+    await bot.clock.advance(1_000);
+    for (const id of [bot.id, second]) await bot.reaches(id, 'open');
+    const third = await bot.link(ADA);
+    expect(asked).toBe(1);
+
+    bot.whatsapp.oldestVersion = NEWER + 1;
+    bot.whatsapp.linked(ADA).disconnect(405);
+    await bot.reaches(third, 'reconnecting');
+    expect([asked, bot.last().nextAttemptAt]).toEqual([2, bot.clock.now() + 30 * 60_000]);
+  });
+
+  test('because the version is outdated while a phone is being linked shows a QR code with the present one', async () => {
+    const bot = await startSessions({ latestVersion: async () => [2, 3000, 4_000_000_000] });
+    bot.whatsapp.oldestVersion = 4_000_000_000;
+    const id = await bot.create();
+    await eventually(() => bot.changes.at(-1)?.nextAttemptAt != null);
+    await bot.clock.advance(1_000);
+    await eventually(async () => (await bot.sessions.qr(bot.projectId, id)) !== undefined);
+  });
+
+  test('because the version is outdated waits as ever when the present one cannot be had', async () => {
+    const bot = await startLinked({ latestVersion: () => new Promise(() => {}) });
+    bot.device.disconnect(405);
+    await eventually(() => bot.session(bot.id).socket === undefined);
+    await bot.clock.advance(10_000);
+    await bot.reaches(bot.id, 'reconnecting');
+    expect(bot.last()).toMatchObject({
+      reason: expect.stringContaining('BOT_WEB_VERSION_REFRESH'),
+      nextAttemptAt: bot.clock.now() + 30 * 60_000,
+    });
+    expect(bot.logLines.join()).toContain('could not be had');
+  });
+});
+
+describe('a person whom nobody has written to for half a year', () => {
+  test('is forgotten, and can be written to and write again, on this connection and on the next', async () => {
+    const bot = await startLinked();
+    await sendTo(bot, bot.id, ADA, 'long ago');
+    const keysOf = (kind: string) =>
+      bot.database.reader
+        .selectFrom('whatsapp_auth')
+        .select('key')
+        .where('session_id', '=', bot.id)
+        .where('kind', '=', kind)
+        .execute();
+    await eventually(async () => (await keysOf('session')).length > 0);
+    const forgetAll = () =>
+      bot.database.transaction((trx) => {
+        const now = bot.clock.now() + 200 * 24 * 60 * 60_000;
+        return forgetContacts(trx, { before: now - 180 * 24 * 60 * 60_000, now, limit: 1_000 });
+      });
+    await forgetAll();
+    expect([...(await keysOf('session')), ...(await keysOf('lid-mapping'))]).toEqual([]);
+    expect((await keysOf('pre-key')).length).toBeGreaterThan(0);
+    await sendTo(bot, bot.id, ADA, 'on the same connection');
+
+    await forgetAll();
+    const received: string[] = [];
+    bot.sessions.on('open', (_, socket) => {
+      socket.ev.on('messages.upsert', ({ messages }) => {
+        for (const { message } of messages) received.push(message?.conversation ?? '');
+      });
+    });
+    await bot.sessions.command(bot.projectId, bot.id, 'restart', 'test');
+    await bot.reaches(bot.id, 'open');
+    await eventually(() => bot.device.online);
+    await bot.whatsapp.phone(ADA).send(OWN, 'are you there?');
+    await eventually(() => received.includes('are you there?'));
+    await sendTo(bot, bot.id, ADA, 'on the next');
+    expect(bot.whatsapp.phone(ADA).unreadable).toEqual([]);
   });
 });
 

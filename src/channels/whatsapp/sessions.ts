@@ -1,26 +1,36 @@
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:https';
-import type { WAVersion } from 'baileys';
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { HOUR_MS } from '../../lib/duration.ts';
 import { newId } from '../../lib/id.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { Periodic } from '../../lib/periodic.ts';
 import type { AuthStore } from './auth-store.ts';
 import type { AuthFiles } from './import.ts';
-import type { LinkedSession, LinkingCode } from './linked-session.ts';
+import { type LetterBox, letterBox } from './letter-box.ts';
+import type { LinkedSession } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
-import { type SessionRepository, type StoredSession, sessionRepository } from './repository.ts';
+import {
+  type LinkingCode,
+  type SessionRepository,
+  type StoredSession,
+  sessionRepository,
+} from './repository.ts';
 import type { MessageText, Session, SessionEvents, SessionState, Sessions } from './session.ts';
+import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
+import type { WebVersion } from './web-version.ts';
 
 /** How long a lease lasts without renewal, and how long its holder trusts it, in ms. */
 const LEASE_MS = 30_000;
 const LEASE_TRUSTED_MS = 20_000;
 const LEASE_CHECK_MS = 5_000;
-const PHONE_CHECK_MS = 60 * 60_000;
+/** How often a node looks for commands that others have left for its sessions, in ms. */
+const COMMANDS_CHECK_MS = 1_000;
+const PHONE_CHECK_MS = HOUR_MS;
 
 /** States in which no phone is linked, or none that WhatsApp lets send. */
 const OFFLINE: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banned'];
@@ -35,7 +45,7 @@ export interface WhatsAppSessionsOptions {
   mockMode: boolean;
   /** WhatsApp's own address unless given. */
   url?: string | undefined;
-  version?: WAVersion | undefined;
+  version: WebVersion;
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
   agentFor: (proxy: string) => Agent;
@@ -65,6 +75,9 @@ interface Driven {
 export class WhatsAppSessions implements Sessions {
   readonly #options: WhatsAppSessionsOptions;
   readonly #repository: SessionRepository;
+  readonly #letterBox: LetterBox<Command>;
+  readonly #commands: SessionCommands;
+  readonly #stopSignal = new AbortController();
   readonly #owner = randomUUID();
   readonly #driven = new Map<string, Driven>();
   /** Sessions of every process, as their rows were when last read. */
@@ -84,6 +97,12 @@ export class WhatsAppSessions implements Sessions {
     this.#options = options;
     this.#repository = sessionRepository(options.keyring);
     const { clock, log, database } = options;
+    this.#letterBox = letterBox(options);
+    this.#commands = sessionCommands({
+      ...options,
+      letGo: (session) => this.#stopDriving(this.#driven.get(session.id)!),
+      forget: (session, actor) => this.#forget(session, actor),
+    });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
       new Periodic({ name, intervalMs, run }, clock, log);
     this.#background = [
@@ -93,6 +112,9 @@ export class WhatsAppSessions implements Sessions {
     ];
     if (!database.isExclusive) {
       this.#background.push(periodic('leases of sessions', LEASE_CHECK_MS, () => this.#checkLeases()));
+      this.#background.push(
+        periodic('commands from other nodes', COMMANDS_CHECK_MS, async () => this.#answerOthers()),
+      );
     }
   }
 
@@ -158,6 +180,7 @@ export class WhatsAppSessions implements Sessions {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#stopSignal.abort();
     for (const work of this.#background) await work.stop();
     await Promise.all([...this.#driven.values()].map((driven) => this.#stopDriving(driven)));
     this.#endQuiet?.();
@@ -190,10 +213,11 @@ export class WhatsAppSessions implements Sessions {
       nextAttemptAt: null,
       linkedAt: null,
       phoneSeenAt: null,
+      codes: {},
       createdAt: now,
     };
     await this.#repository.insert(trx, made);
-    await this.#recordAction(trx, made, 'created', actor);
+    await this.#commands.record(trx, made, 'created', actor);
     return made;
   }
 
@@ -207,17 +231,8 @@ export class WhatsAppSessions implements Sessions {
 
   /** Begins to link the phone of a new session, by QR code or, where that is configured, by pairing code. */
   async beginLinking(projectId: string, id: string): Promise<SessionView> {
-    const { session } = await this.#drive(await this.#find(projectId, id));
-    const { pairingDigits, log } = this.#options;
-    if (pairingDigits === undefined) await session.link();
-    else {
-      // The session goes on showing QR codes, so there is a way even without the pairing code.
-      session.requestPairingCode(pairingDigits).then(
-        () => log.info({ session: id }, 'a pairing code is ready: see it with `wotp bot status`'),
-        (error: unknown) => log.warn({ session: id, err: error }, 'there is no pairing code'),
-      );
-    }
-    return this.#view(session.stored);
+    await this.#run(projectId, id, { name: 'link', actor: 'server' });
+    return this.get(projectId, id);
   }
 
   /** Changes a session's name or proxy. */
@@ -227,16 +242,14 @@ export class WhatsAppSessions implements Sessions {
     changes: { name?: string | null; proxy?: string | null },
     actor: string,
   ): Promise<SessionView> {
-    const { session } = await this.#drive(await this.#find(projectId, id));
-    await session.change(changes);
-    await this.#audit(session.stored, 'changed', actor);
-    return this.#view(session.stored);
+    await this.#run(projectId, id, { name: 'change', changes, actor });
+    return this.get(projectId, id);
   }
 
   /** What the QR code of a session says; undefined while there is none. */
   async qr(projectId: string, id: string): Promise<LinkingCode | undefined> {
-    await this.#find(projectId, id);
-    return this.#driven.get(id)?.session.qr;
+    const stored = await this.#find(projectId, id);
+    return this.#alive((this.#driven.get(id)?.session.stored ?? stored).codes.qr);
   }
 
   /** A code to type into the phone with this number (digits, without +). */
@@ -247,10 +260,8 @@ export class WhatsAppSessions implements Sessions {
     actor: string,
   ): Promise<LinkingCode> {
     this.refuseInMockMode();
-    const { session } = await this.#drive(await this.#find(projectId, id));
-    const code = await session.requestPairingCode(digits);
-    await this.#audit(session.stored, 'pairing code requested', actor);
-    return code;
+    const command: Command = { name: 'pairing code requested', digits, actor };
+    return (await this.#run(projectId, id, command)) as LinkingCode;
   }
 
   /** Runs one of the operator's commands on a session. */
@@ -261,23 +272,13 @@ export class WhatsAppSessions implements Sessions {
     actor: string,
   ): Promise<SessionView> {
     if (name === 'restart' || name === 'resume') this.refuseInMockMode();
-    const { session } = await this.#drive(await this.#find(projectId, id));
-    await session[name]();
-    await this.#audit(session.stored, name, actor);
-    return this.#view(session.stored);
+    await this.#run(projectId, id, { name, actor });
+    return this.get(projectId, id);
   }
 
   /** Logs a session out and removes it. */
   async remove(projectId: string, id: string, actor: string): Promise<void> {
-    const stored = await this.#find(projectId, id);
-    const driven = await this.#drive(stored);
-    if (driven.session.number !== undefined) await driven.session.logout();
-    await driven.session.stop();
-    await this.#options.database.transaction(async (trx) => {
-      await this.#repository.remove(trx, id);
-      await this.#recordAction(trx, stored, 'removed', actor);
-    });
-    this.#driven.delete(id);
+    await this.#run(projectId, id, { name: 'remove', actor });
     this.#known.delete(id);
   }
 
@@ -289,16 +290,14 @@ export class WhatsAppSessions implements Sessions {
   async importFiles(projectId: string, id: string, files: AuthFiles, actor: string): Promise<SessionView> {
     const { readAuthFiles } = await import('./import.ts');
     const { creds, entries } = readAuthFiles(files);
-    const { session, auth } = await this.#drive(await this.#find(projectId, id));
+    const { session, auth } = await this.#driveHere(await this.#find(projectId, id), actor);
     if (session.number !== undefined) {
-      throw new ConflictError(
-        'A phone is linked to this session already. Log it out, or make another session.',
-      );
+      throw alreadyLinked();
     }
     await session.disconnect();
     await this.#options.database.transaction(async (trx) => {
       await auth.replace(trx, creds, entries);
-      await this.#recordAction(trx, session.stored, 'imported', actor);
+      await this.#commands.record(trx, session.stored, 'imported', actor);
     });
     await session.adopt();
     if (this.#isStarted) await session.restart();
@@ -307,10 +306,12 @@ export class WhatsAppSessions implements Sessions {
 
   /** The credentials of a session as the files of a Baileys multi-file folder. Whoever has them can send as the number. */
   async exportFiles(projectId: string, id: string, actor: string): Promise<AuthFiles> {
-    const { session, auth } = await this.#drive(await this.#find(projectId, id));
-    if (session.number === undefined) throw new ConflictError('No phone is linked to this session.');
-    await auth.saved();
-    await this.#audit(session.stored, 'exported', actor);
+    const stored = await this.#find(projectId, id);
+    const driven = this.#driven.get(id);
+    const auth = driven?.auth ?? (await this.#authOf(id));
+    await (driven ? auth.saved() : auth.open());
+    if (!auth.isLinked) throw new ConflictError('No phone is linked to this session.');
+    await this.#commands.audit(stored, 'exported', actor);
     const { writeAuthFiles } = await import('./import.ts');
     return writeAuthFiles(await auth.all());
   }
@@ -324,8 +325,42 @@ export class WhatsAppSessions implements Sessions {
     return {
       ...(session?.stored ?? stored),
       warning: session?.warning ?? null,
-      pairingCode: session?.pairingCode ?? null,
+      pairingCode: this.#alive((session?.stored ?? stored).codes.pairingCode) ?? null,
     };
+  }
+
+  #alive(code: LinkingCode | undefined): LinkingCode | undefined {
+    return code && code.expiresAt > this.#options.clock.now() ? code : undefined;
+  }
+
+  /** Has a command carried out by this process where it drives the session, or can, and otherwise by the one that does. */
+  async #run(projectId: string, id: string, command: Command): Promise<unknown> {
+    const stored = await this.#find(projectId, id);
+    const driven = this.#driven.get(id) ?? (await this.#take(stored));
+    if (driven) return this.#commands.run(driven.session, command);
+    return this.#letterBox.ask(id, command, this.#stopSignal.signal);
+  }
+
+  async #forget(session: LinkedSession, actor: string): Promise<void> {
+    const { id } = session;
+    await this.#options.database.transaction(async (trx) => {
+      await this.#repository.remove(trx, id);
+      await this.#commands.record(trx, session.stored, 'removed', actor);
+    });
+    this.#driven.delete(id);
+    this.#known.delete(id);
+  }
+
+  #answerOthers(): void {
+    this.#letterBox
+      .answer([...this.#driven.keys()], async (id, command) => {
+        const driven = this.#driven.get(id);
+        if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
+        return this.#commands.run(driven.session, command);
+      })
+      .catch((error: unknown) =>
+        this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
+      );
   }
 
   async #find(projectId: string, id: string): Promise<StoredSession> {
@@ -340,18 +375,19 @@ export class WhatsAppSessions implements Sessions {
     this.#known = new Map(rows.map((row) => [row.id, row]));
   }
 
-  /** The session, driven by this process from now on. Its connection stays as it is. */
-  async #drive(stored: StoredSession): Promise<Driven> {
+  /** The session, driven by this process from now on; another one lets go of it when it is not linked. */
+  async #driveHere(stored: StoredSession, actor: string): Promise<Driven> {
     const driven = this.#driven.get(stored.id) ?? (await this.#take(stored));
-    if (!driven) {
-      throw new ConflictError('Another node drives this session at the moment. Ask that node, or try again.');
-    }
-    return driven;
+    if (driven) return driven;
+    await this.#letterBox.ask(stored.id, { name: 'release', actor }, this.#stopSignal.signal);
+    const taken = await this.#take(stored);
+    if (!taken) throw new ConflictError('A third node has taken this session over. Try again.');
+    return taken;
   }
 
   /** Takes the lease of a session; undefined while another process has it. */
   async #take(stored: StoredSession): Promise<Driven | undefined> {
-    const { database, keyring, clock, log } = this.#options;
+    const { database, clock, log } = this.#options;
     const { id } = stored;
     const now = clock.now();
     const lease = await database.transaction((trx) =>
@@ -364,22 +400,11 @@ export class WhatsAppSessions implements Sessions {
     );
     if (lease === undefined) return undefined;
     // Baileys takes half a second and 60 MB, so it is loaded with the first session that is driven.
-    const [{ authStore }, { LinkedSession }] = await Promise.all([
-      import('./auth-store.ts'),
-      import('./linked-session.ts'),
-    ]);
+    const { LinkedSession } = await import('./linked-session.ts');
     const taken = this.#driven.get(id);
     if (taken) return taken;
     this.#endQuiet ??= quietLibsignal();
-    const auth = authStore({
-      database,
-      keyring,
-      sessionId: id,
-      checkLease: async (trx) => {
-        if (database.isExclusive || (await this.#repository.holds(trx, id, this.#owner, lease))) return;
-        throw new ConflictError('Another node drives this session now.');
-      },
-    });
+    const auth = await this.#authOf(id, lease);
     const session = new LinkedSession({
       stored,
       auth,
@@ -404,6 +429,23 @@ export class WhatsAppSessions implements Sessions {
     this.#known.set(id, stored);
     await session.load();
     return driven;
+  }
+
+  /** A session's keys; they can be written only by who has the lease. */
+  async #authOf(id: string, lease?: number): Promise<AuthStore> {
+    const { authStore } = await import('./auth-store.ts');
+    const { database, keyring, clock } = this.#options;
+    return authStore({
+      database,
+      keyring,
+      clock,
+      sessionId: id,
+      checkLease: async (trx) => {
+        if (database.isExclusive) return;
+        if (lease !== undefined && (await this.#repository.holds(trx, id, this.#owner, lease))) return;
+        throw new ConflictError('Another node drives this session now.');
+      },
+    });
   }
 
   #tell<E extends keyof SessionEvents>(event: E, ...args: SessionEvents[E]): void {
@@ -444,26 +486,10 @@ export class WhatsAppSessions implements Sessions {
         await this.#stopDriving(driven, true);
       }
     }
+    await this.#letterBox.tidy();
     await this.#readRows();
     for (const stored of this.#known.values()) {
       if (!this.#driven.has(stored.id) && !this.#isStopped) await this.#startDriving(stored);
     }
-  }
-
-  async #audit(session: StoredSession, action: string, actor: string): Promise<void> {
-    await this.#options.database.transaction((trx) => this.#recordAction(trx, session, action, actor));
-  }
-
-  async #recordAction(
-    trx: Transaction,
-    session: StoredSession,
-    action: string,
-    actor: string,
-  ): Promise<void> {
-    await this.#options.events.record(trx, {
-      type: 'bot.operated',
-      projectId: session.projectId,
-      data: { sessionId: session.id, action, actor },
-    });
   }
 }

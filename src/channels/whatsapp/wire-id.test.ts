@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { newId } from '../../lib/id.ts';
-import { messageIdOf, wireIdOf } from './wire-id.ts';
+import { codeWireIdOf, messageIdOf, messageIdOfCode, wireIdOf } from './wire-id.ts';
 
 describe("WhatsApp's id of a message", () => {
   test('leads back to the message it was made from', () => {
@@ -21,6 +21,16 @@ describe("WhatsApp's id of a message", () => {
     for (const id of [...foreign, own.toLowerCase(), `${own}0`, own.slice(0, -1)]) {
       expect(messageIdOf(id)).toBeUndefined();
     }
+  });
+
+  test('has a sister for the bare code, and neither is taken for the other', () => {
+    const id = newId('msg', 1_700_000_000_000);
+    const [ofText, ofCode] = [wireIdOf(id), codeWireIdOf(id)];
+    expect(ofCode).toMatch(/^3EB0[0-9A-F]{32}$/);
+    expect(messageIdOfCode(ofCode)).toBe(id);
+    expect(messageIdOf(ofCode)).toBeUndefined();
+    expect(messageIdOfCode(ofText)).toBeUndefined();
+    expect(messageIdOfCode('')).toBeUndefined();
   });
 
   test('can be made of messages only', () => {

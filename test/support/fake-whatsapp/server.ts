@@ -32,6 +32,8 @@ export interface FakeWhatsApp {
   door: 'open' | 'silent' | number;
   /** Refuses clients that are not paired with this `<failure>`, such as 405, until undefined. */
   registrationFailure: number | undefined;
+  /** Refuses clients of WhatsApp Web whose version ends in a smaller number than this, as outdated (405). */
+  oldestVersion: number;
   /** Wants a passkey of everyone who is being paired, as WhatsApp does with some accounts. */
   askForPasskey(): void;
   /** Cuts every TCP connection. */
@@ -95,6 +97,10 @@ export async function startFakeWhatsApp(options: FakeWhatsAppOptions = {}): Prom
       let client: LinkedDeviceParts | Registration | undefined;
       const connection = acceptConnection(webSocket, {
         opened(opened, payload) {
+          if ((payload.userAgent?.appVersion?.tertiary ?? 0) < whatsapp.oldestVersion) {
+            refuseLogin(opened, 405);
+            return;
+          }
           if (payload.devicePairingData) {
             if (whatsapp.registrationFailure === undefined) client = register(network, opened, payload);
             else refuseLogin(opened, whatsapp.registrationFailure);
@@ -160,6 +166,7 @@ export async function startFakeWhatsApp(options: FakeWhatsAppOptions = {}): Prom
     },
     door: 'open',
     registrationFailure: undefined,
+    oldestVersion: 0,
     askForPasskey() {
       for (const { connection } of network.registrations) {
         const t = network.agenda.timestamp();
