@@ -48,6 +48,12 @@ export async function loadDestination(
   };
 }
 
+/** The state of a phone after one more message. */
+export function withMessageAt(destination: Destination, at: number): Destination {
+  const { verifications, failedChecks, sentAt, countedFrom } = destination;
+  return { verifications, failedChecks, sentAt: [...sentAt, at], countedFrom };
+}
+
 /** The messages of a verification, oldest first. */
 export function sendsOf(row: VerificationRow): Send[] {
   return JSON.parse(row.sends) as Send[];

@@ -65,7 +65,7 @@ export interface VerificationRepository {
 }
 
 export function verificationRepository(database: Database): VerificationRepository {
-  const insert = database.prepare<NewVerificationRow, unknown>((db, value) =>
+  const insert = database.prepareChange<NewVerificationRow>((db, value) =>
     db.insertInto('verifications').values({
       id: value('id'),
       project_id: value('project_id'),
@@ -118,36 +118,32 @@ export function verificationRepository(database: Database): VerificationReposito
         .where('status', '=', sql.lit('pending'))
         .returning('sends'),
   );
-  const consume = database.prepare<{ id: string; at: number }, { id: string }>((db, value) =>
+  const consume = database.prepareChange<{ id: string; at: number }>((db, value) =>
     db
       .updateTable('verifications')
       .set({ status: 'verified', verified_at: value('at'), failed_checks: '[]' })
       .where('id', '=', value('id'))
-      .where('status', '=', sql.lit('pending'))
-      .returning('id'),
+      .where('status', '=', sql.lit('pending')),
   );
-  const spendAttempt = database.prepare<{ id: string; failedChecks: string }, { id: string }>((db, value) =>
+  const spendAttempt = database.prepareChange<{ id: string; failedChecks: string }>((db, value) =>
     db
       .updateTable('verifications')
       .set((eb) => ({ attempts: eb('attempts', '+', sql.lit(1)), failed_checks: value('failedChecks') }))
       .where('id', '=', value('id'))
-      .where('status', '=', sql.lit('pending'))
-      .returning('id'),
+      .where('status', '=', sql.lit('pending')),
   );
-  const setFailedChecks = database.prepare<{ id: string; failedChecks: string }, unknown>((db, value) =>
+  const setFailedChecks = database.prepareChange<{ id: string; failedChecks: string }>((db, value) =>
     db
       .updateTable('verifications')
       .set({ failed_checks: value('failedChecks') })
       .where('id', '=', value('id')),
   );
-  const setSends = database.prepare<{ id: string; sends: string; channel: string }, { id: string }>(
-    (db, value) =>
-      db
-        .updateTable('verifications')
-        .set({ sends: value('sends'), channel: value('channel') })
-        .where('id', '=', value('id'))
-        .where('status', '=', sql.lit('pending'))
-        .returning('id'),
+  const setSends = database.prepareChange<{ id: string; sends: string; channel: string }>((db, value) =>
+    db
+      .updateTable('verifications')
+      .set({ sends: value('sends'), channel: value('channel') })
+      .where('id', '=', value('id'))
+      .where('status', '=', sql.lit('pending')),
   );
   const due = database.prepare<{ now: number; limit: number }, VerificationRow>((db, value) =>
     db
@@ -192,19 +188,16 @@ export function verificationRepository(database: Database): VerificationReposito
       return changed?.sends;
     },
     async consume(trx, id, at) {
-      const changed = await consume(trx, { id, at });
-      return changed.length === 1;
+      return (await consume(trx, { id, at })) === 1;
     },
     async spendAttempt(trx, id, failedChecks) {
-      const changed = await spendAttempt(trx, { id, failedChecks: JSON.stringify(failedChecks) });
-      return changed.length === 1;
+      return (await spendAttempt(trx, { id, failedChecks: JSON.stringify(failedChecks) })) === 1;
     },
     async setFailedChecks(trx, id, failedChecks) {
       await setFailedChecks(trx, { id, failedChecks: JSON.stringify(failedChecks) });
     },
     async setSends(trx, id, sends, channel) {
-      const changed = await setSends(trx, { id, sends: JSON.stringify(sends), channel });
-      return changed.length === 1;
+      return (await setSends(trx, { id, sends: JSON.stringify(sends), channel })) === 1;
     },
     async liftLimits(trx, ids, now) {
       if (ids.length === 0) return;

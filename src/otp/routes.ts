@@ -65,9 +65,22 @@ export function otpRoutes(
       },
     },
     async (request, reply) => {
-      const { projectId: _named, email: _otherChannel, ...wanted } = request.body;
+      const { phone, purpose, code, length, alphabet, message, channel, expiryMinutes, clientIp, metadata } =
+        request.body;
       const answer = await runOnce(request, reply, async (trx) => {
-        const { verification, retried } = await otp.send(trx, { ...wanted, projectId: request.projectId });
+        const { verification, retried } = await otp.send(trx, {
+          projectId: request.projectId,
+          phone,
+          purpose,
+          code,
+          length,
+          alphabet,
+          message,
+          channel,
+          expiryMinutes,
+          clientIp,
+          metadata,
+        });
         const data = toAnswer(verification);
         return retried
           ? { status: 200, body: { success: true as const, data: { ...data, retried: true as const } } }
@@ -111,13 +124,15 @@ export function otpRoutes(
       },
     },
     async (request) => {
-      const { projectId: _named, ...given } = request.body;
-      const verified = await otp.verify({ ...given, projectId: request.projectId });
+      const { id, phone, purpose, code, clientIp } = request.body;
+      const verified = await otp.verify({ projectId: request.projectId, id, phone, purpose, code, clientIp });
       return {
         success: true as const,
         data: {
           valid: true as const,
-          ...verified,
+          id: verified.id,
+          phone: verified.phone,
+          purpose: verified.purpose,
           status: 'verified' as const,
           verifiedAt: iso(verified.verifiedAt),
         },

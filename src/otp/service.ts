@@ -27,6 +27,7 @@ import {
   pendingFor,
   SENDS_MAX,
   sendsOf,
+  withMessageAt,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS } from './guess-budget.ts';
@@ -131,8 +132,16 @@ export function otpService(deps: {
     row: VerificationRow,
     message: { id: string; code: string; body: string; channel: ChannelName },
   ): Promise<void> {
-    const { id: verificationId, project_id: projectId, phone, expires_at: expiresAt } = row;
-    return messages.enqueue(trx, { ...message, projectId, verificationId, phone, expiresAt });
+    return messages.enqueue(trx, {
+      id: message.id,
+      projectId: row.project_id,
+      verificationId: row.id,
+      phone: row.phone,
+      channel: message.channel,
+      body: message.body,
+      code: message.code,
+      expiresAt: row.expires_at,
+    });
   }
 
   /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
@@ -164,7 +173,7 @@ export function otpService(deps: {
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
     return toVerification(
       { ...row, sends: JSON.stringify(all), channel },
-      { ...destination, sentAt: [...destination.sentAt, now] },
+      withMessageAt(destination, now),
       'queued',
     );
   }
@@ -249,6 +258,7 @@ export function otpService(deps: {
       const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
       const id = newId('ver', now);
       const messageId = newId('msg', now);
+      const { code_mac, key_version } = secrets.macFor(id, code.toUpperCase());
       const row: VerificationRow = {
         id,
         project_id: request.projectId,
@@ -258,7 +268,8 @@ export function otpService(deps: {
         channel,
         status: 'pending',
         reason: null,
-        ...secrets.macFor(id, code.toUpperCase()),
+        code_mac,
+        key_version,
         code_length,
         attempts: 0,
         sends: JSON.stringify([[now, messageId]] satisfies Send[]),
@@ -274,8 +285,8 @@ export function otpService(deps: {
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
       const body = text.body ?? defaultMessage(expiryMinutes);
       await enqueue(trx, row, { id: messageId, code, body, channel });
-      const sent = { ...destination, sentAt: [...destination.sentAt, now] };
-      return { verification: toVerification(row, sent, 'queued'), retried: false };
+      const verification = toVerification(row, withMessageAt(destination, now), 'queued');
+      return { verification, retried: false };
     },
 
     /** Sends the same code again. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED. */

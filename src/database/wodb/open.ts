@@ -160,6 +160,8 @@ export async function bringUpToDate(connection: WodbConnection): Promise<void> {
   } catch (error) {
     if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
     throw error;
+  } finally {
+    connection.forgetStatements();
   }
 }
 
@@ -222,8 +224,10 @@ function wodbDatabase(
     // Transactions run one after another here, so every one is already alone.
     serialize: async () => {},
     trySerialize: async () => true,
-    prepare: preparedQueries(reading, async (executor, sql, parameters) => {
-      return (executor === reading ? reader : writer).run(sql, parameters).rows;
+    ...preparedQueries(reading, {
+      rows: async (executor, sql, parameters) =>
+        (executor === reading ? reader : writer).run(sql, parameters).rows,
+      changes: async (_executor, sql, parameters) => writer.run(sql, parameters).changes,
     }),
     isExclusive: true,
     space: fileSpace(path, { writer, reader, queue }),
