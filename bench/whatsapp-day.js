@@ -162,7 +162,11 @@ const megabytes = (/** @type {number} */ bytes) => (bytes / 2 ** 20).toFixed(0);
 
 async function main() {
   const [messages = 100_000, numbers = 5_000] = process.argv.slice(2).map(Number);
-  if (![messages, numbers].every((count) => Number.isInteger(count) && count > 0)) {
+  // In one step each number gets one message at most, so that the newest on its phone is this one.
+  if (
+    ![messages, numbers].every((count) => Number.isInteger(count) && count > 0) ||
+    Math.ceil(messages / STEPS) > numbers
+  ) {
     process.stderr.write('Usage: node bench/whatsapp-day.js [messages] [numbers]\n');
     process.exit(2);
   }
