@@ -3,7 +3,6 @@ import { defineConfig } from 'vitest/config';
 /** What stands on a database and is run on each engine: the services, their repositories and all routes. */
 const ON_BOTH_ENGINES = [
   'src/{channels,http,keys,limits,messages,otp}/**/*.test.ts',
-  'src/database/keyring.test.ts',
   'test/integration/**/*.test.ts',
 ];
 const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];
@@ -18,9 +17,7 @@ const WITHOUT_A_DATABASE = [
 ];
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,crash,data-commands,file-format,kill,master-key-rotation}.test.ts',
-  // About sockets, whose times a second engine would only blur.
-  'src/channels/whatsapp/{channel,sessions}.test.ts',
+  'test/integration/{backup,compaction,crash,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
 ];
 
 export default defineConfig({
@@ -30,6 +27,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'wodb',
+          globalSetup: 'test/support/template-folder.ts',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.js'],
           exclude: ON_POSTGRES_ONLY,
         },
@@ -46,6 +44,10 @@ export default defineConfig({
       },
     ],
     pool: 'forks',
+    // Loading the application takes longer than most files, and none of its modules keeps anything of its own: files
+    // that one worker runs share what is loaded, and nothing else. A file that replaces something puts it back.
+    isolate: false,
+    setupFiles: 'test/support/remembered-keys.ts',
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -221,18 +221,28 @@ export async function verifiesOnce(server, { id, phone }) {
 }
 
 /**
- * Opens the file as another program would, with the key alone, and looks for damage and for halves of transactions.
+ * Opens the file of a stopped server as another program would, with the key alone.
+ * @param {string} path
+ * @param {string} masterKey
+ */
+export function openFile(path, masterKey) {
+  const salt = readFileSync(path).subarray(0, 16);
+  const key = scryptSync(masterKey, salt, 32, { N: 32_768, r: 8, p: 1, maxmem: 2 ** 26 });
+  const sqlite = new Sqlite(path, { fileMustExist: true });
+  sqlite.pragma(`cipher = 'sqlcipher'`);
+  sqlite.pragma('legacy = 4');
+  sqlite.pragma(`key = "x'${key.toString('hex')}${salt.toString('hex')}'"`);
+  return sqlite;
+}
+
+/**
+ * Looks for damage in the file, and for halves of transactions.
  * @param {string} path
  * @param {string} masterKey
  */
 function checkFile(path, masterKey) {
-  const salt = readFileSync(path).subarray(0, 16);
-  const key = scryptSync(masterKey, salt, 32, { N: 32_768, r: 8, p: 1, maxmem: 2 ** 26 });
-  const sqlite = new Sqlite(path, { fileMustExist: true });
+  const sqlite = openFile(path, masterKey);
   try {
-    sqlite.pragma(`cipher = 'sqlcipher'`);
-    sqlite.pragma('legacy = 4');
-    sqlite.pragma(`key = "x'${key.toString('hex')}${salt.toString('hex')}'"`);
     assert.equal(sqlite.pragma('quick_check', { simple: true }), 'ok');
     assert.deepEqual(sqlite.pragma('foreign_key_check'), []);
     const count = (/** @type {string} */ sql) => Number(sqlite.prepare(sql).pluck().get());

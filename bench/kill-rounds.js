@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
 import { ensureBuilt } from './ensure-built.js';
 
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
@@ -14,20 +15,26 @@ const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, i
 
 /** Files whose appearance tells how far the work is: half of the kills come right after one of them is seen. */
 const SIGNS = {
-  compact: ['wotp.wodb.compacting', 'wotp.wodb.replace.tmp', 'wotp.wodb.replace'],
-  rotate: ['wotp.wodb.rotating', 'wotp.keycheck.new', 'wotp.wodb.replace.tmp', 'wotp.wodb.replace'],
+  // The backup begins, has its manifest, has its name; the migration is committed.
+  migrate: [/^backups\/.*\.draft$/, /^backups\/.*\.json$/, /^backups\/.*\.wodb$/, /^wotp\.wodb-wal$/],
+  compact: [/\.compacting$/, /\.replace\.tmp$/, /\.replace$/],
+  rotate: [/\.rotating$/, /^wotp\.keycheck\.new$/, /\.replace\.tmp$/, /\.replace$/],
 };
 /** What may lie in a data folder at rest. */
-const KNOWN = ['master.key', 'wotp.keycheck', 'wotp.sock', 'wotp.wodb', 'wotp.wodb.lock'];
+const KNOWN = /^(backups|master\.key(\.replaced-[\d-]+)?|wotp\.(keycheck|sock|wodb|wodb\.lock))$/;
+/** How many verifications one request makes. */
+const SEED_AT_ONCE = 1_000;
+/** The newest migration of the database that `migrate` begins with. */
+const OLD_SCHEMA = '0003-whatsapp-sending';
 
 /**
- * @typedef {'compact' | 'rotate-given' | 'rotate-kept'} Work
- * `rotate-given`: the operator gives old and new key; `rotate-kept`: WOTP keeps the key itself
+ * @typedef {'migrate' | 'compact' | 'rotate-given' | 'rotate-kept'} Work
+ * `migrate`: an older database gets its backup and the migrations that it lacks; `rotate-given`: the operator gives old and new key; `rotate-kept`: WOTP keeps the key itself
  * @typedef {{ when: string, moment: (isOver: () => boolean) => Promise<unknown> }} Kill
  */
 
 /**
- * Kills a command that builds the database file anew at a random moment, again and again, and looks after each kill
+ * Kills a command that changes the whole database at a random moment, again and again, and looks after each kill
  * whether the folder opens, with one key that is known, and still holds every row and every pending code. Throws an
  * AssertionError at the first one that does not, and then leaves the folder for inspection.
  * @param {{ work: Work, rounds: number, verifications: number, say: (line: string) => void }} options
@@ -42,7 +49,7 @@ export async function runKillRounds({ work, rounds, verifications, say }) {
     say(`The data folder is kept: ${folder.dir}`);
     throw error;
   }
-  rmSync(folder.dir, { recursive: true, force: true });
+  folder.remove();
 }
 
 /** A data folder and what it has to hold, whatever happens. */
@@ -52,6 +59,8 @@ class Folder {
   /** The key that opens it; undefined where WOTP keeps it. @type {string | undefined} */
   #key;
   #content = '';
+  /** What the older database was. */
+  #oldDir = '';
   #rounds = 0;
   /** How long the command takes when nobody kills it, in ms. */
   #wholeMs = 0;
@@ -60,12 +69,15 @@ class Folder {
   constructor(work) {
     this.#work = work;
     this.#key = work === 'rotate-kept' ? undefined : newKey();
+    if (work === 'migrate') this.#oldDir = `${this.dir}-old`;
   }
 
   /** @param {number} count */
   async seed(count) {
-    assert.equal((await this.#run(['seed', '--count', String(count)])).code, 0);
+    if (this.#work === 'migrate') await this.#seedOld(count);
+    else assert.equal((await this.#run(['seed', '--count', String(count)])).code, 0);
     this.#content = await this.#look(this.#key);
+    this.#makeOld();
     const { code, tookMs, newKey: given } = await this.#command();
     assert.equal(code, 0);
     this.#wholeMs = tookMs;
@@ -73,20 +85,107 @@ class Folder {
     await this.#opensWith(this.#key);
   }
 
+  remove() {
+    for (const dir of [this.dir, `${this.dir}-old`]) rmSync(dir, { recursive: true, force: true });
+  }
+
   /** One round; resolves to the line that tells of it. */
   async round() {
     this.#rounds += 1;
+    this.#makeOld();
     const kill = this.#rounds % 2 === 0 ? this.#onSight() : this.#atRandom();
     const before = this.#key;
     const { code, newKey: given } = await this.#command(kill);
-    const left = readdirSync(this.dir).filter((name) => !KNOWN.includes(name));
+    const left = readdirSync(this.dir).filter((name) => !KNOWN.test(name));
+    const schema = this.#work === 'migrate' ? `, ${await this.#migrated()}` : '';
     if (given !== undefined && !(await this.#opensWith(before))) this.#key = given;
     assert.ok(await this.#opensWith(this.#key), 'the folder opens with no known key');
-    const unknown = readdirSync(this.dir).filter((name) => !KNOWN.includes(name));
+    const unknown = readdirSync(this.dir).filter((name) => !KNOWN.test(name));
     assert.deepEqual(unknown, [], 'the next start leaves nothing of the work that was cut off');
     const how = code === 0 ? 'it was done' : `killed ${kill.when}`;
     const key = given === undefined ? '' : `, opens with the ${this.#key === given ? 'new' : 'old'} key`;
-    return `${how}${key}, all rows there${left.length > 0 ? `, had left ${left.join(' ')}` : ''}`;
+    return `${how}${key}${schema}, all rows there${left.length > 0 ? `, had left ${left.join(' ')}` : ''}`;
+  }
+
+  /**
+   * Fills the folder through an application that knows no newer migrations, and keeps what that has made.
+   * @param {number} count
+   */
+  async #seedOld(count) {
+    const { MIGRATIONS } = await dist('database/migrate.js');
+    const newer = Object.entries(MIGRATIONS).filter(([name]) => name > OLD_SCHEMA);
+    assert.ok(newer.length > 0, 'there is something to migrate');
+    for (const [name] of newer) delete MIGRATIONS[name];
+    try {
+      const { buildApp } = await dist('app.js');
+      const { loadConfig } = await dist('config/config.js');
+      const password = randomBytes(16).toString('hex');
+      const settings = { DATA_DIR: this.dir, DB_MASTER_KEY: this.#key, MASTER_PASSWORD: password };
+      const app = await buildApp({
+        config: loadConfig(settings, { cwd: this.dir }),
+        log: pino({ level: 'silent' }),
+        onFatal: fail,
+      });
+      for (let made = 0; made < count; made += SEED_AT_ONCE) {
+        const answer = await app.server.inject({
+          method: 'POST',
+          url: '/api/v1/database/demo-data',
+          headers: { 'x-master-key': password },
+          payload: { count: Math.min(SEED_AT_ONCE, count - made) },
+        });
+        assert.equal(answer.statusCode, 201, answer.body);
+      }
+      await app.stop();
+    } finally {
+      Object.assign(MIGRATIONS, Object.fromEntries(newer));
+    }
+    cpSync(this.dir, this.#oldDir, { recursive: true });
+  }
+
+  /** Puts the older database back, for the work that begins with one. */
+  #makeOld() {
+    if (this.#work !== 'migrate') return;
+    rmSync(this.dir, { recursive: true });
+    cpSync(this.#oldDir, this.dir, { recursive: true });
+  }
+
+  /**
+   * Looks at what a migration that was cut off has left: the database is whole and has the old schema or the new one, and
+   * each backup with a name is whole and has the old one. Then migrates to the end. Resolves to what there was.
+   */
+  async #migrated() {
+    const before = await this.#verdict();
+    const backups = join(this.dir, 'backups');
+    const made = existsSync(backups) ? readdirSync(backups).filter((name) => name.endsWith('.wodb')) : [];
+    for (const name of made) {
+      const { schemaVersion, rows } = await this.#verdict(join(backups, name));
+      assert.equal(schemaVersion, Number(OLD_SCHEMA.slice(0, 4)), 'a backup has the schema from before');
+      assert.deepEqual(rows, before.rows, 'a backup holds every row');
+    }
+    const { schemaVersion: newest } = await dist('database/migrate.js');
+    const isOld = before.schemaVersion === Number(OLD_SCHEMA.slice(0, 4));
+    assert.ok(isOld || before.schemaVersion === newest(), 'the schema is the old one or the new one');
+    assert.ok(isOld || made.length === 1, 'there is a backup from before the new schema');
+    assert.equal((await this.#run(['migrate'])).code, 0);
+    const after = await this.#verdict();
+    assert.equal(after.schemaVersion, newest());
+    const drafts = existsSync(backups) ? readdirSync(backups).filter((name) => name.includes('draft')) : [];
+    assert.deepEqual(drafts, [], 'the next migration leaves no half backup');
+    return `had the ${isOld ? 'old' : 'new'} schema and ${made.length === 1 ? 'a whole backup' : 'no backup'}`;
+  }
+
+  /**
+   * Reads every page of a file of the folder, the database if none is named, with the one known key.
+   * @param {string} [path]
+   */
+  async #verdict(path = join(this.dir, 'wotp.wodb')) {
+    const { examineFile } = await dist('database/wodb/examine.js');
+    const { verifyFile } = await dist('database/wodb/run-in-worker.js');
+    const fileKey = examineFile(path, this.#key);
+    const verdict = await verifyFile({ path, fileKey, invariants: [], now: Date.now() });
+    assert.deepEqual(verdict.findings, []);
+    const { kysely_migration: _migrations, ...rows } = verdict.rows;
+    return { ...verdict, rows };
   }
 
   /** @returns {Kill} */
@@ -98,11 +197,12 @@ class Folder {
 
   /** @returns {Kill} */
   #onSight() {
-    const signs = this.#work === 'compact' ? SIGNS.compact : SIGNS.rotate;
-    const sign = signs[randomInt(signs.length)] ?? '';
+    const signs = SIGNS[this.#work === 'migrate' || this.#work === 'compact' ? this.#work : 'rotate'];
+    const sign = /** @type {RegExp} */ (signs[randomInt(signs.length)]);
     const turns = randomInt(4);
+    const isSeen = () => readdirSync(this.dir, { recursive: true }).some((name) => sign.test(String(name)));
     const moment = async (/** @type {() => boolean} */ isOver) => {
-      while (!existsSync(join(this.dir, sign)) && !isOver()) await nextTurn();
+      while (!isSeen() && !isOver()) await nextTurn();
       for (let turn = 0; turn < turns; turn++) await nextTurn();
     };
     return { when: `at the sight of ${sign}`, moment };
@@ -113,7 +213,9 @@ class Folder {
    * @param {Kill} [kill]
    */
   async #command(kill) {
-    if (this.#work === 'compact') return { ...(await this.#run(['compact'], {}, kill)), newKey: undefined };
+    if (this.#work === 'compact' || this.#work === 'migrate') {
+      return { ...(await this.#run([this.#work], {}, kill)), newKey: undefined };
+    }
     const given = this.#work === 'rotate-given' ? newKey() : undefined;
     /** @type {Record<string, string>} */
     const settings = given === undefined ? {} : { WOTP_NEW_MASTER_KEY: given };
@@ -185,9 +287,7 @@ class Folder {
       path,
       keyCheckPath: keyCheckPathIn(this.dir),
       masterKey,
-      onFatal: (/** @type {Error} */ error) => {
-        throw error;
-      },
+      onFatal: fail,
     });
     try {
       const keyring = await openKeyring(database, masterKey, { now: Date.now });
@@ -218,6 +318,11 @@ class Folder {
       await database.close();
     }
   }
+}
+
+/** @param {Error} error */
+function fail(error) {
+  throw error;
 }
 
 function nextTurn() {

@@ -1,11 +1,13 @@
 // @ts-check
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './prepare.js';
 
+const ENV = { ...process.env, NODE_ENV: 'test' };
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** @typedef {{ passed: number, failed: number }} Count */
@@ -19,20 +21,28 @@ const CHECKS = [
 await prepare({ dev: true });
 const filters = process.argv.slice(2).filter((argument) => argument !== '--');
 if (filters.length > 0) say(`Only vitest ${filters.join(' ')}: no lint, types, dead code or coverage.`);
-const counts = filters.length > 0 ? [runTests(filters)] : [...CHECKS.map(runCheck), runTests(['--coverage'])];
+const counts =
+  filters.length > 0
+    ? [runTests(filters)]
+    : [...(await Promise.all(CHECKS.map(runCheck))), runTests(['--coverage'])];
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = counts.reduce((sum, count) => sum + count.failed, 0);
 say(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
 /**
+ * Runs a check beside the others; what it says is shown when it has ended.
  * @param {{ name: string, args: string[] }} check
- * @returns {Count}
+ * @returns {Promise<Count>}
  */
-function runCheck({ name, args }) {
-  say(`\n== ${name}`);
-  const succeeded = runNode(args);
-  say(`${name}: ${succeeded ? 'passed' : 'failed'}`);
+async function runCheck({ name, args }) {
+  const check = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: ENV });
+  /** @type {Buffer[]} */
+  const output = [];
+  for (const stream of [check.stdout, check.stderr]) stream.on('data', (chunk) => output.push(chunk));
+  const [code] = await once(check, 'close');
+  const succeeded = code === 0;
+  say(`\n== ${name}\n${Buffer.concat(output)}${name}: ${succeeded ? 'passed' : 'failed'}`);
   return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1 };
 }
 
@@ -75,8 +85,7 @@ function countOf(report) {
 
 /** @param {string[]} args */
 function runNode(args) {
-  const env = { ...process.env, NODE_ENV: 'test' };
-  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit', env }).status === 0;
+  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit', env: ENV }).status === 0;
 }
 
 /** @param {string} line */

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { basename } from 'node:path';
+import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
 import { arrivedRepository } from './channels/simulator/repository.ts';
@@ -27,10 +28,12 @@ import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
 import { v3Logs } from './events/v3-logs.ts';
+import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
 import { healthRoutes } from './health/routes.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
+import { closeServer } from './http/close.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -38,16 +41,13 @@ import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
-import { generatePassword, hashPassword } from './keys/password.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
 import { v3Routes } from './keys/v3-routes.ts';
 import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
-import { CronSchedule } from './lib/cron-schedule.ts';
 import type { Logger } from './lib/logger.ts';
-import { Periodic } from './lib/periodic.ts';
 import { sharedClock } from './lib/shared-clock.ts';
 import { openCounters } from './limits/counters.ts';
 import { limitRoutes } from './limits/routes.ts';
@@ -62,16 +62,7 @@ import { retention } from './retention/retention.ts';
 import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
 
-const EXPIRY_SWEEP_MS = 1_000;
-const EXPIRY_SWEEP_ROWS = 500;
-const COUNTS_FLUSH_MS = 100;
-const CLOCK_ADJUST_MS = 30_000;
-const PURGE_MS = 10 * 60_000;
 const SIGN_IN_WINDOW_MS = 15 * 60_000;
-/** How long a stop waits for requests that are still arriving or running, in ms. */
-const REQUESTS_FINISH_MS = 3_000;
-const IDLE_SWEEP_MS = 25;
-const FIRST_RUN_SETTING = 'first_run_at';
 
 export interface AppOptions {
   config: Config;
@@ -79,13 +70,6 @@ export interface AppOptions {
   /** Called when the disk failed to keep what was written; the process has to end with an error. */
   onFatal: (error: Error) => void;
   clock?: Clock;
-}
-
-/** What the first run made; shown once. */
-export interface FirstRun {
-  /** Undefined when the configuration gives it. */
-  adminPassword: string | undefined;
-  apiKey: string;
 }
 
 export type App = Awaited<ReturnType<typeof buildApp>>;
@@ -294,13 +278,14 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
-    databaseRoutes(server, maintenance);
+    databaseRoutes(server, { maintenance, runLongOnce: once.runLongOnce });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
     suppressionRoutes(server, { suppression: optOuts, database, events, readPhone: readAnyPhone });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
     compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
-    if (!config.server.isProduction) demoRoutes(server, { database, keyring, clock });
+    if (!config.server.isProduction)
+      demoRoutes(server, { database, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
     await serveDocs(server);
     await servePages(server);
@@ -309,49 +294,19 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       await counters.flush();
       await keys.flushUsage();
     };
-    const background: { start(): void; stop(): Promise<void> }[] = [
-      new Periodic(
-        {
-          name: 'expiring verifications',
-          intervalMs: EXPIRY_SWEEP_MS,
-          run: async () => {
-            while ((await otp.expireDue(EXPIRY_SWEEP_ROWS)) === EXPIRY_SWEEP_ROWS);
-          },
-        },
-        clock,
-        log,
-      ),
-      new Periodic(
-        { name: 'writing request counts', intervalMs: COUNTS_FLUSH_MS, run: writeCounts },
-        clock,
-        log,
-      ),
-      new Periodic(
-        {
-          name: 'purging what is over',
-          intervalMs: PURGE_MS,
-          run: async () => {
-            await keeping.purge(stopSignal.signal);
-            await counters.purge(longestWindowMs);
-          },
-        },
-        clock,
-        log,
-      ),
-    ];
-    if (shared) {
-      const work = {
-        name: "reading the database's clock",
-        intervalMs: CLOCK_ADJUST_MS,
-        run: () => shared.adjust(),
-      };
-      background.push(new Periodic(work, clock, log));
-    }
-    if (maintenance && config.backups.cron !== undefined) {
-      const { cron, keep } = config.backups;
-      const work = { name: 'the scheduled backup', run: () => maintenance.backup({ keep }, 'schedule') };
-      background.push(new CronSchedule(cron, work, clock, log));
-    }
+    const background = backgroundWork({
+      clock,
+      log,
+      otp,
+      writeCounts,
+      purge: async () => {
+        await keeping.purge(stopSignal.signal);
+        await counters.purge(longestWindowMs);
+      },
+      shared,
+      maintenance,
+      backups: config.backups,
+    });
     let control: HttpServer | undefined;
     const listenForCommands = async (): Promise<string | undefined> => {
       const socketPath = controlSocketPath(dataDir);
@@ -369,13 +324,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       // First, as who has asked for a backup still waits for the answer.
       await maintenance?.stop();
       await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
-      // A request that has not arrived whole by then will hardly be missed, and would hold the stop up.
-      const cutOff = setTimeout(() => server.server.closeAllConnections(), REQUESTS_FINISH_MS);
-      // Connections that were busy when the stop began become idle one by one.
-      const sweep = setInterval(() => server.server.closeIdleConnections(), IDLE_SWEEP_MS);
-      await server.close();
-      clearInterval(sweep);
-      clearTimeout(cutOff);
+      await closeServer(server);
       await dispatcher.stop();
       await sessions.stop();
       for (const work of background) await work.stop();
@@ -400,30 +349,15 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       messages,
 
       /** Makes what the first run makes; undefined on every later one. */
-      async firstRun(): Promise<FirstRun | undefined> {
-        const done = await database.reader
-          .selectFrom('settings')
-          .select('key')
-          .where('key', '=', FIRST_RUN_SETTING)
-          .execute();
-        if (done.length > 0) return undefined;
-        const adminPassword = config.security.masterPassword === undefined ? generatePassword() : undefined;
-        const passwordHash = adminPassword && (await hashPassword(adminPassword));
-        return database.transaction(async (trx) => {
-          // Of several processes that start together on an empty database one makes all of it.
-          const [isFirst] = await trx
-            .insertInto('settings')
-            .values({ key: FIRST_RUN_SETTING, value: String(clock.now()) })
-            .onConflict((conflict) => conflict.column('key').doNothing())
-            .returning('key')
-            .execute();
-          if (!isFirst) return undefined;
-          if (passwordHash) await admin.keepPassword(trx, passwordHash);
-          const wanted = { projectId: defaultProjectId, name: 'First key', permissions: ['*'] as const };
-          const { key } = await keys.create(trx, wanted, { name: 'first run', grants: ['*'] });
-          return { adminPassword, apiKey: key };
-        });
-      },
+      firstRun: (): Promise<FirstRun | undefined> =>
+        makeFirstRun({
+          database,
+          admin,
+          keys,
+          clock,
+          projectId: defaultProjectId,
+          passwordIsConfigured: config.security.masterPassword !== undefined,
+        }),
 
       /** Begins the background work and, as the running server, listens; resolves to the address it listens on. */
       async start(): Promise<string> {

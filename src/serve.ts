@@ -1,5 +1,6 @@
-import { type App, buildApp, type FirstRun } from './app.ts';
+import { type App, buildApp } from './app.ts';
 import { type Config, loadConfig, looseSettings, readEnvironment } from './config/config.ts';
+import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
 import { VERSION } from './version.ts';
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
+import { botSendCommand } from './bot-send.ts';
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
 
@@ -127,6 +128,7 @@ export function botCommand(): Command {
         }),
       ),
   );
+  bot.addCommand(botSendCommand());
   return bot;
 }
 

@@ -1,21 +1,24 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
-import { backupCommand } from './backup.ts';
-import { botCommand } from './bot.ts';
-import { compactCommand } from './compact.ts';
-import { failure } from './failure.ts';
-import { healthCommand } from './health.ts';
-import { limitsCommand } from './limits.ts';
-import { masterKeyCommand } from './master-key.ts';
-import { migrateCommand } from './migrate.ts';
-import { resetCommand } from './reset.ts';
-import { restoreCommand } from './restore.ts';
-import { seedCommand } from './seed.ts';
-import { serveCommand } from './serve.ts';
-import { tokenCommand } from './token.ts';
-import { verifyCommand } from './verify.ts';
 
 const WRONG_USAGE = 2;
+
+/** Each command with the file it is in. Loading all of them takes longer than most of them work. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  token: async () => (await import('./token.ts')).tokenCommand(),
+  limits: async () => (await import('./limits.ts')).limitsCommand(),
+  backup: async () => (await import('./backup.ts')).backupCommand(),
+  restore: async () => (await import('./restore.ts')).restoreCommand(),
+  verify: async () => (await import('./verify.ts')).verifyCommand(),
+  bot: async () => (await import('./bot.ts')).botCommand(),
+  health: async () => (await import('./health.ts')).healthCommand(),
+  'master-key': async () => (await import('./master-key.ts')).masterKeyCommand(),
+  migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+  compact: async () => (await import('./compact.ts')).compactCommand(),
+  seed: async () => (await import('./seed.ts')).seedCommand(),
+  reset: async () => (await import('./reset.ts')).resetCommand(),
+};
 
 const program = new Command('wotp')
   .description('WOTP, the self-hosted phone verification server')
@@ -34,30 +37,17 @@ Examples:
   $ wotp limits show +6283834946034`,
   );
 
-for (const command of [
-  serveCommand(),
-  tokenCommand(),
-  limitsCommand(),
-  backupCommand(),
-  restoreCommand(),
-  verifyCommand(),
-  botCommand(),
-  healthCommand(),
-  masterKeyCommand(),
-  migrateCommand(),
-  compactCommand(),
-  seedCommand(),
-  resetCommand(),
-]) {
-  program.addCommand(command);
-}
+const named = process.argv[2] ?? '';
+const wanted = named === '--version' ? [] : Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
+for (const name of wanted) program.addCommand(await COMMANDS[name]!());
 
 for (const command of everyCommand(program)) {
   command.showHelpAfterError('Run it with --help to see how it is used.');
   command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : WRONG_USAGE));
 }
 
-program.parseAsync().catch((error: unknown) => {
+program.parseAsync().catch(async (error: unknown) => {
+  const { failure } = await import('./failure.ts');
   process.stderr.write(`${failure(error)}\n`);
   process.exit(1);
 });

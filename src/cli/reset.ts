@@ -8,7 +8,7 @@ import { CommandError } from './command-error.ts';
 export function resetCommand(): Command {
   return command(
     'reset',
-    'delete all data of this installation; the next start is a first run. Backups and the master key stay',
+    'delete all data of this installation, what restores have replaced too; the next start is a first run. Backups and the master key stay',
     'wotp reset --yes',
   )
     .option('--yes', 'really do it; without it nothing is deleted')
@@ -17,7 +17,7 @@ export function resetCommand(): Command {
       const { dataDir, path } = settingsOfFile('reset').database;
       if (!yes) {
         throw new CommandError(
-          `This deletes the database ${path} with everything in it: keys, verifications, events. Make a backup if in doubt; to go on, add --yes.`,
+          `This deletes the database ${path} with everything in it (keys, verifications, events), and the databases that restores have replaced. Backups and the master key stay. Make a backup if in doubt; to go on, add --yes.`,
         );
       }
       const removed = remove(dataDir, path);

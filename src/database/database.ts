@@ -53,6 +53,14 @@ export interface Database {
   /** Compiles a query on its first run and keeps it; use for every query on the way of a request. */
   prepare<P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>): PreparedQuery<P, Row>;
 
+  /**
+   * As `prepare`, for a statement that returns nothing: each run resolves to how many rows it changed. Where that is
+   * all that has to be known it costs half of a statement that returns them.
+   */
+  prepareChange<P>(
+    build: (db: Executor, value: Parameters<P>) => Compilable<unknown>,
+  ): (trx: Transaction, values: P) => Promise<number>;
+
   /** Whether no other process can change the data, so that what was read may be remembered until this one changes it. */
   readonly isExclusive: boolean;
 

@@ -4,6 +4,7 @@ import { up as whatsapp } from './migrations/0002-whatsapp.ts';
 import { up as whatsappSending } from './migrations/0003-whatsapp-sending.ts';
 import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts';
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
+import { up as lists } from './migrations/0006-lists.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -13,6 +14,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0003-whatsapp-sending': { up: whatsappSending },
   '0004-whatsapp-retention': { up: whatsappRetention },
   '0005-whatsapp-nodes': { up: whatsappNodes },
+  '0006-lists': { up: lists },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

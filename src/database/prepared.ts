@@ -16,17 +16,23 @@ interface Compiled {
   fixed: readonly unknown[];
 }
 
+/** Runs a compiled query, and resolves to what is asked of it. */
+type Run<Result> = (executor: Executor, sql: string, parameters: unknown[]) => Promise<Result>;
+
 /**
- * Makes a database's `prepare`: the query is built and compiled on its first run, later runs only bind values.
- * Building and compiling a query costs several times what running it does.
+ * Makes a database's `prepare` and `prepareChange`: the query is built and compiled on its first run, later runs only
+ * bind values. Building and compiling a query costs several times what running it does.
  */
 export function preparedQueries(
   compileWith: Executor,
-  run: (executor: Executor, sql: string, parameters: unknown[]) => Promise<unknown[]>,
-): Database['prepare'] {
-  return <P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>) => {
+  run: { rows: Run<unknown[]>; changes: Run<number> },
+): Pick<Database, 'prepare' | 'prepareChange'> {
+  function prepared<P, Result>(
+    build: (db: Executor, value: Parameters<P>) => Compilable<unknown>,
+    runIt: Run<Result>,
+  ) {
     let compiled: Compiled | undefined;
-    return (executor: Executor, values: P): Promise<Row[]> => {
+    return (executor: Executor, values: P): Promise<Result> => {
       compiled ??= compile(build(compileWith, ((name: string) => new Placeholder(name)) as Parameters<P>));
       const { sql, names, fixed } = compiled;
       const parameters = new Array<unknown>(names.length);
@@ -34,8 +40,14 @@ export function preparedQueries(
         const name = names[i];
         parameters[i] = name === undefined ? fixed[i] : values[name as keyof P];
       }
-      return run(executor, sql, parameters) as Promise<Row[]>;
+      return runIt(executor, sql, parameters);
     };
+  }
+  return {
+    prepare: <P, Row>(build: (db: Executor, value: Parameters<P>) => Compilable<Row>) =>
+      prepared(build, run.rows as Run<Row[]>),
+    prepareChange: <P>(build: (db: Executor, value: Parameters<P>) => Compilable<unknown>) =>
+      prepared(build, run.changes),
   };
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
+import type { RunLongOnce } from '../http/idempotency.ts';
 import { problems, projectId, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -19,9 +20,9 @@ const ROWS_MAX = 200;
 /** Demo data. This route does not exist in production. */
 export function demoRoutes(
   server: FastifyInstance,
-  deps: { database: Database; keyring: Keyring; clock: Clock },
+  deps: { database: Database; keyring: Keyring; clock: Clock; runLongOnce: RunLongOnce },
 ): void {
-  const { database, keyring, clock } = deps;
+  const { database, keyring, clock, runLongOnce } = deps;
 
   typed(server).post(
     '/api/v1/database/demo-data',
@@ -39,27 +40,31 @@ export function demoRoutes(
           201: success(z.object({ verifications: z.int(), messages: z.int(), events: z.int() })).describe(
             'How many rows were made.',
           ),
-          ...problems(),
+          ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS'),
         },
       },
     },
-    async (request, reply) => {
-      const made = { verifications: 0, messages: 0, events: 0 };
-      while (made.verifications < request.body.count) {
-        const count = Math.min(PORTION, request.body.count - made.verifications);
-        const rows = demoVerifications(count, { now: clock.now(), projectId: request.projectId, keyring });
-        await database.transaction(async (trx) => {
-          await insertAll(trx, 'verifications', rows.verifications);
-          await insertAll(trx, 'messages', rows.messages);
-          await insertAll(trx, 'events', rows.events);
-        });
-        made.verifications += rows.verifications.length;
-        made.messages += rows.messages.length;
-        made.events += rows.events.length;
-      }
-      reply.code(201);
-      return { success: true as const, data: made };
-    },
+    (request, reply) =>
+      runLongOnce(request, reply, async () => {
+        const made = { verifications: 0, messages: 0, events: 0 };
+        while (made.verifications < request.body.count) {
+          const count = Math.min(PORTION, request.body.count - made.verifications);
+          const rows = demoVerifications(count, {
+            now: clock.now(),
+            projectId: request.projectId,
+            keyring,
+          });
+          await database.transaction(async (trx) => {
+            await insertAll(trx, 'verifications', rows.verifications);
+            await insertAll(trx, 'messages', rows.messages);
+            await insertAll(trx, 'events', rows.events);
+          });
+          made.verifications += rows.verifications.length;
+          made.messages += rows.messages.length;
+          made.events += rows.events.length;
+        }
+        return { status: 201, body: { success: true as const, data: made } };
+      }),
   );
 }
 

@@ -6,6 +6,17 @@ export interface FieldProblem {
   message: string;
 }
 
+/** A limit that is used up, as the rate limit headers of the refusal tell it. */
+export interface UsedUpLimit {
+  /** In the headers; letters and hyphens. */
+  name: string;
+  /** How many the limit lets through in its window. */
+  quota: number;
+  windowMs: number;
+  /** When it lets the next one through (Unix ms). */
+  resetAt: number;
+}
+
 /** What an error may carry to the client beside its sentence. */
 export interface ErrorDetails {
   errors?: FieldProblem[];
@@ -13,6 +24,8 @@ export interface ErrorDetails {
   requiredPermission?: string;
   /** Whole seconds until the request may succeed; sent as `Retry-After`. */
   retryAfterSeconds?: number;
+  /** Sent as the rate limit headers. */
+  usedUp?: UsedUpLimit;
   /** HTTP methods the address knows; sent as `Allow`. */
   allow?: string[];
   cause?: unknown;
@@ -76,9 +89,10 @@ export class RateLimitError extends WotpError {
   constructor(
     message: string,
     retryAfterSeconds: number,
+    usedUp: UsedUpLimit,
     code: Extract<ErrorCode, 'RATE_LIMIT_EXCEEDED' | 'OTP_ATTEMPTS_EXCEEDED'> = 'RATE_LIMIT_EXCEEDED',
   ) {
-    super(code, message, { retryAfterSeconds });
+    super(code, message, { retryAfterSeconds, usedUp });
   }
 }
 

@@ -22,7 +22,7 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
     messageId: string | null;
     data: string | null;
   }
-  const insert = database.prepare<Row, unknown>((db, value) =>
+  const insert = database.prepareChange<Row>((db, value) =>
     db.insertInto('events').values({
       project_id: value('projectId'),
       type: value('type'),

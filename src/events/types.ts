@@ -67,8 +67,11 @@ interface MasterKeyEvent {
 interface BackupEvent {
   type: 'backup.created' | 'backup.failed' | 'database.restored';
   projectId: string;
-  /** `file` is its name without a folder; `reason` says why there is none. */
-  data: { actor: string; file?: string; reason?: string };
+  /**
+   * `file` is its name without a folder; `reason` says why there is none; `keyVersion` is the version that the master
+   * key got in a restored database whose values were made under another one.
+   */
+  data: { actor: string; file?: string; reason?: string; keyVersion?: number };
 }
 
 interface SessionEvent {

@@ -15,6 +15,8 @@ export interface Answer<Body> {
   body: Body;
 }
 
+type Replayable<Body> = Answer<Body> & { replayed: boolean };
+
 /**
  * Runs a request's effect in one transaction, sets the answer's status and resolves with its body. With an `Idempotency-Key` the answer is
  * stored by the same transaction, so that a repetition gets it again and has no second effect
@@ -26,41 +28,57 @@ export type RunOnce = <Body>(
   effect: (trx: Transaction) => Promise<Answer<Body>>,
 ) => Promise<Body>;
 
+/**
+ * As `RunOnce`, for work that takes long and whose effect is not in the database, such as a file: a repetition is 409
+ * while it runs, and gets its answer again afterwards. The answer is stored when the work is done, so after a crash
+ * between the two a repetition does the work again.
+ */
+export type RunLongOnce = <Body>(
+  request: FastifyRequest,
+  reply: Parameters<RunOnce>[1],
+  work: () => Promise<Answer<Body>>,
+) => Promise<Body>;
+
 export function idempotency(deps: { database: Database; keyring: Keyring; clock: Clock }) {
   const { database, keyring, clock } = deps;
   const running = new Set<string>();
 
-  async function replayOrRun<Body>(
+  /** The answer that is kept for a request; undefined when there is none. */
+  async function keptAnswer<Body>(
     trx: Transaction,
     scope: string,
     request: FastifyRequest,
-    effect: (trx: Transaction) => Promise<Answer<Body>>,
-  ): Promise<Answer<Body> & { replayed: boolean }> {
-    const now = clock.now();
+  ): Promise<Answer<Body> | undefined> {
     // The request may be running in another process.
     if (!(await database.trySerialize(trx, scope))) throw stillRunning();
     await trx
       .deleteFrom('idempotency_keys')
       .where('scope', '=', scope)
-      .where('created_at', '<=', now - KEPT_MS)
+      .where('created_at', '<=', clock.now() - KEPT_MS)
       .execute();
     const stored = await trx
       .selectFrom('idempotency_keys')
       .selectAll()
       .where('scope', '=', scope)
       .executeTakeFirst();
-    if (stored) {
-      const fingerprint = fingerprintOf(request, stored.key_version);
-      if (!timingSafeEqual(fingerprint, stored.fingerprint)) {
-        throw new WotpError(
-          'IDEMPOTENCY_MISMATCH',
-          'This Idempotency-Key was used for a request with another body.',
-        );
-      }
-      const answer = unseal(keyring.key('idempotency', stored.key_version), stored.answer, scope);
-      return { status: stored.status, body: JSON.parse(answer) as Body, replayed: true };
+    if (!stored) return undefined;
+    const fingerprint = fingerprintOf(request, stored.key_version);
+    if (!timingSafeEqual(fingerprint, stored.fingerprint)) {
+      throw new WotpError(
+        'IDEMPOTENCY_MISMATCH',
+        'This Idempotency-Key was used for a request with another body.',
+      );
     }
-    const answer = await effect(trx);
+    const answer = unseal(keyring.key('idempotency', stored.key_version), stored.answer, scope);
+    return { status: stored.status, body: JSON.parse(answer) as Body };
+  }
+
+  async function keep(
+    trx: Transaction,
+    scope: string,
+    request: FastifyRequest,
+    answer: Answer<unknown>,
+  ): Promise<void> {
     await trx
       .insertInto('idempotency_keys')
       .values({
@@ -69,9 +87,21 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
         status: answer.status,
         answer: seal(keyring.key('idempotency'), JSON.stringify(answer.body), scope),
         key_version: keyring.version,
-        created_at: now,
+        created_at: clock.now(),
       })
       .execute();
+  }
+
+  async function replayOrRun<Body>(
+    trx: Transaction,
+    scope: string,
+    request: FastifyRequest,
+    effect: (trx: Transaction) => Promise<Answer<Body>>,
+  ): Promise<Replayable<Body>> {
+    const kept = await keptAnswer<Body>(trx, scope, request);
+    if (kept) return { ...kept, replayed: true };
+    const answer = await effect(trx);
+    await keep(trx, scope, request, answer);
     return { ...answer, replayed: false };
   }
 
@@ -89,24 +119,55 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
       reply.statusCode = status;
       return body;
     }
+    return alone(request, reply, key, (scope) =>
+      database.transaction((trx) => replayOrRun(trx, scope, request, effect)),
+    );
+  };
+
+  const runLongOnce: RunLongOnce = async <Body>(
+    request: FastifyRequest,
+    reply: Parameters<RunOnce>[1],
+    work: () => Promise<Answer<Body>>,
+  ) => {
+    const key = readKey(request.headers['idempotency-key']);
+    if (key === undefined) {
+      const { status, body } = await work();
+      reply.statusCode = status;
+      return body;
+    }
+    return alone(request, reply, key, async (scope): Promise<Replayable<Body>> => {
+      const kept = await database.transaction((trx) => keptAnswer<Body>(trx, scope, request));
+      if (kept) return { ...kept, replayed: true };
+      const answer = await work();
+      await database.transaction((trx) => keep(trx, scope, request, answer));
+      return { ...answer, replayed: false };
+    });
+  };
+
+  /** Runs a request while no other of this process with its key does, and answers it. */
+  async function alone<Body>(
+    request: FastifyRequest,
+    reply: Parameters<RunOnce>[1],
+    key: string,
+    run: (scope: string) => Promise<Replayable<Body>>,
+  ): Promise<Body> {
     const route = `${request.method} ${request.routeOptions.url}`;
     const scope = hash('sha256', JSON.stringify([request.projectId, request.caller.name, route, key]), 'hex');
     if (running.has(scope)) throw stillRunning();
     running.add(scope);
     try {
-      const { status, body, replayed } = await database.transaction((trx) =>
-        replayOrRun(trx, scope, request, effect),
-      );
+      const { status, body, replayed } = await run(scope);
       if (replayed) reply.header('idempotency-replayed', 'true');
       reply.statusCode = status;
       return body;
     } finally {
       running.delete(scope);
     }
-  };
+  }
 
   return {
     runOnce,
+    runLongOnce,
     /** Deletes up to `limit` answers that are kept no longer, the oldest first; resolves to how many went. */
     async forget(trx: Transaction, limit: number): Promise<number> {
       const removed = await trx

@@ -22,13 +22,15 @@ export const projectQuery = z.strictObject({ projectId });
 /** The body of a POST that takes none: absent, or an object that at most names the project. */
 export const noBody = z.strictObject({ projectId }).nullish();
 
+/** A query holds text. Only plain digits are a number: not `1e2`, `0x10` or ` 50`, which `Number` takes as well. */
+function digitsAsNumber(text: unknown): unknown {
+  return typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : text;
+}
+
 /** Narrowing of a list whose items have ids of this kind. */
 export const pageQuery = (prefix: IdPrefix) => ({
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(200)
+  limit: z
+    .preprocess(digitsAsNumber, z.int().min(1).max(200))
     .default(50)
     .meta({ description: 'How many to return at most.', example: 50 }),
   cursor: z

@@ -68,6 +68,7 @@ export function adminService(deps: {
     throw new RateLimitError(
       `Too many wrong passwords from this address. Try again in ${seconds} s.`,
       seconds,
+      { name: 'sign-in', quota: failuresMax, windowMs: SIGN_IN_WINDOW_MS, resetAt },
     );
   }
 

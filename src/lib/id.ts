@@ -6,7 +6,11 @@ export type IdPrefix = 'prj' | 'key' | 'ver' | 'msg' | 'ses';
 
 /** TypeID's base 32 (Crockford's, in lower case): its order is that of the bytes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const ALPHABET_CODES = Buffer.from(ALPHABET, 'latin1');
+const UUID_BYTES = 16;
 const SUFFIX_LENGTH = 26;
+/** Where a suffix is put together: one string in place of a chain of 26. */
+const digits = Buffer.alloc(SUFFIX_LENGTH);
 const SUFFIX_FORM = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 const SEQUENCE_MAX = 0xfff;
 
@@ -19,7 +23,7 @@ let sequence = 0;
  * request, and the library that makes them checks each one again.
  */
 export function newId(prefix: IdPrefix, now: number): string {
-  const bytes = pooledRandomBytes(16);
+  const bytes = pooledRandomBytes(UUID_BYTES);
   sequence = now === latestTime ? Math.min(sequence + 1, SEQUENCE_MAX) : 0;
   latestTime = now;
   bytes.writeUIntBE(now, 0, 6);
@@ -48,6 +52,11 @@ export function firstIdAt(prefix: IdPrefix, time: number): string {
   return `${prefix}_${encode(bytes)}`;
 }
 
+/** When an id of this kind was made (Unix ms). Throws when it is not an id of this kind. */
+export function timeOfId(prefix: IdPrefix, id: string): number {
+  return bytesOfId(prefix, id).readUIntBE(0, 6);
+}
+
 /** Whether `value` has the form of an id of this kind. */
 export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && SUFFIX_FORM.test(value.slice(prefix.length + 1));
@@ -68,17 +77,17 @@ export function idFromBytes(prefix: IdPrefix, bytes: Buffer): string {
 
 /** 128 bits as 26 digits of 5 bits, the first of which holds 3. */
 function encode(bytes: Buffer): string {
-  let suffix = '';
   let bits = 0;
   let held = 2;
-  for (const byte of bytes) {
-    bits = (bits << 8) | byte;
+  let at = 0;
+  for (let i = 0; i < UUID_BYTES; i++) {
+    bits = (bits << 8) | bytes[i]!;
     held += 8;
     while (held >= 5) {
       held -= 5;
-      suffix += ALPHABET[(bits >>> held) & 31];
+      digits[at++] = ALPHABET_CODES[(bits >>> held) & 31]!;
     }
     bits &= (1 << held) - 1;
   }
-  return suffix.slice(0, SUFFIX_LENGTH);
+  return digits.toString('latin1');
 }

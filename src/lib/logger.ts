@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DestinationStream, multistream, type Logger as PinoLogger, pino } from 'pino';
+import { multistream, type Logger as PinoLogger, pino } from 'pino';
 
 /** The part of pino that the product uses. Fields come first, then one sentence. */
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
-/** Lines are gathered up to this size, or this long, before they are written. */
-const GATHER_BYTES = 4096;
+/** So many lines are gathered, or for this long, before they are written together. */
+const GATHER_LINES = 64;
 const GATHER_MS = 250;
 
 /** How long closing waits for a reader that takes nothing, in ms. */
@@ -23,27 +23,53 @@ export interface OpenLog {
  * The server's log: one JSON object a line, to standard output and, when `dir` is given, also to `wotp.log` in it.
  */
 export function openLog({ level, dir }: { level: string; dir: string | undefined }): OpenLog {
-  const gathered = { sync: false, minLength: GATHER_BYTES, periodicFlush: GATHER_MS };
-  const destinations = [pino.destination({ dest: 1, ...gathered })];
+  const outputs = [gatheringOutput({ dest: 1 })];
   if (dir !== undefined) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    destinations.push(
-      pino.destination({ dest: join(dir, 'wotp.log'), mode: 0o600, append: true, ...gathered }),
-    );
+    outputs.push(gatheringOutput({ dest: join(dir, 'wotp.log'), mode: 0o600, append: true }));
   }
-  const streams = destinations.map((stream) => ({
-    level: 'trace' as const,
-    stream: stream as DestinationStream,
-  }));
+  const streams = outputs.map((stream) => ({ level: 'trace' as const, stream }));
   const log = pino({ level, base: null }, streams.length === 1 ? streams[0]!.stream : multistream(streams));
   return {
     log,
     async close() {
-      const written = destinations.map((destination) => new Promise((resolve) => destination.flush(resolve)));
+      await Promise.all(outputs.map((output) => output.close()));
+    },
+  };
+}
+
+/**
+ * A destination in front of which lines are gathered: joined, many cost as much as one. (The library's own buffer
+ * measures all it holds again at every line.)
+ */
+function gatheringOutput(target: { dest: number | string; mode?: number; append?: boolean }) {
+  const destination = pino.destination({ ...target, sync: false });
+  let lines: string[] = [];
+  const pass = () => {
+    if (lines.length > 0) destination.write(lines.join(''));
+    lines = [];
+  };
+  const timer = setInterval(pass, GATHER_MS).unref();
+  // A process that ends without closing its log still says why.
+  const passAtExit = () => {
+    pass();
+    destination.flushSync();
+  };
+  process.once('exit', passAtExit);
+  return {
+    write(line: string): void {
+      if (lines.push(line) >= GATHER_LINES) pass();
+    },
+
+    async close(): Promise<void> {
+      clearInterval(timer);
+      process.off('exit', passAtExit);
+      pass();
+      const written = new Promise((resolve) => destination.flush(resolve));
       const tooLong = new Promise((resolve) => setTimeout(resolve, CLOSE_MAX_MS).unref());
-      await Promise.race([Promise.all(written), tooLong]);
+      await Promise.race([written, tooLong]);
       // Otherwise the library would write again when the process exits, and try for ever on a closed pipe.
-      for (const destination of destinations) destination.destroy();
+      destination.destroy();
     },
   };
 }

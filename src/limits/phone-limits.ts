@@ -32,6 +32,27 @@ export function nextMessageAt(sentAt: readonly number[], limits: PhoneLimits): n
   );
 }
 
+/**
+ * The limit that keeps another message away until `allowedAt`: a window that is full, or else the pause since the
+ * latest message.
+ * @param sentAt as for {@link nextMessageAt}, at least one
+ */
+export function fullWindow(
+  sentAt: readonly number[],
+  limits: PhoneLimits,
+  allowedAt: number,
+): { quota: number; windowMs: number } {
+  const times = [...sentAt].sort((a, b) => a - b);
+  for (const [quota, windowMs] of [
+    [limits.perDay, DAY_MS],
+    [limits.per10Minutes, TEN_MINUTES_MS],
+  ] as const) {
+    const first = times[times.length - quota];
+    if (first !== undefined && first + windowMs >= allowedAt) return { quota, windowMs };
+  }
+  return { quota: 1, windowMs: allowedAt - times.at(-1)! };
+}
+
 /** The earliest moment (Unix ms) for the next message of one verification that has sent these so far. */
 export function nextResendAt(sentAt: readonly number[], limits: PhoneLimits): number {
   const latest = sentAt.at(-1);

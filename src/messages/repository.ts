@@ -6,6 +6,9 @@ import { MESSAGE_STATUSES, type MessageStatus } from './types.ts';
 
 export type MessageRow = Schema['messages'];
 
+/** What tells of a message in its events. */
+export type MessageRefRow = Pick<MessageRow, 'id' | 'project_id' | 'verification_id'>;
+
 type NewMessageRow = Omit<MessageRow, 'attempts' | 'claim' | 'reason'>;
 
 /** A change of one message's state. */
@@ -20,9 +23,12 @@ interface StatusChange {
 export interface MessageRepository {
   insert(trx: Transaction, row: NewMessageRow): Promise<void>;
   /** Enters a state where the state machine allows it; undefined when nothing was changed. */
-  enter(trx: Transaction, change: StatusChange): Promise<MessageRow | undefined>;
+  enter(trx: Transaction, change: StatusChange): Promise<MessageRefRow | undefined>;
   /** As `enter`, by the holder of a claim only. */
-  enterByClaim(trx: Transaction, change: StatusChange & { claim: number }): Promise<MessageRow | undefined>;
+  enterByClaim(
+    trx: Transaction,
+    change: StatusChange & { claim: number },
+  ): Promise<MessageRefRow | undefined>;
   /**
    * Puts a claimed message back into the queue until `dueAt`; `attempts` as they shall be counted. Undefined when the
    * claim is no longer held or the code has been wiped: a message without its code is never sent.
@@ -30,7 +36,7 @@ export interface MessageRepository {
   giveBack(
     trx: Transaction,
     change: { id: string; claim: number; reason: string; at: number; dueAt: number; attempts: number },
-  ): Promise<MessageRow | undefined>;
+  ): Promise<MessageRefRow | undefined>;
   /** Claims the messages of a channel that are due, oldest first. */
   claimDue(
     trx: Transaction,
@@ -45,7 +51,7 @@ export interface MessageRepository {
   noteWaiting(
     trx: Transaction,
     change: { id: string; reason: string; at: number },
-  ): Promise<MessageRow | undefined>;
+  ): Promise<MessageRefRow | undefined>;
   /** Messages being sent whose lease has ended by `now`. */
   leasesEnded(executor: Executor, now: number): Promise<MessageRow[]>;
   /**
@@ -56,11 +62,15 @@ export interface MessageRepository {
     trx: Transaction,
     change: { id: string; from: MessageStatus; to: MessageStatus | undefined; reason: string; at: number },
   ): Promise<boolean>;
+  /** The states of messages, in the order of the ids; those that do not exist are left out. */
+  states(executor: Executor, ids: readonly string[]): Promise<(MessageRefRow & Pick<MessageRow, 'status'>)[]>;
   /** In the order of the ids; those that do not exist are left out. */
   byIds(executor: Executor, ids: readonly string[]): Promise<MessageRow[]>;
   byId(executor: Executor, id: string): Promise<MessageRow | undefined>;
   remove(trx: Transaction, ids: readonly string[]): Promise<void>;
 }
+
+const REF_COLUMNS = ['id', 'project_id', 'verification_id'] as const;
 
 /** Adds an entry to the JSON array in `timeline` without reading it first. */
 const appendToTimeline = (entry: string) =>
@@ -73,7 +83,7 @@ function timelineEntry({ at, status, reason }: Omit<StatusChange, 'id'>): string
 export function messageRepository(database: Database): MessageRepository {
   type Enter = { id: string; reason: string | null; entry: string };
   const enterQuery = (status: MessageStatus, byClaim: boolean) =>
-    database.prepare<Enter & { claim: number }, MessageRow>((db, value) => {
+    database.prepare<Enter & { claim: number }, MessageRefRow>((db, value) => {
       const update = db
         .updateTable('messages')
         .set({ status, reason: value('reason'), timeline: appendToTimeline(value('entry')) })
@@ -82,14 +92,14 @@ export function messageRepository(database: Database): MessageRepository {
       const from = byClaim
         ? update.where('status', '=', 'sending').where('claim', '=', value('claim'))
         : update.where('status', 'in', [...statesBefore(status)]);
-      return from.returningAll();
+      return from.returning(REF_COLUMNS);
     });
   const queriesByStatus = (byClaim: boolean) =>
     new Map(MESSAGE_STATUSES.map((status) => [status, enterQuery(status, byClaim)]));
   const enterQueries = queriesByStatus(false);
   const enterByClaimQueries = queriesByStatus(true);
 
-  const insert = database.prepare<NewMessageRow, unknown>((db, value) =>
+  const insert = database.prepareChange<NewMessageRow>((db, value) =>
     db.insertInto('messages').values({
       id: value('id'),
       project_id: value('project_id'),
@@ -112,7 +122,7 @@ export function messageRepository(database: Database): MessageRepository {
 
   const giveBack = database.prepare<
     { id: string; claim: number; reason: string; entry: string; dueAt: number; attempts: number },
-    MessageRow
+    MessageRefRow
   >((db, value) =>
     db
       .updateTable('messages')
@@ -127,7 +137,7 @@ export function messageRepository(database: Database): MessageRepository {
       .where('status', '=', 'sending')
       .where('claim', '=', value('claim'))
       .where('sealed_code', 'is not', null)
-      .returningAll(),
+      .returning(REF_COLUMNS),
   );
 
   const claimDue = database.prepare<
@@ -175,14 +185,14 @@ export function messageRepository(database: Database): MessageRepository {
       .orderBy('due_at')
       .limit(value('limit')),
   );
-  const noteWaiting = database.prepare<{ id: string; reason: string; entry: string }, MessageRow>(
+  const noteWaiting = database.prepare<{ id: string; reason: string; entry: string }, MessageRefRow>(
     (db, value) =>
       db
         .updateTable('messages')
         .set({ reason: value('reason'), timeline: appendToTimeline(value('entry')) })
         .where('id', '=', value('id'))
         .where('status', '=', sql.lit('queued'))
-        .returningAll(),
+        .returning(REF_COLUMNS),
   );
 
   const leasesEnded = database.prepare<{ now: number }, MessageRow>((db, value) =>
@@ -195,18 +205,20 @@ export function messageRepository(database: Database): MessageRepository {
       .limit(sql.lit(500)),
   );
 
-  const wipeCode = database.prepare<{ id: string; from: string }, { id: string }>((db, value) =>
+  const wipeCode = database.prepareChange<{ id: string; from: string }>((db, value) =>
     db
       .updateTable('messages')
       .set({ sealed_code: null })
       .where('id', '=', value('id'))
-      .where('status', '=', value('from'))
-      .returning('id'),
+      .where('status', '=', value('from')),
   );
-  const settle = database.prepare<
-    { id: string; from: string; to: string; reason: string; entry: string },
-    { id: string }
-  >((db, value) =>
+  const settle = database.prepareChange<{
+    id: string;
+    from: string;
+    to: string;
+    reason: string;
+    entry: string;
+  }>((db, value) =>
     db
       .updateTable('messages')
       .set({
@@ -216,14 +228,19 @@ export function messageRepository(database: Database): MessageRepository {
         timeline: appendToTimeline(value('entry')),
       })
       .where('id', '=', value('id'))
-      .where('status', '=', value('from'))
-      .returning('id'),
+      .where('status', '=', value('from')),
   );
 
+  const stateOf = database.prepare<{ id: string }, MessageRefRow & Pick<MessageRow, 'status'>>((db, value) =>
+    db
+      .selectFrom('messages')
+      .select([...REF_COLUMNS, 'status'])
+      .where('id', '=', value('id')),
+  );
   const byId = database.prepare<{ id: string }, MessageRow>((db, value) =>
     db.selectFrom('messages').selectAll().where('id', '=', value('id')),
   );
-  const remove = database.prepare<{ id: string }, unknown>((db, value) =>
+  const remove = database.prepareChange<{ id: string }>((db, value) =>
     db.deleteFrom('messages').where('id', '=', value('id')),
   );
 
@@ -265,11 +282,16 @@ export function messageRepository(database: Database): MessageRepository {
         to === undefined
           ? await wipeCode(trx, { id, from })
           : await settle(trx, { id, from, to, reason, entry: timelineEntry({ at, status: to, reason }) });
-      return changed.length === 1;
+      return changed === 1;
+    },
+    // A verification has one message as a rule and five at most, and a prepared query is much the quicker way.
+    async states(executor, ids) {
+      const states = [];
+      for (const id of ids) states.push(...(await stateOf(executor, { id })));
+      return states;
     },
     async byIds(executor, ids) {
       const rows: MessageRow[] = [];
-      // A verification has one message as a rule and five at most, and a prepared query is much the quicker way.
       for (const id of ids) rows.push(...(await byId(executor, { id })));
       return rows;
     },

@@ -5,7 +5,7 @@ import type { EventRecorder } from '../events/record.ts';
 import type { MessageEventType } from '../events/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { seal, unseal } from '../lib/seal.ts';
-import { type MessageRow, messageRepository } from './repository.ts';
+import { type MessageRefRow, type MessageRow, messageRepository } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import type { ClaimedMessage, MessageStatus, MessageView, NewMessage, TimelineEntry } from './types.ts';
 
@@ -33,7 +33,7 @@ export function messageService(deps: {
 
   async function recordChange(
     trx: Transaction,
-    row: MessageRow,
+    row: MessageRefRow,
     status: MessageStatus,
     reason: string | null,
   ) {
@@ -81,7 +81,7 @@ export function messageService(deps: {
 
   async function settle(
     trx: Transaction,
-    row: MessageRow,
+    row: MessageRefRow & Pick<MessageRow, 'status'>,
     end: { status: 'canceled' | 'expired'; reason: string },
     arrived: boolean,
   ): Promise<void> {
@@ -92,7 +92,7 @@ export function messageService(deps: {
       return;
     }
     // Its state changed under our hands (another process claimed it): decide again on what it is now.
-    const [now] = await repository.byIds(trx, [row.id]);
+    const [now] = await repository.states(trx, [row.id]);
     if (now) await settle(trx, now, end, arrived && now.status !== 'delivered' && now.status !== 'read');
   }
 
@@ -267,7 +267,7 @@ export function messageService(deps: {
       messageIds: readonly string[],
       end: { status: 'canceled' | 'expired'; reason: string; arrived: boolean },
     ): Promise<void> {
-      const rows = await repository.byIds(trx, messageIds);
+      const rows = await repository.states(trx, messageIds);
       const hasArrived = rows.some(({ status }) => status === 'delivered' || status === 'read');
       const arrived =
         end.arrived && !hasArrived
@@ -278,7 +278,7 @@ export function messageService(deps: {
 
     /** Whether any of these messages has arrived or still may. */
     async anyAlive(trx: Transaction, messageIds: readonly string[]): Promise<boolean> {
-      const rows = await repository.byIds(trx, messageIds);
+      const rows = await repository.states(trx, messageIds);
       return rows.some((row) => !['failed', 'expired', 'canceled'].includes(row.status));
     },
 

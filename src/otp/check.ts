@@ -9,6 +9,7 @@ import {
   attemptsRemaining,
   type Destination,
   failedChecksOf,
+  guessQuota,
   latestFor,
   loadDestination,
   nextFreeSendAt,
@@ -25,7 +26,7 @@ import type { Verified, VerifyRequest } from './types.ts';
 type Outcome =
   | { is: 'verified'; row: VerificationRow; at: number }
   | { is: 'incorrect'; attemptsRemaining: number }
-  | { is: 'spent'; nextSendAt: number }
+  | { is: 'spent'; nextSendAt: number; quota: ReturnType<typeof guessQuota> }
   | { is: 'expired' }
   | { is: 'none' };
 
@@ -72,13 +73,27 @@ export function codeCheck(deps: {
 
     secrets.matches(undefined, code);
     if (found && status === 'max_attempts_reached') {
-      return { is: 'spent', nextSendAt: nextFreeSendAt(found.destination, found.row, phoneLimits, now) };
+      return spent(found.row, found.destination, found.row.client_ip, now);
     }
     if (found && status === 'expired') {
       await ender.end(trx, found.row, 'expired', null);
       return { is: 'expired' };
     }
     return { is: 'none' };
+  }
+
+  function spent(
+    row: VerificationRow,
+    destination: Destination,
+    client_ip: string | null,
+    now: number,
+  ): Outcome {
+    const guesser = { ...row, client_ip };
+    return {
+      is: 'spent',
+      nextSendAt: nextFreeSendAt(destination, guesser, phoneLimits, now),
+      quota: guessQuota(destination, guesser, maxAttempts, now),
+    };
   }
 
   async function compare(
@@ -93,7 +108,7 @@ export function codeCheck(deps: {
     const guesser = { code_length: row.code_length, attempts: row.attempts, client_ip };
     if (attemptsRemaining(destination, guesser, maxAttempts, now) === 0) {
       secrets.matches(undefined, code);
-      return { is: 'spent', nextSendAt: nextFreeSendAt(destination, guesser, phoneLimits, now) };
+      return spent(row, destination, client_ip, now);
     }
 
     // Count first, compare second: the attempt is spent as a failure, and a right code takes the failure back.
@@ -133,7 +148,7 @@ export function codeCheck(deps: {
         throw new WotpError('OTP_INCORRECT', `The code is wrong; ${left} left.`, { attemptsRemaining });
       }
       case 'spent':
-        throw guessesSpent(outcome.nextSendAt, clock.now());
+        throw guessesSpent(outcome.nextSendAt, clock.now(), outcome.quota);
       case 'expired':
         throw new WotpError('OTP_EXPIRED', EXPIRED);
       case 'none':

@@ -48,6 +48,12 @@ export async function loadDestination(
   };
 }
 
+/** The state of a phone after one more message. */
+export function withMessageAt(destination: Destination, at: number): Destination {
+  const { verifications, failedChecks, sentAt, countedFrom } = destination;
+  return { verifications, failedChecks, sentAt: [...sentAt, at], countedFrom };
+}
+
 /** The messages of a verification, oldest first. */
 export function sendsOf(row: VerificationRow): Send[] {
   return JSON.parse(row.sends) as Send[];
@@ -95,6 +101,19 @@ export function attemptsRemaining(
   now: number,
 ): number {
   return Math.max(0, Math.min(maxAttempts - row.attempts, budgetOf(destination, row, now).remaining));
+}
+
+/** The guesses that are used up when none is left: those of the phone, or else of the verification alone. */
+export function guessQuota(
+  destination: Destination,
+  row: Pick<VerificationRow, 'code_length' | 'client_ip' | 'created_at' | 'expires_at'>,
+  maxAttempts: number,
+  now: number,
+): { quota: number; windowMs: number } {
+  const { remaining, quota } = budgetOf(destination, row, now);
+  return remaining === 0
+    ? { quota, windowMs: BUDGET_WINDOW_MS }
+    : { quota: maxAttempts, windowMs: row.expires_at - row.created_at };
 }
 
 /** When a send that begins a new verification is allowed (Unix ms). */

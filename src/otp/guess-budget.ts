@@ -20,6 +20,8 @@ export interface GuessBudget {
   remaining: number;
   /** Unix ms; when `remaining` is 0, the moment from which it is not. */
   refillsAt: number;
+  /** How many there are in {@link BUDGET_WINDOW_MS}. */
+  quota: number;
 }
 
 /**
@@ -40,6 +42,7 @@ export function guessBudget(
   return {
     remaining: Math.min(shared.remaining, perClient.remaining),
     refillsAt: Math.max(shared.refillsAt, perClient.refillsAt),
+    quota: perClient.remaining < shared.remaining ? perClient.quota : shared.quota,
   };
 }
 
@@ -48,5 +51,6 @@ function budgetOf(counted: readonly FailedCheck[], limit: number, now: number): 
   return {
     remaining: Math.max(0, limit - counted.length),
     refillsAt: overflowing ? overflowing[0] + BUDGET_WINDOW_MS : now,
+    quota: limit,
   };
 }

@@ -1,23 +1,28 @@
-import { RateLimitError } from '../errors/errors.ts';
+import { RateLimitError, type UsedUpLimit } from '../errors/errors.ts';
+
+/** How many messages or guesses there are in which time. */
+type Quota = Pick<UsedUpLimit, 'quota' | 'windowMs'>;
 
 export const NONE_PENDING = 'No code is waiting for this number. Send a new one.';
 export const EXPIRED = 'The code has expired. Send a new one.';
 
 /** Another message to the phone is allowed at `allowedAt` (Unix ms) only. */
-export function tooSoon(allowedAt: number, now: number): RateLimitError {
+export function tooSoon(allowedAt: number, now: number, quota: Quota): RateLimitError {
   const seconds = secondsUntil(allowedAt, now);
   return new RateLimitError(
     `This number has just been sent a code. The next one is allowed in ${seconds} s.`,
     seconds,
+    { name: 'phone', ...quota, resetAt: allowedAt },
   );
 }
 
 /** The guesses are used up; a new code may be sent at `nextSendAt` (Unix ms). */
-export function guessesSpent(nextSendAt: number, now: number): RateLimitError {
+export function guessesSpent(nextSendAt: number, now: number, quota: Quota): RateLimitError {
   const seconds = secondsUntil(nextSendAt, now);
   return new RateLimitError(
     `Too many wrong codes for this number. A new code may be sent in ${seconds} s.`,
     seconds,
+    { name: 'guesses', ...quota, resetAt: nextSendAt },
     'OTP_ATTEMPTS_EXCEEDED',
   );
 }

@@ -11,15 +11,6 @@ type NewVerificationRow = Omit<VerificationRow, 'attempts' | 'verified_at' | 're
 /** A message of a verification: when it was put into the outbox (Unix ms) and its id. */
 export type Send = [at: number, messageId: string];
 
-/** What a list is narrowed by. */
-interface VerificationFilter {
-  destination?: string;
-  purpose?: string;
-  status?: string;
-  createdFrom?: string;
-  createdBefore?: string;
-}
-
 /** The verifications as they are stored; every query carries the project. */
 export interface VerificationRepository {
   insert(trx: Transaction, row: NewVerificationRow): Promise<void>;
@@ -54,18 +45,12 @@ export interface VerificationRepository {
   due(executor: Executor, now: number, limit: number): Promise<VerificationRow[]>;
   /** Deletes the oldest that have ended and have an id below `before`, up to `limit`; resolves to what they were. */
   removeEnded(trx: Transaction, before: string, limit: number): Promise<VerificationRow[]>;
-  list(
-    projectId: string,
-    filter: VerificationFilter,
-    now: number,
-    page: { before?: string; limit: number },
-  ): Promise<VerificationRow[]>;
   /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
   counts(projectId: string, firstId: string): Promise<Record<string, number>>;
 }
 
 export function verificationRepository(database: Database): VerificationRepository {
-  const insert = database.prepare<NewVerificationRow, unknown>((db, value) =>
+  const insert = database.prepareChange<NewVerificationRow>((db, value) =>
     db.insertInto('verifications').values({
       id: value('id'),
       project_id: value('project_id'),
@@ -118,36 +103,32 @@ export function verificationRepository(database: Database): VerificationReposito
         .where('status', '=', sql.lit('pending'))
         .returning('sends'),
   );
-  const consume = database.prepare<{ id: string; at: number }, { id: string }>((db, value) =>
+  const consume = database.prepareChange<{ id: string; at: number }>((db, value) =>
     db
       .updateTable('verifications')
       .set({ status: 'verified', verified_at: value('at'), failed_checks: '[]' })
       .where('id', '=', value('id'))
-      .where('status', '=', sql.lit('pending'))
-      .returning('id'),
+      .where('status', '=', sql.lit('pending')),
   );
-  const spendAttempt = database.prepare<{ id: string; failedChecks: string }, { id: string }>((db, value) =>
+  const spendAttempt = database.prepareChange<{ id: string; failedChecks: string }>((db, value) =>
     db
       .updateTable('verifications')
       .set((eb) => ({ attempts: eb('attempts', '+', sql.lit(1)), failed_checks: value('failedChecks') }))
       .where('id', '=', value('id'))
-      .where('status', '=', sql.lit('pending'))
-      .returning('id'),
+      .where('status', '=', sql.lit('pending')),
   );
-  const setFailedChecks = database.prepare<{ id: string; failedChecks: string }, unknown>((db, value) =>
+  const setFailedChecks = database.prepareChange<{ id: string; failedChecks: string }>((db, value) =>
     db
       .updateTable('verifications')
       .set({ failed_checks: value('failedChecks') })
       .where('id', '=', value('id')),
   );
-  const setSends = database.prepare<{ id: string; sends: string; channel: string }, { id: string }>(
-    (db, value) =>
-      db
-        .updateTable('verifications')
-        .set({ sends: value('sends'), channel: value('channel') })
-        .where('id', '=', value('id'))
-        .where('status', '=', sql.lit('pending'))
-        .returning('id'),
+  const setSends = database.prepareChange<{ id: string; sends: string; channel: string }>((db, value) =>
+    db
+      .updateTable('verifications')
+      .set({ sends: value('sends'), channel: value('channel') })
+      .where('id', '=', value('id'))
+      .where('status', '=', sql.lit('pending')),
   );
   const due = database.prepare<{ now: number; limit: number }, VerificationRow>((db, value) =>
     db
@@ -192,19 +173,16 @@ export function verificationRepository(database: Database): VerificationReposito
       return changed?.sends;
     },
     async consume(trx, id, at) {
-      const changed = await consume(trx, { id, at });
-      return changed.length === 1;
+      return (await consume(trx, { id, at })) === 1;
     },
     async spendAttempt(trx, id, failedChecks) {
-      const changed = await spendAttempt(trx, { id, failedChecks: JSON.stringify(failedChecks) });
-      return changed.length === 1;
+      return (await spendAttempt(trx, { id, failedChecks: JSON.stringify(failedChecks) })) === 1;
     },
     async setFailedChecks(trx, id, failedChecks) {
       await setFailedChecks(trx, { id, failedChecks: JSON.stringify(failedChecks) });
     },
     async setSends(trx, id, sends, channel) {
-      const changed = await setSends(trx, { id, sends: JSON.stringify(sends), channel });
-      return changed.length === 1;
+      return (await setSends(trx, { id, sends: JSON.stringify(sends), channel })) === 1;
     },
     async liftLimits(trx, ids, now) {
       if (ids.length === 0) return;
@@ -212,32 +190,6 @@ export function verificationRepository(database: Database): VerificationReposito
     },
     due: (executor, now, limit) => due(executor, { now, limit }),
     removeEnded: (trx, before, limit) => removeEnded(trx, { before, limit }),
-    async list(projectId, filter, now, { before, limit }) {
-      let query = database.reader.selectFrom('verifications').selectAll();
-      if (filter.destination) {
-        query = query.where('project_id', '=', projectId).where('destination', '=', filter.destination);
-      } else {
-        // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
-        query = query.where(sql`project_id || ''`, '=', projectId);
-      }
-      if (filter.purpose) query = query.where('purpose', '=', filter.purpose);
-      if (filter.createdFrom) query = query.where('id', '>=', filter.createdFrom);
-      if (filter.createdBefore) query = query.where('id', '<', filter.createdBefore);
-      if (filter.status === 'pending') {
-        query = query.where('status', '=', 'pending').where('expires_at', '>', now);
-      } else if (filter.status === 'expired') {
-        query = query.where((eb) =>
-          eb.or([
-            eb('status', '=', 'expired'),
-            eb.and([eb('status', '=', 'pending'), eb('expires_at', '<=', now)]),
-          ]),
-        );
-      } else if (filter.status) {
-        query = query.where('status', '=', filter.status);
-      }
-      if (before) query = query.where('id', '<', before);
-      return query.orderBy('id', 'desc').limit(limit).execute();
-    },
     async counts(projectId, firstId) {
       const rows = await database.reader
         .selectFrom('verifications')

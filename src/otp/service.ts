@@ -8,7 +8,7 @@ import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
-import type { PhoneLimits } from '../limits/phone-limits.ts';
+import { fullWindow, type PhoneLimits } from '../limits/phone-limits.ts';
 import type { MessageService } from '../messages/service.ts';
 import type { MessageRef, MessageStatus } from '../messages/types.ts';
 import { codeCheck } from './check.ts';
@@ -28,9 +28,12 @@ import {
   pendingFor,
   SENDS_MAX,
   sendsOf,
+  withMessageAt,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
+import { BUDGET_WINDOW_MS } from './guess-budget.ts';
 import { limitDesk } from './limit-desk.ts';
+import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
@@ -62,6 +65,7 @@ export function otpService(deps: {
   const { database, keyring, events, messages, clock, rules, readPhone, selectChannel } = deps;
   const { phoneLimits } = rules;
   const repository = verificationRepository(database);
+  const list = verificationList(database);
   const secrets = codeSecrets(keyring);
   const ender = verificationEnder({ repository, events, messages });
   const verify = codeCheck({ ...deps, ...rules, repository, ender, secrets });
@@ -111,14 +115,34 @@ export function otpService(deps: {
     return toVerification(row, destination, newest?.status ?? 'expired');
   }
 
+  /** Nothing is sent to a phone whose guesses are used up. */
+  function refuseWithoutGuesses(
+    destination: Destination,
+    guesser: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+    now: number,
+  ): void {
+    const { remaining, quota } = budgetOf(destination, guesser, now);
+    if (remaining > 0) return;
+    const nextSendAt = nextFreeSendAt(destination, guesser, phoneLimits, now);
+    throw guessesSpent(nextSendAt, now, { quota, windowMs: BUDGET_WINDOW_MS });
+  }
+
   /** Puts a message with the verification's code into the outbox. */
   function enqueue(
     trx: Transaction,
     row: VerificationRow,
     message: { id: string; code: string; body: string; channel: ChannelName },
   ): Promise<void> {
-    const { id: verificationId, project_id: projectId, phone, expires_at: expiresAt } = row;
-    return messages.enqueue(trx, { ...message, projectId, verificationId, phone, expiresAt });
+    return messages.enqueue(trx, {
+      id: message.id,
+      projectId: row.project_id,
+      verificationId: row.id,
+      phone: row.phone,
+      channel: message.channel,
+      body: message.body,
+      code: message.code,
+      expiresAt: row.expires_at,
+    });
   }
 
   /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
@@ -131,7 +155,11 @@ export function otpService(deps: {
     const now = clock.now();
     const sends = sendsOf(row);
     const allowedAt = nextRetryAt(destination, row, phoneLimits);
-    if (allowedAt > now || sends.length >= SENDS_MAX) throw tooSoon(allowedAt, now);
+    if (sends.length >= SENDS_MAX) {
+      throw tooSoon(allowedAt, now, { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at });
+    }
+    if (allowedAt > now)
+      throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
     const [, previousId] = sends.at(-1)!;
     const previous = await messages.open(trx, previousId);
     if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
@@ -146,7 +174,7 @@ export function otpService(deps: {
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
     return toVerification(
       { ...row, sends: JSON.stringify(all), channel },
-      { ...destination, sentAt: [...destination.sentAt, now] },
+      withMessageAt(destination, now),
       'queued',
     );
   }
@@ -213,9 +241,7 @@ export function otpService(deps: {
         ? pending.code_length
         : (text.code?.length ?? request.length ?? rules.length);
       const guesser = { code_length, client_ip };
-      if (budgetOf(destination, guesser, now).remaining === 0) {
-        throw guessesSpent(nextFreeSendAt(destination, guesser, phoneLimits, now), now);
-      }
+      refuseWithoutGuesses(destination, guesser, now);
       if (isRetry) {
         const verification = await sendAgain(trx, pending, destination, {
           channel,
@@ -226,12 +252,14 @@ export function otpService(deps: {
       }
 
       const allowedAt = nextSendAt(destination, phoneLimits);
-      if (allowedAt > now) throw tooSoon(allowedAt, now);
+      if (allowedAt > now)
+        throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
       if (pending) await ender.end(trx, pending, 'canceled', 'superseded');
 
       const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
       const id = newId('ver', now);
       const messageId = newId('msg', now);
+      const { code_mac, key_version } = secrets.macFor(id, code.toUpperCase());
       const row: VerificationRow = {
         id,
         project_id: request.projectId,
@@ -241,7 +269,8 @@ export function otpService(deps: {
         channel,
         status: 'pending',
         reason: null,
-        ...secrets.macFor(id, code.toUpperCase()),
+        code_mac,
+        key_version,
         code_length,
         attempts: 0,
         sends: JSON.stringify([[now, messageId]] satisfies Send[]),
@@ -257,8 +286,8 @@ export function otpService(deps: {
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
       const body = text.body ?? defaultMessage(expiryMinutes, channel);
       await enqueue(trx, row, { id: messageId, code, body, channel });
-      const sent = { ...destination, sentAt: [...destination.sentAt, now] };
-      return { verification: toVerification(row, sent, 'queued'), retried: false };
+      const verification = toVerification(row, withMessageAt(destination, now), 'queued');
+      return { verification, retried: false };
     },
 
     /** Sends the same code again. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED. */
@@ -266,9 +295,7 @@ export function otpService(deps: {
       const { row, destination, status } = await findAlone(trx, projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       const now = clock.now();
-      if (budgetOf(destination, row, now).remaining === 0) {
-        throw guessesSpent(nextFreeSendAt(destination, row, phoneLimits, now), now);
-      }
+      refuseWithoutGuesses(destination, row, now);
       return sendAgain(trx, row, destination, { channel: row.channel as ChannelName });
     },
 
@@ -298,30 +325,19 @@ export function otpService(deps: {
     },
 
     /**
-     * A project's verifications, newest first. `from` and `to` are Unix ms; `cursor` is the id after which to go on.
+     * A project's verifications, newest first; `cursor` is the id after which to go on. A page may be short and have a
+     * next one all the same.
      * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED
      */
     async list(
       projectId: string,
-      filter: { phone?: string; purpose?: string; status?: string; from?: number; to?: number },
-      page: { cursor?: string; limit: number },
+      filter: Omit<VerificationFilter, 'destination'> & { phone?: string },
+      { cursor, limit }: { cursor?: string; limit: number },
     ): Promise<{ verifications: Verification[]; next: string | null }> {
-      const { phone, purpose, status, from, to } = filter;
-      const rows = await repository.list(
-        projectId,
-        {
-          destination: phone === undefined ? undefined : readPhone(phone).identity,
-          purpose,
-          status,
-          createdFrom: from === undefined ? undefined : firstIdAt('ver', from),
-          createdBefore: to === undefined ? undefined : firstIdAt('ver', to),
-        },
-        clock.now(),
-        { before: page.cursor, limit: page.limit + 1 },
-      );
-      const shown = rows.slice(0, page.limit);
-      const verifications = await Promise.all(shown.map((row) => view(database.reader, row)));
-      return { verifications, next: rows.length > page.limit ? shown.at(-1)!.id : null };
+      const { phone, ...rest } = filter;
+      const narrowed = phone === undefined ? rest : { ...rest, destination: readPhone(phone).identity };
+      const { rows, next } = await list.page(projectId, narrowed, clock.now(), { before: cursor, limit });
+      return { verifications: await Promise.all(rows.map((row) => view(database.reader, row))), next };
     },
 
     /** How many verifications made since `since` (Unix ms) are in each state. */

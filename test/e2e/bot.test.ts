@@ -83,7 +83,7 @@ test('a number that Baileys has linked is imported without a server, connects wi
   expect(await server.stop()).toMatchObject({ code: 0 });
 });
 
-test('pair shows QR codes until one is scanned, and says what went wrong where it did', async () => {
+test('pair shows QR codes until one is scanned, then send sends, and each says what went wrong where it did', async () => {
   const { whatsapp, settings, cwd } = await start();
   const server = await serve(cwd, settings);
   const pairing = wotp(cwd, ['bot', 'pair', '--name', 'Support'], settings);
@@ -100,6 +100,14 @@ test('pair shows QR codes until one is scanned, and says what went wrong where i
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain(`${SECOND} is linked as ${id}.`);
 
+  const recipient = whatsapp.phone(OWN);
+  const sent = await wotp(cwd, ['bot', 'send', OWN, '--message', 'Try {{code}}', '--json'], settings);
+  expect(sent).toMatchObject({ code: 0, stderr: '' });
+  expect(lastLine(sent.stdout)).toMatchObject({ phone: OWN, channel: 'whatsapp', reason: null });
+  await eventually(() => recipient.messages.some(({ text }) => /^Try \d{6}$/.test(text)));
+  const again = await wotp(cwd, ['bot', 'send', OWN], settings);
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('RATE_LIMIT_EXCEEDED') });
+
   const loggedOut = await wotp(cwd, ['bot', 'logout', id], settings);
   expect(loggedOut.stdout).toContain('logged_out');
   await eventually(() => whatsapp.phone(SECOND).linked.length === 0);
@@ -114,8 +122,12 @@ test('pair shows QR codes until one is scanned, and says what went wrong where i
   await server.stop();
 });
 
-test('pair needs no server, and refuses in mock mode', async () => {
+test('pair needs no server, unlike send, and refuses in mock mode', async () => {
   const { whatsapp, settings, cwd } = await start();
+  expect(await wotp(cwd, ['bot', 'send', SECOND], settings)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('No server is running'),
+  });
   const refused = await wotp(cwd, ['bot', 'pair'], { ...settings, BOT_MOCK_MODE: 'true' });
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('BOT_MOCK_MODE=false') });
   const pairing = wotp(cwd, ['bot', 'pair', '--phone', OWN, '--json'], settings);

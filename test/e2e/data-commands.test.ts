@@ -138,13 +138,13 @@ describe('master-key rotate', () => {
     const rotate = ['master-key', 'rotate', '--yes', '--json'];
     const byFile = await wotp(cwd, [...rotate, '--new-key-file', 'new.key'], { DB_MASTER_KEY: OLD });
     expect(byFile).toMatchObject({ code: 0, stderr: '' });
-    expect(lastLine(byFile.stdout)).toEqual({ version: 2, keptIn: null });
+    expect(lastLine(byFile.stdout)).toEqual({ version: 2, keptIn: null, oldKeyIn: null });
 
     const byEnvironment = await wotp(cwd, rotate, { DB_MASTER_KEY: NEW, WOTP_NEW_MASTER_KEY: OLD });
-    expect(lastLine(byEnvironment.stdout)).toEqual({ version: 3, keptIn: null });
+    expect(lastLine(byEnvironment.stdout)).toEqual({ version: 3, keptIn: null, oldKeyIn: null });
 
     const byInput = await wotp(cwd, [...rotate, '--new-key-file', '-'], { DB_MASTER_KEY: OLD }, `${NEW}\n`);
-    expect(lastLine(byInput.stdout)).toEqual({ version: 4, keptIn: null });
+    expect(lastLine(byInput.stdout)).toEqual({ version: 4, keptIn: null, oldKeyIn: null });
     for (const { stdout } of [byFile, byEnvironment, byInput]) expect(stdout).not.toContain('master key');
 
     const old = await wotp(cwd, ['token', 'list'], { DB_MASTER_KEY: OLD });
@@ -163,6 +163,8 @@ describe('master-key rotate', () => {
     expect(after).toMatch(/^[0-9a-f]{64}\n$/);
     expect(after).not.toBe(before);
     expect(stdout).not.toContain(after.trim());
+    const [, old] = /the old key only, which is kept in (.*\.replaced-[\d-]+)\./.exec(stdout) ?? [];
+    expect(readFileSync(old!, 'utf8')).toBe(before);
     const server = await serve(cwd);
     expect((await server.stop()).code).toBe(0);
   });
@@ -209,13 +211,18 @@ describe('master-key rotate', () => {
 });
 
 describe('reset', () => {
-  test('deletes the database and nothing it does not know, and the next start is a first run', async () => {
+  test('deletes the database, those it has replaced and nothing it does not know, and the next start is a first run', async () => {
     const cwd = tempFolder();
     const data = join(cwd, 'data');
     expect((await wotp(cwd, ['seed', '--count', '10'])).code).toBe(0);
     mkdirSync(join(data, 'backups'));
-    const others = ['backups/wotp-20260101-000000.wodb', 'notes.txt', 'wotp.wodb.replaced-20260101-000000'];
-    for (const name of others) writeFileSync(join(data, name), 'of somebody');
+    const others = ['backups/wotp-20260101-000000.wodb', 'notes.txt', 'wotp.wodb.replaced-by-me'];
+    const replaced = [
+      'wotp.wodb.replaced-20260101-000000',
+      'wotp.wodb.replaced-20260101-000000-2',
+      'wotp.wodb.replaced-20260101-000000-2-wal',
+    ];
+    for (const name of [...others, ...replaced]) writeFileSync(join(data, name), 'of somebody');
     writeFileSync(join(data, 'wotp.wodb-wal'), 'changes');
     const masterKey = readFileSync(join(data, 'master.key'), 'utf8');
 
@@ -228,10 +235,12 @@ describe('reset', () => {
     expect(code).toBe(0);
     const { removed } = lastLine(stdout) as { removed: string[] };
     expect(removed).toEqual(
-      expect.arrayContaining(['wotp.wodb', 'wotp.wodb-wal', 'wotp.keycheck'].map((name) => join(data, name))),
+      expect.arrayContaining(
+        ['wotp.wodb', 'wotp.wodb-wal', 'wotp.keycheck', ...replaced].map((name) => join(data, name)),
+      ),
     );
     expect(readdirSync(data).sort()).toEqual(
-      ['backups', 'master.key', 'notes.txt', 'wotp.wodb.lock', 'wotp.wodb.replaced-20260101-000000'].sort(),
+      ['backups', 'master.key', 'notes.txt', 'wotp.wodb.lock', 'wotp.wodb.replaced-by-me'].sort(),
     );
     for (const name of others) expect(readFileSync(join(data, name), 'utf8')).toBe('of somebody');
 

@@ -146,6 +146,46 @@ describe('a backup', () => {
   });
 });
 
+describe('a backup asked for with an Idempotency-Key', () => {
+  const keyed = (server: TestApp, idempotencyKey: string, body: object = {}) =>
+    server.call('POST', 'database/backups', {
+      body,
+      asAdmin: true,
+      headers: { 'idempotency-key': idempotencyKey },
+    });
+  const backupsOf = (server: TestApp) =>
+    readdirSync(join(server.dir, 'backups')).filter((name) => name.endsWith('.wodb'));
+
+  test('is made once: a repetition is 409 while it runs, and gets the same answer afterwards', async () => {
+    const server = await started();
+    const first = keyed(server, 'nightly');
+    while (server.app.maintenance!.job() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    expectProblem(await keyed(server, 'nightly'), 'IDEMPOTENCY_IN_PROGRESS');
+    expectProblem(await keyed(server, 'another'), 'CONFLICT');
+    const made = await first;
+    expect(made.status).toBe(201);
+    expect(made.headers.get('idempotency-replayed')).toBeNull();
+
+    const again = await keyed(server, 'nightly');
+    expect([again.status, again.text]).toEqual([201, made.text]);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expectProblem(await keyed(server, 'nightly', { keep: 3 }), 'IDEMPOTENCY_MISMATCH');
+    expect(backupsOf(server)).toHaveLength(1);
+    expect((await keyed(server, 'another')).status).toBe(201);
+    expect(backupsOf(server)).toHaveLength(2);
+  });
+
+  test('is made by the repetition when the first could not be', async () => {
+    const server = await started();
+    writeFileSync(join(server.dir, 'backups'), 'where the folder has to be');
+    expectProblem(await keyed(server, 'nightly'), 'SERVICE_UNAVAILABLE');
+    rmSync(join(server.dir, 'backups'));
+    const made = await keyed(server, 'nightly');
+    expect(made.status).toBe(201);
+    expect(made.headers.get('idempotency-replayed')).toBeNull();
+  });
+});
+
 test('a stop gives a running backup up, answers who waits for it, and leaves nothing half-made', async () => {
   const server = await startTestApp({ env: ENV });
   const waiting = backUp(server);

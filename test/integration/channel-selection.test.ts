@@ -37,6 +37,13 @@ describe('in mock mode', () => {
     },
   );
 
+  test('an address for e-mail is taken, and sends nothing by mail where that channel is not set up', async () => {
+    const phone = newPhone();
+    const email = 'ayu@example.com';
+    expect((await otp.send({ phone, channel: 'email', email })).body.code).toBe('CHANNEL_UNAVAILABLE');
+    expect((await otp.sent({ phone, email })).channel).toBe('simulator');
+  });
+
   test('the link says that it is mocked', async () => {
     await server.clock.advance(3_000);
     const { status, body } = await server.call('GET', 'otp/status');

@@ -101,4 +101,18 @@ describe('demo data', () => {
       await production.stop();
     }
   });
+
+  test('is not made again by a request that is repeated with its Idempotency-Key', async () => {
+    const make = () =>
+      server.call('POST', 'database/demo-data', {
+        asAdmin: true,
+        body: { count: 1 },
+        headers: { 'idempotency-key': 'one-more' },
+      });
+    const first = await make();
+    const count = (await all()).length;
+    const again = await make();
+    expect([again.status, again.text]).toEqual([201, first.text]);
+    expect(await all()).toHaveLength(count);
+  });
 });

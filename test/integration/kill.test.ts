@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runKillRounds } from '../../bench/kill-rounds.js';
 
-test.each(['compact', 'rotate-given', 'rotate-kept'] as const)(
+test.each(['migrate', 'compact', 'rotate-given', 'rotate-kept'] as const)(
   '%s that is killed leaves a folder that opens with one known key and has lost nothing',
   async (work) => {
     const lines: string[] = [];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { resolveMasterKey } from '../../src/database/master-key.ts';
 import { RebuildError } from '../../src/database/wodb/rebuild.ts';
+import { restoreDatabase } from '../../src/database/wodb/restore.ts';
 import { rotateMasterKey } from '../../src/database/wodb/rotate.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -27,14 +28,15 @@ async function start({ dir, from, masterKey }: Given): Promise<TestApp> {
   return server;
 }
 
-function rotate(dir: string, masterKey: string, newMasterKey: string, keepsKey = false): Promise<number> {
-  return rotateMasterKey({
-    path: join(dir, 'wotp.wodb'),
-    dataDir: dir,
-    masterKey,
-    newMasterKey,
-    keepsKey,
-  });
+async function rotate(
+  dir: string,
+  masterKey: string,
+  newMasterKey: string,
+  keepsKey = false,
+): Promise<number> {
+  const path = join(dir, 'wotp.wodb');
+  const { version } = await rotateMasterKey({ path, dataDir: dir, masterKey, newMasterKey, keepsKey });
+  return version;
 }
 
 const keep = { keepFiles: true };
@@ -123,18 +125,52 @@ describe('after a rotation of the master key', () => {
     expect(contentsOf(dir)).toEqual(untouched);
   });
 
-  test('a key that WOTP keeps itself is exchanged with the file', async () => {
+  test('a key that WOTP keeps itself is exchanged with the file, and the old one stays for the backups', async () => {
     const dir = tempFolder();
     const before = await start({ dir });
     const { id } = await verificationsOf(before).sent({ phone: newPhone(), code: CODE });
     await before.stop(keep);
     const kept = resolveMasterKey(undefined, dir, join(dir, 'wotp.wodb'));
     await rotate(dir, kept, NEW, true);
-    expect(readFileSync(join(dir, 'master.key'), 'utf8')).toBe(`${NEW}\n`);
-    expect(modeOf(join(dir, 'master.key'))).toBe('0600');
+    const old = readdirSync(dir).filter((name) => /^master\.key\.replaced-\d{8}-\d{6}$/.test(name));
+    for (const [name, key] of [
+      ['master.key', NEW],
+      [String(old), kept],
+    ] as const) {
+      expect(readFileSync(join(dir, name), 'utf8')).toBe(`${key}\n`);
+      expect(modeOf(join(dir, name))).toBe('0600');
+    }
     const after = await start({ dir, from: before });
     expect((await verificationsOf(after).check({ id, code: CODE })).status).toBe(200);
   });
+});
+
+test('a backup from before the rotation is restored with the old key and opens with the new one, its pending codes too', async () => {
+  const dir = tempFolder();
+  const before = await start({ dir });
+  const { id } = await verificationsOf(before).sent({ phone: newPhone(), code: CODE });
+  const { file } = await before.app.maintenance!.backup({}, 'test');
+  await before.stop(keep);
+  const kept = resolveMasterKey(undefined, dir, join(dir, 'wotp.wodb'));
+  await rotate(dir, kept, NEW, true);
+
+  const restore = (backupMasterKey: string | undefined) =>
+    restoreDatabase({
+      file,
+      path: join(dir, 'wotp.wodb'),
+      keyCheckPath: join(dir, 'wotp.keycheck'),
+      masterKeyPath: join(dir, 'master.key'),
+      masterKey: NEW,
+      backupMasterKey,
+      now: 0,
+    });
+  await expect(restore(undefined)).rejects.toThrow(/from before a rotation.*--key-file/);
+  expect(await restore(kept)).toMatchObject({ keptMasterKey: false });
+  expect(readFileSync(join(dir, 'master.key'), 'utf8')).toBe(`${NEW}\n`);
+
+  const after = await start({ dir, from: before });
+  expect((await verificationsOf(after).check({ id, code: CODE })).status).toBe(200);
+  expect((await after.app.maintenance!.verify()).findings).toEqual([]);
 });
 
 describe('a rotation that cannot be done leaves everything as it was', () => {
@@ -178,7 +214,8 @@ describe('a rotation that cannot be done leaves everything as it was', () => {
 test('a start removes what a rotation that was cut off had built', async () => {
   const dir = tempFolder();
   await (await start({ dir, masterKey: OLD })).stop(keep);
-  const left = ['wotp.wodb.rotating', 'wotp.wodb.rotating-wal', 'wotp.keycheck.new', 'master.key.new'];
+  const names = ['wotp.wodb.rotating', 'wotp.wodb.rotating-wal', 'wotp.keycheck.new'];
+  const left = [...names, 'master.key.new', 'master.key.old'];
   for (const name of left) writeFileSync(join(dir, name), 'half of it');
   await (await start({ dir, masterKey: OLD })).stop(keep);
   for (const name of left) expect(existsSync(join(dir, name)), name).toBe(false);

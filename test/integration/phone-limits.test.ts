@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeKey, makeProject } from '../support/keys.ts';
-import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import {
   countByStatus,
   DAY_MS,
@@ -25,6 +25,15 @@ async function sendApart(phone: string, times: number, gapMs: number, on = otp):
     await on.sent({ phone, purpose: `p${i}` });
     await on.jump(gapMs);
   }
+}
+
+/** The limit headers of an answer: policies, where they stand, and v3's three. */
+function limitHeadersOf({ headers }: Answer) {
+  return {
+    policies: headers.get('ratelimit-policy')?.split(', '),
+    states: headers.get('ratelimit')?.split(', '),
+    v3: ['limit', 'remaining', 'reset'].map((name) => Number(headers.get(`x-ratelimit-${name}`))),
+  };
 }
 
 /** A send is refused until the very second that `Retry-After` names, and then goes through. */
@@ -204,5 +213,71 @@ describe('an operator', () => {
     await on.sent({ phone, purpose: 'x' });
     expect(retryAfterOf(await on.send({ phone, purpose: 'y' }), 'RATE_LIMIT_EXCEEDED')).toBe(86_400 - 600);
     await own.stop();
+  });
+});
+
+describe('a refusal', () => {
+  test('names the limit of the phone that is used up before the one of the key', async () => {
+    const phone = newPhone();
+    const { key } = await makeKey(server, ['otp:send'], { rateLimit: 100 });
+    await otp.sent({ phone }, { key });
+    await otp.jump(10_000);
+    const resetsAt = (server.clock.now() + 20_000) / 1000;
+    const paused = await otp.send({ phone }, { key });
+    expect(retryAfterOf(paused, 'RATE_LIMIT_EXCEEDED')).toBe(20);
+    expect(limitHeadersOf(paused)).toEqual({
+      policies: ['"phone";q=1;w=30', '"key";q=100;w=3600'],
+      states: ['"phone";r=0;t=20', '"key";r=98;t=3590'],
+      v3: [1, 0, resetsAt],
+    });
+  });
+
+  test('names the window that is full', async () => {
+    const phone = newPhone();
+    await sendApart(phone, 5, 40_000);
+    const full = await otp.send({ phone }, { asAdmin: true });
+    expect(limitHeadersOf(full)).toMatchObject({
+      policies: ['"phone";q=5;w=600'],
+      states: ['"phone";r=0;t=400'],
+    });
+    await otp.jump(10 * MINUTE_MS);
+    await sendApart(phone, 5, 40_000);
+    await otp.jump(10 * MINUTE_MS);
+    expect(limitHeadersOf(await otp.send({ phone })).policies?.[0]).toBe('"phone";q=10;w=86400');
+  });
+
+  test('names the guesses that are used up: of the verification, then of the phone', async () => {
+    const phone = newPhone();
+    const guess = () => otp.check({ phone, code: '0000000000' }, { asAdmin: true });
+    await otp.sent({ phone });
+    for (let i = 0; i < 5; i++) await guess();
+    expect(limitHeadersOf(await guess())).toMatchObject({
+      policies: ['"guesses";q=5;w=300'],
+      states: ['"guesses";r=0;t=30'],
+    });
+    for (let verification = 0; verification < 3; verification++) {
+      await otp.jump(3 * MINUTE_MS);
+      await otp.sent({ phone });
+      for (let i = 0; i < 5; i++) await guess();
+    }
+    await otp.jump(3 * MINUTE_MS);
+    const budget = { policies: ['"guesses";q=20;w=86400'], states: ['"guesses";r=0;t=85680'] };
+    expect(limitHeadersOf(await guess())).toMatchObject(budget);
+    expect(limitHeadersOf(await otp.send({ phone }, { asAdmin: true }))).toMatchObject(budget);
+  });
+
+  test('of a password names the limit of wrong ones', async () => {
+    const address = await startTestApp({ env: { ...QUICK_ADMIN, SIGN_IN_FAILURES_MAX: '1' } });
+    try {
+      const headers = { 'x-master-key': 'a wrong password' };
+      expect((await address.call('GET', 'keys', { key: null, headers })).status).toBe(401);
+      const refused = await address.call('GET', 'keys', { key: null, headers });
+      expect(limitHeadersOf(refused)).toMatchObject({
+        policies: ['"sign-in";q=1;w=900', '"address";q=300;w=60'],
+        states: ['"sign-in";r=0;t=900', '"address";r=298;t=60'],
+      });
+    } finally {
+      await address.stop();
+    }
   });
 });

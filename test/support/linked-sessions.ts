@@ -29,6 +29,7 @@ export function linkedSessions(whatsapp: FakeWhatsApp): LinkedSessions {
     emitter.emit(event, ...args);
 
   return {
+    isReady: true,
     all: () => sessions,
     on: (event, listener) => void emitter.on(event, listener as (...args: unknown[]) => void),
     async start() {},

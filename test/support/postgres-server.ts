@@ -1,7 +1,10 @@
 import type { TestProject } from 'vitest/node';
 import { LocalPostgres } from '../../bench/local-postgres.js';
+import { openKeyring } from '../../src/database/keyring.ts';
 import { openPostgres } from '../../src/database/postgres/open.ts';
 import { TEMPLATE } from './postgres.ts';
+import { testClock } from './test-clock.ts';
+import { MASTER_KEY } from './wodb.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -17,7 +20,10 @@ declare module 'vitest' {
 export default async function startPostgres(project: TestProject): Promise<() => Promise<void>> {
   const server = await LocalPostgres.start({ fsync: false });
   await server.query('postgres', `create database ${TEMPLATE}`);
-  await (await openPostgres({ url: server.url(TEMPLATE), poolSize: 2 })).close();
+  const database = await openPostgres({ url: server.url(TEMPLATE), poolSize: 2 });
+  // With the keys of the tests' master key, which stretch it once for all databases.
+  await openKeyring(database, MASTER_KEY, testClock());
+  await database.close();
   project.provide('postgresUrl', server.url('postgres'));
   return () => server.remove();
 }

@@ -12,13 +12,18 @@ export interface TestPostgres {
   drop(): Promise<void>;
 }
 
-/** Makes a database; with the newest schema unless it shall be empty. */
-export async function createPostgres({ empty = false } = {}): Promise<TestPostgres> {
+/**
+ * Makes a database; with the newest schema and the keys of the tests' master key, unless it shall be empty or is for
+ * another master key.
+ */
+export async function createPostgres({ empty = false, ownKey = false } = {}): Promise<TestPostgres> {
   const server = inject('postgresUrl');
   const name = `wotp_${randomBytes(8).toString('hex')}`;
   await runOn(server, `create database ${name} template ${empty ? 'template1' : TEMPLATE}`);
+  const url = server.replace('/postgres?', `/${name}?`);
+  if (ownKey) await runOn(url, 'delete from key_versions');
   return {
-    url: server.replace('/postgres?', `/${name}?`),
+    url,
     drop: async () => void (await runOn(server, `drop database if exists ${name} with (force)`)),
   };
 }

@@ -7,7 +7,9 @@ import { loadConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { ENGINE } from './engine.ts';
 import { createPostgres, type TestPostgres } from './postgres.ts';
+import { copyTemplateTo } from './template-folder.ts';
 import { type TestClock, testClock } from './test-clock.ts';
+import { MASTER_KEY } from './wodb.ts';
 
 /** An answer over real HTTP. */
 export interface Answer {
@@ -46,7 +48,7 @@ export interface TestAppOptions {
   /** Settings beside the defaults of the tests. */
   env?: Record<string, string>;
   clock?: Clock;
-  /** The folder of an earlier run. */
+  /** A folder of one's own, such as that of an earlier run; a copy of the template is made when absent. */
   dir?: string;
   key?: string;
   adminPassword?: string;
@@ -54,13 +56,11 @@ export interface TestAppOptions {
   sharing?: TestApp;
 }
 
-const MASTER_KEY = 'a master key of the tests, long enough';
-
 /** The PostgreSQL database that a data folder belongs to. */
 const databases = new Map<string, TestPostgres>();
 
-async function postgresOf(dir: string): Promise<TestPostgres> {
-  return databases.get(dir) ?? (await createPostgres());
+async function postgresOf(dir: string, ownKey: boolean): Promise<TestPostgres> {
+  return databases.get(dir) ?? (await createPostgres({ ownKey }));
 }
 
 /**
@@ -69,10 +69,13 @@ async function postgresOf(dir: string): Promise<TestPostgres> {
  */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'wotp-test-'));
+  // With a key of its own a server begins from nothing.
+  const ownKey = options.env?.DB_MASTER_KEY !== undefined;
+  if (ENGINE === 'wodb' && options.dir === undefined && !ownKey) copyTemplateTo(dir);
   const clock = options.clock ?? testClock();
   const logLines: string[] = [];
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
-  const postgres = ENGINE === 'postgres' ? await postgresOf(options.sharing?.dir ?? dir) : undefined;
+  const postgres = ENGINE === 'postgres' ? await postgresOf(options.sharing?.dir ?? dir, ownKey) : undefined;
   if (postgres) databases.set(dir, postgres);
   const engine = postgres && { DATABASE_URL: postgres.url, DB_MASTER_KEY: MASTER_KEY };
   const env = { NODE_ENV: 'test', PORT: '0', DATA_DIR: dir, ...engine, ...options.env };

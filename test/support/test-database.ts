@@ -7,6 +7,8 @@ import { keyCheckPathIn } from '../../src/database/wodb/key-check.ts';
 import { openWodb } from '../../src/database/wodb/open.ts';
 import { ENGINE } from './engine.ts';
 import { createPostgres } from './postgres.ts';
+import { copyTemplateTo } from './template-folder.ts';
+import { databasePathIn, MASTER_KEY } from './wodb.ts';
 
 interface TestDatabase {
   database: Database;
@@ -32,10 +34,11 @@ async function openOnPostgres(): Promise<TestDatabase> {
 
 async function openOnWodb(): Promise<TestDatabase> {
   const dir = mkdtempSync(join(tmpdir(), 'wotp-test-'));
+  copyTemplateTo(dir);
   const database = await openWodb({
-    path: join(dir, 'wotp.wodb'),
+    path: databasePathIn(dir),
     keyCheckPath: keyCheckPathIn(dir),
-    masterKey: 'a master key of the tests, long enough',
+    masterKey: MASTER_KEY,
     onFatal: (error) => {
       throw error;
     },

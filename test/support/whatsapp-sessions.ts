@@ -11,8 +11,7 @@ import { projectService } from '../../src/projects/service.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
-
-const MASTER_KEY = 'a master key of the tests, long enough';
+import { MASTER_KEY } from './wodb.ts';
 
 /** Sessions over a database of their own, talking to a fake WhatsApp, with a clock that the test moves. */
 export interface SessionsUnderTest {
@@ -29,8 +28,13 @@ export interface SessionsUnderTest {
   session(id: string): Session;
   /** Makes a session and begins to link it; resolves to its id. */
   create(): Promise<string>;
-  /** Makes a session and links it to the phone with this number by QR code; resolves to its id once it is open. */
+  /**
+   * Makes a session with the credentials of an earlier pairing with the phone of this number; resolves to its id once it
+   * is open.
+   */
   link(number: string): Promise<string>;
+  /** Makes a session and links it to the phone with this number by QR code; resolves to its id once it is open. */
+  linkByQr(number: string): Promise<string>;
   /** Waits until the session is in this state. */
   reaches(id: string, state: Session['state']): Promise<void>;
   /** Ends these sessions as if the process had died: nothing more is written. Resolves to those of the next process. */
@@ -111,13 +115,22 @@ async function over(parts: {
     if (!found) throw new Error(`This process does not drive ${id}.`);
     return found;
   };
-  const create = async () => {
+  const make = async () => {
     const wanted = { projectId, name: null, proxy: null };
     const { id } = await database.transaction((trx) => sessions.create(trx, wanted, 'test'));
+    return id;
+  };
+  const create = async () => {
+    const id = await make();
     await sessions.beginLinking(projectId, id);
     return id;
   };
   const reaches = (id: string, state: Session['state']) => eventually(() => session(id).state === state);
+  const isOpen = async (id: string, number: string) => {
+    await reaches(id, 'open');
+    await whatsapp.until(() => whatsapp.linked(number).online);
+    return id;
+  };
 
   return {
     sessions,
@@ -130,13 +143,16 @@ async function over(parts: {
     session,
     create,
     async link(number) {
+      const id = await make();
+      await sessions.importFiles(projectId, id, whatsapp.phone(number).pairedEarlier().files, 'test');
+      return isOpen(id, number);
+    },
+    async linkByQr(number) {
       const id = await create();
       await eventually(async () => (await sessions.qr(projectId, id)) !== undefined);
       const code = await sessions.qr(projectId, id);
       await whatsapp.phone(number).scanQr(code!.text);
-      await reaches(id, 'open');
-      await whatsapp.until(() => whatsapp.linked(number).online);
-      return id;
+      return isOpen(id, number);
     },
     reaches,
     async crash() {

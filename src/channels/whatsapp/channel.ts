@@ -108,6 +108,8 @@ export class WhatsAppChannel implements Channel {
     const open = [...this.#lines.values()].filter((line) => line.isOpen);
     const { sessions, database } = this.#options;
     if (open.length === 0) {
+      // In the first moment after a start the numbers are not known yet.
+      if (!sessions.isReady) return undefined;
       // Where several processes share the work, one without numbers has nothing to say of the others' messages.
       if (!database.isExclusive && sessions.all().length === 0) return undefined;
       return notConnected(sessions.all());

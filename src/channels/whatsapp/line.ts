@@ -10,6 +10,7 @@ import { type Delivery, Sender } from './sender.ts';
 import { type Admission, type HealthReport, type SenderHealth, senderHealth } from './sender-health.ts';
 import type { SenderRecord, SendingMemory } from './sending-memory.ts';
 import type { Session } from './session.ts';
+import { tokenNotes } from './token-notes.ts';
 
 /** Messages one number may have in hand. */
 const IN_HAND_MAX = 100;
@@ -108,6 +109,7 @@ export class Line {
   candidate(lastWroteAt: number | undefined, refusedAt: number | undefined): Candidate {
     const now = this.#options.clock.now();
     const newChats = this.#admission(now);
+    const health = () => this.health;
     return {
       sessionId: this.session.id,
       lastWroteAt,
@@ -119,7 +121,10 @@ export class Line {
       wasRefused: refusedAt !== undefined && newChats.open && this.#reopenedAt <= refusedAt,
       turnAt: takeTurn(this.#pace, this.#allowance(), now, 0).at,
       inHand: this.inHand,
-      score: this.health.score,
+      // Looked at only where two numbers are equal in everything else.
+      get score() {
+        return health().score;
+      },
     };
   }
 
@@ -182,6 +187,7 @@ export class Line {
     const sender = new Sender({
       socket,
       addresses,
+      tokens: tokenNotes(socket, clock, log),
       clock,
       newChatWindow: () => this.#newChatWindow(),
       onOpeningChat: () => this.#health.openingChat(clock.now()),

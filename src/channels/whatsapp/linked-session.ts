@@ -214,6 +214,7 @@ export class LinkedSession implements Session {
   /** Takes over credentials that `auth.replace` has just stored. */
   async adopt(): Promise<void> {
     await this.#auth.open();
+    this.#devices.flushAll();
     const phone = phoneOf(this.#auth.creds.me?.id);
     const now = this.#clock.now();
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
@@ -311,6 +312,8 @@ export class LinkedSession implements Session {
 
   #onLinked(): void {
     this.#showCodes({});
+    // Among the devices that are remembered is the one that was logged out, for which there are no keys any more.
+    this.#devices.flushAll();
     const now = this.#clock.now();
     const phone = phoneOf(this.#auth.creds.me?.id);
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);

@@ -10,6 +10,7 @@ import {
   TOO_MANY,
 } from './ack-error.ts';
 import type { Addresses } from './addresses.ts';
+import type { TokenNotes } from './token-notes.ts';
 
 /** One message for one number. */
 export interface Delivery {
@@ -26,6 +27,7 @@ export interface Delivery {
 export interface SenderOptions {
   socket: WASocket;
   addresses: Addresses;
+  tokens: TokenNotes;
   clock: Clock;
   /** How many new chats may wait for their acknowledgement at once; 0 while none may be opened. */
   newChatWindow: () => number;
@@ -178,6 +180,7 @@ export class Sender {
   #acknowledge(job: Job): void {
     this.#unacknowledged = 0;
     this.#answered(job.delivery.wireId);
+    this.#options.tokens.given(job.address);
     this.#options.onAcknowledged(job.delivery, this.#options.clock.now() - job.sentAt);
     this.#settle(job);
   }

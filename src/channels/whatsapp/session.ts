@@ -50,6 +50,8 @@ export interface SessionEvents {
 
 /** The sessions of this process. */
 export interface Sessions {
+  /** Whether the stored ones have been read and taken up since the start; before, nothing can be said of them. */
+  readonly isReady: boolean;
   /** Sessions driven by this process. */
   all(): readonly Session[];
   /** Listeners are called in the order in which they were added, and must not throw. */

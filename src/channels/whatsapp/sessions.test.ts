@@ -32,7 +32,7 @@ describe('linking', () => {
     const bot = await startSessions();
     const opened: string[] = [];
     bot.sessions.on('open', ({ id }) => opened.push(id));
-    const id = await bot.link(OWN);
+    const id = await bot.linkByQr(OWN);
     expect(statesOf(bot)).toEqual(['pairing', 'connecting', 'open']);
     expect(bot.session(id)).toMatchObject({ number: OWN, state: 'open', linkedAt: expect.any(Number) });
     expect(opened).toEqual([id]);

@@ -90,6 +90,7 @@ export class WhatsAppSessions implements Sessions {
   readonly #background: Periodic[];
   #endQuiet: (() => void) | undefined;
   #isStarted = false;
+  #isReady = false;
   #isStopped = false;
 
   constructor(options: WhatsAppSessionsOptions) {
@@ -115,6 +116,10 @@ export class WhatsAppSessions implements Sessions {
         periodic('commands from other nodes', COMMANDS_CHECK_MS, async () => this.#answerOthers()),
       );
     }
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   all(): readonly Session[] {
@@ -158,6 +163,7 @@ export class WhatsAppSessions implements Sessions {
     if (this.#options.mockMode) return;
     this.#isStarted = true;
     for (const stored of this.#known.values()) await this.#startDriving(stored);
+    this.#isReady = true;
     for (const work of this.#background) work.start();
     if (
       this.#options.pairingDigits !== undefined &&

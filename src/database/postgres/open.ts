@@ -276,8 +276,11 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
       return rows[0]!.isAlone;
     },
 
-    prepare: preparedQueries(reader, async (executor, sql, parameters) => {
-      return (await connections.get(executor)!.run(sql, parameters, nameOf(sql))).rows;
+    ...preparedQueries(reader, {
+      rows: async (executor, sql, parameters) =>
+        (await connections.get(executor)!.run(sql, parameters, nameOf(sql))).rows,
+      changes: async (executor, sql, parameters) =>
+        (await connections.get(executor)!.run(sql, parameters, nameOf(sql))).changes,
     }),
 
     get waitingWrites() {

@@ -136,7 +136,7 @@ function asBackupError(error: unknown): unknown {
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
     return refusal('There is no room for the backup on its disk. Free some, or choose another folder.');
   }
-  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code)) {
+  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(code)) {
     return refusal(
       `The folder of the backup cannot be written (${code}). Give WOTP the right to, or choose another.`,
     );

@@ -4,7 +4,7 @@ import type { Done, Setup } from './checkpoint-worker.js';
 import type { FileKey, WodbConnection } from './connection.ts';
 
 /** Commits after which the WAL is copied back. */
-const COMMITS_A_COPY = 40;
+const COMMITS_A_COPY = 120;
 /** Pages in the WAL at which the writer copies by itself, should the thread not keep up or be gone. */
 const WRITER_COPIES_AT = 8_000;
 

@@ -6,7 +6,7 @@ import { preparedQueries } from '../prepared.ts';
 import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
 import { makeBackup, prepareBackupFolder } from './backup.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { type ConnectionMode, type FileKey, isDamage, WodbConnection } from './connection.ts';
+import { type ConnectionMode, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
 import { createFileKey, fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
@@ -160,6 +160,8 @@ export async function bringUpToDate(connection: WodbConnection): Promise<void> {
   } catch (error) {
     if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
     throw error;
+  } finally {
+    connection.forgetStatements();
   }
 }
 
@@ -206,6 +208,9 @@ function wodbDatabase(
       // The reader first: while it is open the writer cannot empty the WAL.
       reader.close();
       writer.sqlite.pragma('wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      // Everything that was committed is in the WAL as well, which the next start finds.
+      if (sqliteCode(error) !== 'SQLITE_FULL') throw error;
     } finally {
       writer.close();
       releaseLock();
@@ -222,8 +227,10 @@ function wodbDatabase(
     // Transactions run one after another here, so every one is already alone.
     serialize: async () => {},
     trySerialize: async () => true,
-    prepare: preparedQueries(reading, async (executor, sql, parameters) => {
-      return (executor === reading ? reader : writer).run(sql, parameters).rows;
+    ...preparedQueries(reading, {
+      rows: async (executor, sql, parameters) =>
+        (executor === reading ? reader : writer).run(sql, parameters).rows,
+      changes: async (_executor, sql, parameters) => writer.run(sql, parameters).changes,
     }),
     isExclusive: true,
     space: fileSpace(path, { writer, reader, queue }),

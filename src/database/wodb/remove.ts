@@ -3,14 +3,16 @@ import { dirname } from 'node:path';
 import { syncFolder } from '../private-files.ts';
 import { keyCheckPathIn } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
+import { replacedFiles } from './replaced.ts';
 import { unfinishedFiles } from './unfinished.ts';
 
 /** What SQLite keeps beside a file. */
 const BESIDE = ['', '-wal', '-shm', '-journal'];
 
 /**
- * Deletes the database of a data folder with what belongs to it, and nothing else: backups, replaced files and
- * `master.key` stay, because a backup is worth nothing without its key. Returns the paths of what was there.
+ * Deletes the database of a data folder with what belongs to it, the databases that restores have replaced among it, and
+ * nothing else: backups stay, and so does `master.key`, without which they are worth nothing. Returns the paths of what
+ * was there.
  *
  * The database goes first and the key check last. A deletion that is cut off leaves a folder that refuses to start,
  * never one that opens with half its data; deleting again finishes it.
@@ -33,6 +35,7 @@ export function removeDatabase(options: {
     // A database that was being made.
     ...BESIDE.map((end) => `${path}.new${end}`),
     ...unfinishedFiles({ path, keyCheckPath }),
+    ...replacedFiles(path),
     ...(socketPath === undefined ? [] : [socketPath]),
     keyCheckPath,
   ];

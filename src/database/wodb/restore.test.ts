@@ -154,15 +154,25 @@ test('a backup under another master key needs that key, and opens with the one o
   expect(await knows(dir)).toEqual([early]);
 });
 
-test('a backup of an installation with another master key says which key has to be configured', async () => {
+test('a backup of an installation with another master key is put under the present one', async () => {
+  const { dir, restore } = installation();
+  await restore({ masterKey: OTHER_KEY, backupMasterKey: KEY });
+  expect(await knows(dir, { DB_MASTER_KEY: OTHER_KEY })).toEqual([early]);
+  await expect(startTestApp({ dir, env })).rejects.toThrow(/is not the key of this database/);
+});
+
+test('a backup whose values nobody could read says which key has to be configured', async () => {
   const { dir, restore } = installation();
   const before = contentsOf(dir);
-  await expect(restore({ masterKey: OTHER_KEY, backupMasterKey: KEY })).rejects.toThrow(
-    /master key is the one you gave\. Set DB_MASTER_KEY to it/,
-  );
-  await expect(
-    restore({ file: underOtherKey, masterKey: OTHER_KEY, backupMasterKey: undefined }),
-  ).rejects.toThrow(/values in .* were made under another master key/);
+  const third = 'a master key that has nothing to do with it';
+  for (const options of [
+    { masterKey: OTHER_KEY, backupMasterKey: undefined },
+    { masterKey: third, backupMasterKey: OTHER_KEY },
+  ]) {
+    await expect(restore({ file: underOtherKey, ...options })).rejects.toThrow(
+      /values in it were made under another master key: .* Set DB_MASTER_KEY to that one/,
+    );
+  }
   await expect(restore({ masterKey: undefined })).rejects.toThrow(/no master key to open the backup with/);
   expect(contentsOf(dir)).toEqual(before);
 });

@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream, existsSync, realpathSync, rmSync, 
 import { basename, dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { isKeyOfVersion } from '../keyring.ts';
+import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, createPrivateFolder, writePrivateFile } from '../private-files.ts';
 import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
@@ -11,10 +11,11 @@ import { examineFile } from './examine.ts';
 import { createFileKey } from './file-key.ts';
 import { writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
-import { readManifest, timeStamp } from './manifest.ts';
+import { readManifest } from './manifest.ts';
 import { bringUpToDate } from './open.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { finishReplacement, isBeingReplaced, replaceDatabase } from './replace.ts';
+import { replacedPath } from './replaced.ts';
 import { removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';
 
 /** A restore that was done. */
@@ -45,7 +46,8 @@ export interface RestoreOptions {
 /**
  * Puts a backup in the place of the database. The file is copied beside the database, checked from end to end, brought
  * up to the present schema, put under the installation's master key, and only then exchanged with the database, which is
- * kept under another name. Until that one step nothing of the old database has changed, whatever happens.
+ * kept under another name. Until that one step nothing of the old database has changed, whatever happens; after it the
+ * installation's master key opens everything, also where the backup is from before a rotation.
  * @throws DatabaseInUseError while a process uses the database
  * @throws DatabaseOpenError when the file cannot be restored; the message says why
  * @throws NewerSchemaError when a newer WOTP has written it
@@ -53,6 +55,7 @@ export interface RestoreOptions {
 export async function restoreDatabase(options: RestoreOptions): Promise<Restored> {
   const { file, masterKey, backupMasterKey } = options;
   const opener = backupMasterKey ?? masterKey;
+  if (!existsSync(file)) throw new DatabaseOpenError(`There is no file ${file}.`);
   if (opener === undefined) {
     throw new DatabaseOpenError(
       'There is no master key to open the backup with. Set DB_MASTER_KEY, or give the key with --key-file.',
@@ -78,8 +81,8 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
     const fileKey = examineFile(file, opener);
     await copyChecked(file, draft);
     const { schemaVersion } = await checked(file, draft, fileKey);
-    await bringDraftUpToDate(draft, fileKey, options, opener);
     const target = masterKey ?? opener;
+    await bringDraftUpToDate(draft, fileKey, options, target);
     const final = target === opener ? { draft, fileKey } : await underMasterKey(target, draft, fileKey);
 
     const [keyCheck, keptKey] = prepared as [string, string];
@@ -89,7 +92,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
       writePrivateFile(keptKey, `${target}\n`);
       alongside.push({ from: keptKey, to: options.masterKeyPath });
     }
-    const keepAsideAs = freeName(`${path}.replaced-${timeStamp(options.now)}`);
+    const keepAsideAs = replacedPath(path, options.now);
     replaceDatabase({ path, draft: final.draft, keepAsideAs, alongside });
     removeDrafts();
     return {
@@ -145,13 +148,13 @@ async function checked(file: string, draft: string, fileKey: FileKey) {
 
 /**
  * Applies the migrations that came after the backup, notes the restore in its events, and makes sure that the values in
- * it belong to the master key that it will be opened with.
+ * it can be read under `target`, the master key that it will be opened with.
  */
 async function bringDraftUpToDate(
   draft: string,
   fileKey: FileKey,
-  { file, masterKey, backupMasterKey, now }: RestoreOptions,
-  opener: string,
+  { file, backupMasterKey, now }: RestoreOptions,
+  target: string,
 ): Promise<void> {
   const connection = new WodbConnection(draft, fileKey, 'write');
   try {
@@ -164,12 +167,14 @@ async function bringDraftUpToDate(
       .orderBy('version', 'desc')
       .limit(1)
       .executeTakeFirst();
-    if (version && !isKeyOfVersion(masterKey ?? opener, version)) {
-      throw new DatabaseOpenError(
-        backupMasterKey !== undefined && isKeyOfVersion(backupMasterKey, version)
-          ? `${file} belongs to an installation whose master key is the one you gave. Set DB_MASTER_KEY to it (or put it into master.key in the data folder) and restore again; nothing was changed.`
-          : `The values in ${file} were made under another master key than that of this installation. Set DB_MASTER_KEY to the key of the installation it comes from and restore again; nothing was changed.`,
-      );
+    let keyVersion: number | undefined;
+    if (version && !isKeyOfVersion(target, version)) {
+      if (backupMasterKey === undefined || !isKeyOfVersion(backupMasterKey, version)) {
+        throw new DatabaseOpenError(
+          `${file} opens with this key, but the values in it were made under another master key: that of the installation when the backup was made. Set DB_MASTER_KEY to that one, restore again, and then run \`wotp master-key rotate\` with the key it shall have; nothing was changed.`,
+        );
+      }
+      keyVersion = await addKeyVersion(db, { masterKey: backupMasterKey, newMasterKey: target, now });
     }
     const project = await db
       .selectFrom('settings')
@@ -185,7 +190,7 @@ async function bringDraftUpToDate(
           at: now,
           verification_id: null,
           message_id: null,
-          data: JSON.stringify({ actor: 'cli', file: basename(file) }),
+          data: JSON.stringify({ actor: 'cli', file: basename(file), keyVersion }),
         })
         .execute();
     }
@@ -202,13 +207,6 @@ async function underMasterKey(masterKey: string, path: string, fileKey: FileKey)
   await vacuumInto({ path, fileKey, draft: other.draft, draftKey: other.fileKey });
   await checked(path, other.draft, other.fileKey);
   return other;
-}
-
-function freeName(name: string): string {
-  for (let again = 1; ; again++) {
-    const free = again === 1 ? name : `${name}-${again}`;
-    if (!existsSync(free) && !existsSync(`${free}-wal`)) return free;
-  }
 }
 
 function explained(error: unknown, file: string): unknown {

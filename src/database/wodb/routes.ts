@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { ConflictError, WotpError } from '../../errors/errors.ts';
+import type { RunLongOnce } from '../../http/idempotency.ts';
 import { noBody, problems, projectId, projectQuery, success } from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
 import { postgresToolsInstead } from '../postgres/own-tools.ts';
@@ -52,7 +53,11 @@ const job = z
   .meta({ description: 'Null when none runs.' });
 
 /** Long work on the database: backups and checks, and how far they are. On PostgreSQL its own tools serve for both. */
-export function databaseRoutes(server: FastifyInstance, maintenance: WodbMaintenance | undefined): void {
+export function databaseRoutes(
+  server: FastifyInstance,
+  deps: { maintenance: WodbMaintenance | undefined; runLongOnce: RunLongOnce },
+): void {
+  const { maintenance, runLongOnce } = deps;
   const app = typed(server);
   const tags = ['Database'];
   const maintenanceFor = (command: 'backup' | 'verify'): WodbMaintenance => {
@@ -69,10 +74,14 @@ export function databaseRoutes(server: FastifyInstance, maintenance: WodbMainten
         description:
           'A complete, checked copy of everything that was committed when it began. Answers when it is there; sends and checks go on meanwhile.',
         body: backupRequest,
-        response: { 201: success(backup), ...problems('CONFLICT') },
+        response: {
+          201: success(backup),
+          ...problems('CONFLICT', 'IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS'),
+        },
       },
     },
-    async ({ body, caller }, reply) => {
+    async (request, reply) => {
+      const { body, caller } = request;
       const { to, keep, backupKey } = body ?? {};
       // Who holds the admin password from afar may not choose what is written where on this machine.
       if ((to !== undefined || backupKey !== undefined) && caller.name !== 'cli') {
@@ -81,23 +90,22 @@ export function databaseRoutes(server: FastifyInstance, maintenance: WodbMainten
           'Only the command line, on the machine of the server, may choose the place and the key of a backup.',
         );
       }
-      const made = await maintenanceFor('backup').backup(
-        {
-          ...(to === undefined ? {} : { to }),
-          ...(keep === undefined ? {} : { keep }),
-          ...(backupKey
-            ? {
-                backupKey: {
-                  key: Buffer.from(backupKey.key, 'hex'),
-                  salt: Buffer.from(backupKey.salt, 'hex'),
-                },
-              }
-            : {}),
-        },
-        caller.name,
-      );
-      reply.code(201);
-      return { success: true as const, data: made };
+      const wanted = {
+        ...(to === undefined ? {} : { to }),
+        ...(keep === undefined ? {} : { keep }),
+        ...(backupKey
+          ? {
+              backupKey: {
+                key: Buffer.from(backupKey.key, 'hex'),
+                salt: Buffer.from(backupKey.salt, 'hex'),
+              },
+            }
+          : {}),
+      };
+      return runLongOnce(request, reply, async () => {
+        const made = await maintenanceFor('backup').backup(wanted, caller.name);
+        return { status: 201, body: { success: true as const, data: made } };
+      });
     },
   );
 

@@ -73,13 +73,21 @@ export class WriteQueue {
   async #drain(): Promise<void> {
     try {
       while (this.#waiting.length > 0) {
-        // The next turn of the event loop: whatever this one still reads from its sockets joins the group.
-        await new Promise((resolve) => setImmediate(resolve));
+        await this.#gather();
         await this.#commitGroup(this.#waiting.splice(0, this.#maxGroup));
       }
     } finally {
       // In the same step that saw nothing waiting, so that a transaction that comes next starts a run of its own.
       this.#running = undefined;
+    }
+  }
+
+  /** Waits for the requests that are just being read, turn by turn of the event loop, as long as more come. */
+  async #gather(): Promise<void> {
+    let before = 0;
+    while (this.#waiting.length > before && this.#waiting.length < this.#maxGroup) {
+      before = this.#waiting.length;
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type EarlierPairing, pairEarlier } from './earlier-pairing.ts';
 import {
   type Inbox,
   makeInbox,
@@ -41,6 +42,8 @@ export interface Phone {
   send(to: string, text: string, options?: SendOptions): Promise<string>;
   /** Pairs with the client that shows this QR code; resolves when the client has been told to log in. */
   scanQr(text: string): Promise<LinkedDevice>;
+  /** Was paired with a client before, which kept these files; quicker than a pairing, for tests of what follows it. */
+  pairedEarlier(): EarlierPairing;
   /** Whether a client waits for its code to be typed into this phone. */
   readonly codeRequested: boolean;
   /** Pairs with the client that asked for a code for this number. */
@@ -156,6 +159,7 @@ export function makePhone(
     get codeRequested() {
       return codeRequestFor(network, parts) !== undefined;
     },
+    pairedEarlier: () => pairEarlier(network, parts),
     scanQr: (text) => pairByQr(network, parts, text),
     enterCode: (code) => pairByCode(network, parts, code),
     forgetSessions() {

@@ -3,6 +3,7 @@ import type { proto } from 'baileys';
 import type { Connection } from './connection.ts';
 import { certifyDevice } from './device-identity.ts';
 import { endSession } from './disconnects.ts';
+import { pairSuccess } from './earlier-pairing.ts';
 import { type LinkedDeviceKeys, type LinkedDeviceParts, linkDevice } from './linked-device.ts';
 import type { Network } from './network.ts';
 import type { PhoneParts } from './phone.ts';
@@ -121,12 +122,7 @@ export function register(
         identity,
         keysIn(devicePairingData!),
       );
-      const success = stanza('pair-success', {}, [
-        stanza('device-identity', {}, certificate.bytes),
-        ...(phone.name ? [stanza('biz', { name: phone.name })] : []),
-        stanza('device', { jid: device.jid, lid: device.lid }),
-        stanza('platform', { name: 'android' }),
-      ]);
+      const success = pairSuccess(phone, device, certificate);
       const answer = next((node) => find(node, 'pair-device-sign', 'device-identity'));
       const attributes = { type: 'set', id: network.newId(), from: SERVER, t: network.agenda.timestamp() };
       connection.send(stanza('iq', attributes, [success]));

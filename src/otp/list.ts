@@ -1,0 +1,167 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { Database } from '../database/database.ts';
+import type { Schema } from '../database/schema.ts';
+import { firstIdAt, timeOfId } from '../lib/id.ts';
+import type { VerificationRow } from './repository.ts';
+import { statusAt } from './state-machine.ts';
+import type { VerificationStatus } from './types.ts';
+
+/**
+ * How many rows a page looks at, at most: so nobody waits for long while one is made, whatever it is narrowed by. A page
+ * ends here only where what most rows have (`verified`, the purpose `default`) is rare, or two filters meet in hardly
+ * any row; everything else is found by an index.
+ */
+const LOOKED_AT_MAX = 1_000;
+
+/** The purpose of a send that names none. */
+const DEFAULT_PURPOSE = 'default';
+
+/** What a list is narrowed by; times are Unix ms, `from` including and `to` excluding. */
+export interface VerificationFilter {
+  /** The identity of a phone. */
+  destination?: string;
+  purpose?: string;
+  status?: VerificationStatus;
+  from?: number;
+  to?: number;
+}
+
+/** Where a page begins, after the id `before`, and how many rows it may hold. */
+interface PageStart {
+  before?: string;
+  limit: number;
+}
+
+/** Newest first. `next` is the id after which the next page goes on; a page may be short, or empty, and have a next one. */
+interface VerificationPage {
+  rows: VerificationRow[];
+  next: string | null;
+}
+
+type Query<Row> = SelectQueryBuilder<Schema, 'verifications', Row>;
+
+/** Makes the pages of the list of verifications. */
+export function verificationList({ reader }: Database) {
+  /** Rows by their time, which is the order of their ids: an index that ends with the time has it. */
+  function byTime(
+    projectId: string,
+    { from, to }: VerificationFilter,
+    narrow: (query: Query<VerificationRow>) => Query<VerificationRow>,
+  ) {
+    let query = reader.selectFrom('verifications').selectAll().where('project_id', '=', projectId);
+    if (from !== undefined) query = query.where('created_at', '>=', from);
+    if (to !== undefined) query = query.where('created_at', '<', to);
+    const ordered = narrow(query).orderBy('created_at', 'desc').orderBy('id', 'desc');
+    return (before: string | undefined) =>
+      before === undefined
+        ? ordered
+        : ordered.where('created_at', '<=', timeOfId('ver', before)).where('id', '<', before);
+  }
+
+  /** All rows by the primary key. */
+  function byId(projectId: string, { from, to }: VerificationFilter) {
+    // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
+    let query = reader.selectFrom('verifications').selectAll().where(sql`project_id || ''`, '=', projectId);
+    if (from !== undefined) query = query.where('id', '>=', firstIdAt('ver', from));
+    if (to !== undefined) query = query.where('id', '<', firstIdAt('ver', to));
+    const ordered = query.orderBy('id', 'desc');
+    return (before: string | undefined) =>
+      before === undefined ? ordered : ordered.where('id', '<', before);
+  }
+
+  /** Takes the rows that match from those that come, until the page is full or has looked at enough. */
+  async function walk(
+    rowsBefore: (id: string | undefined) => Query<VerificationRow>,
+    matches: (row: VerificationRow) => boolean,
+    { before, limit }: PageStart,
+  ): Promise<VerificationPage> {
+    const found: VerificationRow[] = [];
+    let position = before;
+    let portion = limit + 1;
+    for (let left = LOOKED_AT_MAX; left > 0; left -= portion, portion = Math.min(2 * portion, left)) {
+      const rows = await rowsBefore(position).limit(portion).execute();
+      found.push(...rows.filter(matches));
+      if (found.length > limit) return cut(found, limit);
+      if (rows.length < portion) return { rows: found, next: null };
+      position = rows.at(-1)!.id;
+    }
+    return { rows: found, next: position ?? null };
+  }
+
+  /** Whether a page could look at all rows of an index that are narrowed like this. */
+  async function areFew(narrow: (query: Query<unknown>) => Query<unknown>): Promise<boolean> {
+    const some = narrow(reader.selectFrom('verifications').select(sql.lit(1).as('one')))
+      .limit(LOOKED_AT_MAX + 1)
+      .as('some');
+    const { count } = await reader
+      .selectFrom(some)
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    return count <= LOOKED_AT_MAX;
+  }
+
+  const isPending = <Row>(query: Query<Row>) => query.where('status', '=', sql.lit('pending'));
+
+  return {
+    /** A page of a project's verifications as they stand at `now` (Unix ms). */
+    async page(
+      projectId: string,
+      filter: VerificationFilter,
+      now: number,
+      start: PageStart,
+    ): Promise<VerificationPage> {
+      const { destination, purpose, status, from = 0, to = Number.POSITIVE_INFINITY } = filter;
+      const matches = (row: VerificationRow) =>
+        (purpose === undefined || row.purpose === purpose) &&
+        (status === undefined || statusAt(row, now) === status);
+      const narrowed = (narrow: (query: Query<VerificationRow>) => Query<VerificationRow>) =>
+        walk(byTime(projectId, filter, narrow), matches, start);
+
+      /** Those that are pending as they are stored, by their expiry: a handful, or not all. */
+      async function pending(isOver: boolean): Promise<VerificationRow[]> {
+        const rows = await isPending(reader.selectFrom('verifications').selectAll())
+          .where('expires_at', isOver ? '<=' : '>', now)
+          .limit(LOOKED_AT_MAX)
+          .execute();
+        return rows
+          .filter((row) => row.project_id === projectId && matches(row))
+          .filter(({ created_at }) => created_at >= from && created_at < to)
+          .filter(({ id }) => start.before === undefined || id < start.before);
+      }
+
+      if (destination !== undefined) return narrowed((query) => query.where('destination', '=', destination));
+      if (status === 'pending' && (await areFew((query) => isPending(query).where('expires_at', '>', now)))) {
+        return cut(newestFirst(await pending(false)), start.limit);
+      }
+      const hasIndex = status !== undefined && status !== 'pending' && status !== 'verified';
+      if (purpose !== undefined && purpose !== DEFAULT_PURPOSE) {
+        const ofPurpose = <Row>(query: Query<Row>) =>
+          query.where('purpose', '=', purpose).where('purpose', '<>', sql.lit(DEFAULT_PURPOSE));
+        if (!hasIndex || (await areFew(ofPurpose))) return narrowed(ofPurpose);
+      }
+      if (!hasIndex) return walk(byId(projectId, filter), matches, start);
+
+      const page = await narrowed((query) =>
+        query
+          .where('status', '=', status)
+          .where('status', '<>', sql.lit('pending'))
+          .where('status', '<>', sql.lit('verified')),
+      );
+      if (status !== 'expired') return page;
+      // What the sweep has not written down yet; after a long stop it may be more than this for some seconds.
+      const overdue = (await pending(true)).filter(({ id }) => page.next === null || id > page.next);
+      const { rows, next } = cut(newestFirst([...page.rows, ...overdue]), start.limit);
+      return { rows, next: next ?? page.next };
+    },
+  };
+}
+
+function newestFirst(rows: VerificationRow[]): VerificationRow[] {
+  return rows.sort((a, b) => (a.id < b.id ? 1 : -1));
+}
+
+function cut(rows: VerificationRow[], limit: number): VerificationPage {
+  if (rows.length <= limit) return { rows, next: null };
+  const shown = rows.slice(0, limit);
+  return { rows: shown, next: shown.at(-1)!.id };
+}

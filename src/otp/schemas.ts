@@ -1,0 +1,160 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { CHANNEL_NAMES } from '../channels/channel.ts';
+import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
+import { MESSAGE_STATUSES } from '../messages/types.ts';
+import { ALPHABETS, VERIFICATION_STATUSES, type Verification } from './types.ts';
+
+const METADATA_MAX_BYTES = 4096;
+const METADATA_MAX_DEPTH = 8;
+
+const phone = z.string().meta({
+  description: 'In any usual way of writing; without + also 11 to 15 digits with the country code.',
+  example: '+62 838 3494 6034',
+});
+const purpose = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,40}$/, '1 to 40 letters, digits, hyphens, underscores or dots')
+  .meta({ description: 'What the code is for; each purpose has its own verification.', example: 'login' });
+const clientIp = z
+  .string()
+  .refine((address) => isIP(address) !== 0, 'an IPv4 or IPv6 address')
+  .meta({ description: "The end user's address; its guesses are limited apart.", example: '203.0.113.7' });
+export const verificationId = z
+  .string()
+  .max(64)
+  .meta({ description: 'The id of a send.', example: 'ver_01jd3x8zq2e6v9k5m7n0p4r8st' });
+export const idParams = z.object({ id: verificationId });
+
+export const sendBody = z.strictObject({
+  phone,
+  purpose: purpose.default('default'),
+  code: z
+    .string()
+    .regex(/^[A-Za-z0-9]{4,10}$/, '4 to 10 ASCII letters or digits')
+    .optional()
+    .meta({ description: 'Your own code; WOTP makes one when absent.', example: '482913' }),
+  length: z
+    .int()
+    .min(6)
+    .max(10)
+    .optional()
+    .meta({ description: 'Length of the code WOTP makes.', example: 6 }),
+  alphabet: z
+    .enum(ALPHABETS)
+    .optional()
+    .meta({ description: 'What the code is made of (default `numeric`).' }),
+  message: z.string().min(1).max(4096).optional().meta({
+    description:
+      'Your own text, with `{{code}}` or the code itself in it; with neither, its first run of 4 to 8 digits is the code.',
+    example: '{{code}} is your Example code.',
+  }),
+  channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
+  email: z.email().max(254).optional().meta({
+    description: 'Where the channel `email` sends. Other channels make no use of it.',
+    example: 'ayu@example.com',
+  }),
+  expiryMinutes: z.int().min(1).max(60).optional().meta({
+    description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
+    example: 5,
+  }),
+  clientIp: clientIp.optional(),
+  metadata: z
+    .record(z.string(), z.unknown())
+    .refine(isSmall, `at most ${METADATA_MAX_BYTES} bytes of JSON, ${METADATA_MAX_DEPTH} levels deep`)
+    .optional()
+    .meta({ description: 'Anything of yours, up to 4 KB; returned by GET.', example: { userId: 'u_42' } }),
+  projectId,
+});
+
+const code = z.string().min(1).max(64).meta({
+  description: 'What the person typed; spaces and hyphens are ignored.',
+  example: '482 913',
+});
+export const verifyBody = z
+  .strictObject({
+    id: verificationId.optional(),
+    phone: phone.optional(),
+    purpose: purpose.optional(),
+    code,
+    clientIp: clientIp.optional(),
+    projectId,
+  })
+  .refine((body) => (body.id === undefined) !== (body.phone === undefined), {
+    path: ['id'],
+    message: 'Give either id or phone.',
+  });
+
+export const verification = z.object({
+  id: verificationId,
+  messageId: z.string().meta({ description: 'The newest message of this verification.' }),
+  phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
+  purpose: z.string(),
+  channel: z.enum(CHANNEL_NAMES),
+  status: z.enum(VERIFICATION_STATUSES),
+  messageStatus: z.enum(MESSAGE_STATUSES),
+  expiresAt: timestamp,
+  resendAt: timestamp.meta({ description: 'When the next message to this phone is allowed.' }),
+  attemptsRemaining: z.int(),
+});
+export const detailed = verification.extend({
+  createdAt: timestamp,
+  verifiedAt: timestamp.nullable(),
+  reason: z.string().nullable(),
+  metadata: z.record(z.string(), z.unknown()).nullable(),
+});
+export const timelineEntry = z.object({
+  at: timestamp,
+  messageId: z.string(),
+  channel: z.enum(CHANNEL_NAMES),
+  status: z.enum(MESSAGE_STATUSES),
+  reason: z.string().nullable(),
+});
+
+export const listQuery = z.strictObject({
+  ...pageQuery('ver'),
+  phone: phone.optional(),
+  purpose: purpose.optional(),
+  status: z.enum(VERIFICATION_STATUSES).optional(),
+  from: timestamp.optional().meta({ description: 'Created at or after.' }),
+  to: timestamp.optional().meta({ description: 'Created before.' }),
+  projectId,
+});
+
+/** A verification as answers show it. */
+export function toAnswer(verification: Verification) {
+  return {
+    id: verification.id,
+    messageId: verification.messageId,
+    phone: verification.phone,
+    purpose: verification.purpose,
+    channel: verification.channel,
+    status: verification.status,
+    messageStatus: verification.messageStatus,
+    expiresAt: iso(verification.expiresAt),
+    resendAt: iso(verification.resendAt),
+    attemptsRemaining: verification.attemptsRemaining,
+  };
+}
+
+/** A verification with everything that is known of it. */
+export function toDetailed(verification: Verification) {
+  return {
+    ...toAnswer(verification),
+    createdAt: iso(verification.createdAt),
+    verifiedAt: isoOrNull(verification.verifiedAt),
+    reason: verification.reason,
+    metadata: verification.metadata,
+  };
+}
+
+function isSmall(metadata: Record<string, unknown>): boolean {
+  return (
+    depthOf(metadata, METADATA_MAX_DEPTH) && Buffer.byteLength(JSON.stringify(metadata)) <= METADATA_MAX_BYTES
+  );
+}
+
+function depthOf(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((member) => depthOf(member, levels - 1));
+}
