@@ -7,7 +7,7 @@ import { createPostgres } from '../support/postgres.ts';
 quietLibsignal();
 
 test('when the node that drives a number is killed, the other takes it over and sends what waits, each once and readable', async () => {
-  const postgres = await createPostgres();
+  const postgres = await createPostgres({ ownKey: true });
   onTestFinished(() => postgres.drop());
   const lines: string[] = [];
   await runWhatsAppCrash({
