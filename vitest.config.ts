@@ -1,13 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * The whole application over HTTP. Loading it takes longer than most of these files, and no module of it keeps
- * anything of its own, so files that a worker runs share what is loaded; servers and databases they never share.
- */
-const WHOLE_APPLICATION = 'test/integration/**/*.test.ts';
-
 /** What stands on a database and is run on each engine: the services, their repositories and all routes. */
-const ON_BOTH_ENGINES = ['src/{channels,http,keys,limits,messages,otp}/**/*.test.ts', WHOLE_APPLICATION];
+const ON_BOTH_ENGINES = [
+  'src/{channels,http,keys,limits,messages,otp}/**/*.test.ts',
+  'test/integration/**/*.test.ts',
+];
 const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];
 const WITHOUT_A_DATABASE = [
   'src/channels/{selection,simulator/faults}.test.ts',
@@ -32,23 +29,13 @@ export default defineConfig({
           name: 'wodb',
           globalSetup: 'test/support/template-folder.ts',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.js'],
-          exclude: [...ON_POSTGRES_ONLY, WHOLE_APPLICATION],
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'application',
-          globalSetup: 'test/support/template-folder.ts',
-          include: [WHOLE_APPLICATION],
-          isolate: false,
+          exclude: ON_POSTGRES_ONLY,
         },
       },
       {
         extends: true,
         test: {
           name: 'postgres',
-          isolate: false,
           include: [...ON_BOTH_ENGINES, ...ON_POSTGRES_ONLY],
           exclude: [...WITHOUT_A_DATABASE, ...ON_WODB_ONLY],
           env: { TEST_ENGINE: 'postgres' },
@@ -57,6 +44,9 @@ export default defineConfig({
       },
     ],
     pool: 'forks',
+    // Loading the application takes longer than most files, and none of its modules keeps anything of its own: files
+    // that one worker runs share what is loaded, and nothing else. A file that replaces something puts it back.
+    isolate: false,
     setupFiles: 'test/support/remembered-keys.ts',
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -78,6 +78,11 @@ export class BuiltServer {
     });
   }
 
+  /** Where it listens, without a path. */
+  get address() {
+    return new URL(this.#address).origin;
+  }
+
   /** Ends the process without a chance to do anything more; resolves when it is gone. */
   async kill() {
     this.#child.kill('SIGKILL');

@@ -21,7 +21,7 @@ const SIGNS = {
   rotate: [/\.rotating$/, /^wotp\.keycheck\.new$/, /\.replace\.tmp$/, /\.replace$/],
 };
 /** What may lie in a data folder at rest. */
-const KNOWN = ['backups', 'master.key', 'wotp.keycheck', 'wotp.sock', 'wotp.wodb', 'wotp.wodb.lock'];
+const KNOWN = /^(backups|master\.key(\.replaced-[\d-]+)?|wotp\.(keycheck|sock|wodb|wodb\.lock))$/;
 /** How many verifications one request makes. */
 const SEED_AT_ONCE = 1_000;
 /** The newest migration of the database that `migrate` begins with. */
@@ -96,11 +96,11 @@ class Folder {
     const kill = this.#rounds % 2 === 0 ? this.#onSight() : this.#atRandom();
     const before = this.#key;
     const { code, newKey: given } = await this.#command(kill);
-    const left = readdirSync(this.dir).filter((name) => !KNOWN.includes(name));
+    const left = readdirSync(this.dir).filter((name) => !KNOWN.test(name));
     const schema = this.#work === 'migrate' ? `, ${await this.#migrated()}` : '';
     if (given !== undefined && !(await this.#opensWith(before))) this.#key = given;
     assert.ok(await this.#opensWith(this.#key), 'the folder opens with no known key');
-    const unknown = readdirSync(this.dir).filter((name) => !KNOWN.includes(name));
+    const unknown = readdirSync(this.dir).filter((name) => !KNOWN.test(name));
     assert.deepEqual(unknown, [], 'the next start leaves nothing of the work that was cut off');
     const how = code === 0 ? 'it was done' : `killed ${kill.when}`;
     const key = given === undefined ? '' : `, opens with the ${this.#key === given ? 'new' : 'old'} key`;

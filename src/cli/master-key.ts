@@ -6,7 +6,7 @@ import { generateMasterKey, masterKeyPathIn, resolveMasterKey } from '../databas
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { isBeingReplaced } from '../database/wodb/replace.ts';
-import { rotateMasterKey } from '../database/wodb/rotate.ts';
+import { type Rotated, rotateMasterKey } from '../database/wodb/rotate.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { showProgress } from './progress.ts';
@@ -66,13 +66,13 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
     );
   }
   const progress = showProgress('writing the database under the new key', json);
-  let version: number;
+  let rotated: Rotated;
   try {
     const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
     if (masterKey === newMasterKey) {
       throw new CommandError('The new master key is the present one. Give another; nothing was changed.');
     }
-    version = await rotateMasterKey({
+    rotated = await rotateMasterKey({
       path,
       dataDir,
       masterKey,
@@ -88,15 +88,18 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
   } finally {
     progress.end();
   }
+  const { version, oldKeyPath } = rotated;
   print(
     json,
-    { version, keptIn: keepsKey ? masterKeyPathIn(dataDir) : null },
+    { version, keptIn: keepsKey ? masterKeyPathIn(dataDir) : null, oldKeyIn: oldKeyPath },
     [
       `The database is under the new master key (version ${version}).`,
       keepsKey
         ? `It is kept in ${masterKeyPathIn(dataDir)}.`
         : 'Set DB_MASTER_KEY to it before the next start.',
-      'Backups made until now open with the old key only.',
+      oldKeyPath === null
+        ? 'Backups made until now open with the old key only: keep it as long as you keep them.'
+        : `Backups made until now open with the old key only, which is kept in ${oldKeyPath}. Remove it with the last of them.`,
     ].join('\n'),
   );
 }

@@ -12,6 +12,7 @@ import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { openWodb, type Upgrade } from '../database/wodb/open.ts';
 import { runningServer } from './api-client.ts';
 import { print, settings } from './command.ts';
+import { type Progress, showProgress } from './progress.ts';
 
 interface SchemaState {
   engine: Database['engine'];
@@ -36,7 +37,7 @@ export async function bringSchemaUp(json: boolean | undefined): Promise<void> {
   const config = settings();
   const { applied, backup }: Upgrade = (await runningServer(config))
     ? { applied: [], backup: null }
-    : await upgrade(config);
+    : await upgrade(config, json);
   const lines = [
     applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`,
     backup === null ? '' : `A backup of the database as it was before: ${backup}`,
@@ -63,7 +64,7 @@ async function stateAtRest({ database, security }: Config): Promise<SchemaState>
   });
 }
 
-async function upgrade(config: Config): Promise<Upgrade> {
+async function upgrade(config: Config, json: boolean | undefined): Promise<Upgrade> {
   const { database, security, backups } = config;
   const { dataDir, path, url, poolSize } = database;
   if (url !== undefined) {
@@ -75,15 +76,24 @@ async function upgrade(config: Config): Promise<Upgrade> {
       backup: null,
     };
   }
-  const opened = await openWodb({
-    path,
-    keyCheckPath: keyCheckPathIn(dataDir),
-    masterKey: resolveMasterKey(security.masterKey, dataDir, path),
-    backupFolder: backups.folder,
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  await opened.close();
-  return opened.upgrade;
+  let progress: Progress | undefined;
+  try {
+    const opened = await openWodb({
+      path,
+      keyCheckPath: keyCheckPathIn(dataDir),
+      masterKey: resolveMasterKey(security.masterKey, dataDir, path),
+      backupFolder: backups.folder,
+      onBackupProgress(done) {
+        progress ??= showProgress('backing up before the change', json);
+        progress.reach(done * 100);
+      },
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+    await opened.close();
+    return opened.upgrade;
+  } finally {
+    progress?.end();
+  }
 }

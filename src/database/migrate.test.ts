@@ -131,7 +131,11 @@ test('a file that gets a migration is backed up first, and one that gets none is
   withMigration('9999-shelves', {
     up: (db) => db.schema.createTable('shelves').addColumn('id', 'integer').execute(),
   });
-  const { upgrade } = await openDatabase(dir, { backupFolder });
+  const reached: number[] = [];
+  const onBackupProgress = (done: number) => void reached.push(done);
+  const { upgrade } = await openDatabase(dir, { backupFolder, onBackupProgress });
+  expect(reached).toEqual([...reached].sort((a, b) => a - b));
+  expect(reached.at(0)).toBe(0);
   expect(upgrade.applied).toEqual(['9999-shelves']);
   const backup = tempFolder();
   copyFileSync(upgrade.backup!, databasePathIn(backup));

@@ -1,5 +1,6 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
 import { type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
@@ -140,20 +141,40 @@ export function clientErrorHandler(securityHeaders: Readonly<Record<string, stri
       socket.destroy();
       return;
     }
-    const known = connectionError(error.code);
-    const requestId = crypto.randomUUID();
-    const body = JSON.stringify(problemOf(known, requestId));
-    const headers = {
-      ...securityHeaders,
-      'content-type': 'application/problem+json; charset=utf-8',
-      'content-length': Buffer.byteLength(body),
-      'x-request-id': requestId,
-      'cache-control': 'no-store',
-      connection: 'close',
-    };
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.end(`HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\n${lines.join('')}\r\n${body}`);
+    answerOnSocket(securityHeaders, socket, connectionError(error.code));
   };
+}
+
+/** Refuses what asks for a tunnel (`CONNECT`), which Node would end without a word. */
+export function tunnelHandler(securityHeaders: Readonly<Record<string, string>>) {
+  const refusal = new WotpError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not known here.', {
+    allow: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  });
+  return (_request: IncomingMessage, stream: Duplex): void => {
+    stream.on('error', () => stream.destroy());
+    answerOnSocket(securityHeaders, stream, refusal);
+  };
+}
+
+/** Writes a problem document where there is no reply to write it to, and ends the connection. */
+function answerOnSocket(
+  securityHeaders: Readonly<Record<string, string>>,
+  socket: Duplex,
+  known: WotpError,
+): void {
+  const requestId = crypto.randomUUID();
+  const body = JSON.stringify(problemOf(known, requestId));
+  const headers = {
+    ...securityHeaders,
+    'content-type': 'application/problem+json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': requestId,
+    'cache-control': 'no-store',
+    connection: 'close',
+    ...(known.details.allow && { allow: known.details.allow.join(', ') }),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\n${lines.join('')}\r\n${body}`);
 }
 
 function connectionError(code: string | undefined): WotpError {

@@ -10,7 +10,7 @@ import { accessOf } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
 import { methodsOfRoutes } from './methods.ts';
-import { clientErrorHandler, errorHandler, sendProblem } from './problem.ts';
+import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -107,6 +107,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     withUnmetExpectation.add(request);
     server.routing(request, response);
   });
+
+  server.server.on('connect', tunnelHandler(headers));
 
   server.addHook('onRequest', (request, reply, done) => {
     begin(request, reply);

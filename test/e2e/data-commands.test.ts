@@ -138,13 +138,13 @@ describe('master-key rotate', () => {
     const rotate = ['master-key', 'rotate', '--yes', '--json'];
     const byFile = await wotp(cwd, [...rotate, '--new-key-file', 'new.key'], { DB_MASTER_KEY: OLD });
     expect(byFile).toMatchObject({ code: 0, stderr: '' });
-    expect(lastLine(byFile.stdout)).toEqual({ version: 2, keptIn: null });
+    expect(lastLine(byFile.stdout)).toEqual({ version: 2, keptIn: null, oldKeyIn: null });
 
     const byEnvironment = await wotp(cwd, rotate, { DB_MASTER_KEY: NEW, WOTP_NEW_MASTER_KEY: OLD });
-    expect(lastLine(byEnvironment.stdout)).toEqual({ version: 3, keptIn: null });
+    expect(lastLine(byEnvironment.stdout)).toEqual({ version: 3, keptIn: null, oldKeyIn: null });
 
     const byInput = await wotp(cwd, [...rotate, '--new-key-file', '-'], { DB_MASTER_KEY: OLD }, `${NEW}\n`);
-    expect(lastLine(byInput.stdout)).toEqual({ version: 4, keptIn: null });
+    expect(lastLine(byInput.stdout)).toEqual({ version: 4, keptIn: null, oldKeyIn: null });
     for (const { stdout } of [byFile, byEnvironment, byInput]) expect(stdout).not.toContain('master key');
 
     const old = await wotp(cwd, ['token', 'list'], { DB_MASTER_KEY: OLD });
@@ -163,6 +163,8 @@ describe('master-key rotate', () => {
     expect(after).toMatch(/^[0-9a-f]{64}\n$/);
     expect(after).not.toBe(before);
     expect(stdout).not.toContain(after.trim());
+    const [, old] = /the old key only, which is kept in (.*\.replaced-[\d-]+)\./.exec(stdout) ?? [];
+    expect(readFileSync(old!, 'utf8')).toBe(before);
     const server = await serve(cwd);
     expect((await server.stop()).code).toBe(0);
   });

@@ -48,14 +48,18 @@ test('the commands that work on the whole database, one after another over one f
   const kept = readFileSync(join(data, 'master.key'), 'utf8');
   const backup = JSON.parse(await runHere(backupCommand(), ['--json'], { cwd })).file as string;
   const rotated = await runHere(masterKeyCommand(), ['rotate', '--yes', '--json'], { cwd });
-  expect(JSON.parse(rotated)).toEqual({ version: 2, keptIn: join(data, 'master.key') });
+  const { oldKeyIn, ...told } = JSON.parse(rotated);
+  expect(told).toEqual({ version: 2, keptIn: join(data, 'master.key') });
   expect(readFileSync(join(data, 'master.key'), 'utf8')).not.toBe(kept);
   await expect(runHere(masterKeyCommand(), ['rotate'], { cwd })).rejects.toThrow(/add --yes/);
   expect(await runHere(verifyCommand(), [], { cwd })).not.toBe('');
 
   // The backup belongs to the key from before.
-  writeFileSync(join(data, 'master.key'), kept);
-  await runHere(restoreCommand(), [backup, '--yes', '--json'], { cwd });
+  expect(readFileSync(oldKeyIn, 'utf8')).toBe(kept);
+  await expect(runHere(restoreCommand(), [backup, '--yes'], { cwd })).rejects.toThrow(
+    /from before a rotation/,
+  );
+  await runHere(restoreCommand(), [backup, '--yes', '--key-file', oldKeyIn, '--json'], { cwd });
   expect(await runHere(verifyCommand(), ['--json'], { cwd })).toContain('[]');
 
   expect(await runHere(masterKeyCommand(), ['create'], { cwd })).toMatch(/^[0-9a-f]{64}\n$/);

@@ -211,6 +211,15 @@ describe('what is no HTTP', () => {
     expectProblem(answer, answer.body.code);
   });
 
+  test('a tunnel is refused with the methods there are', async () => {
+    const answer = await sendRaw(
+      server.address,
+      'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n',
+    );
+    expectProblem(answer, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')).toContain('POST');
+  });
+
   test('headers over 16 kB are 431', async () => {
     const answer = await sendRaw(server.address, requestText('GET /', [`X-Filler: ${'x'.repeat(17_000)}`]));
     expectProblem(answer, 'HEADERS_TOO_LARGE');

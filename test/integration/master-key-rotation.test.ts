@@ -28,14 +28,15 @@ async function start({ dir, from, masterKey }: Given): Promise<TestApp> {
   return server;
 }
 
-function rotate(dir: string, masterKey: string, newMasterKey: string, keepsKey = false): Promise<number> {
-  return rotateMasterKey({
-    path: join(dir, 'wotp.wodb'),
-    dataDir: dir,
-    masterKey,
-    newMasterKey,
-    keepsKey,
-  });
+async function rotate(
+  dir: string,
+  masterKey: string,
+  newMasterKey: string,
+  keepsKey = false,
+): Promise<number> {
+  const path = join(dir, 'wotp.wodb');
+  const { version } = await rotateMasterKey({ path, dataDir: dir, masterKey, newMasterKey, keepsKey });
+  return version;
 }
 
 const keep = { keepFiles: true };
@@ -124,15 +125,21 @@ describe('after a rotation of the master key', () => {
     expect(contentsOf(dir)).toEqual(untouched);
   });
 
-  test('a key that WOTP keeps itself is exchanged with the file', async () => {
+  test('a key that WOTP keeps itself is exchanged with the file, and the old one stays for the backups', async () => {
     const dir = tempFolder();
     const before = await start({ dir });
     const { id } = await verificationsOf(before).sent({ phone: newPhone(), code: CODE });
     await before.stop(keep);
     const kept = resolveMasterKey(undefined, dir, join(dir, 'wotp.wodb'));
     await rotate(dir, kept, NEW, true);
-    expect(readFileSync(join(dir, 'master.key'), 'utf8')).toBe(`${NEW}\n`);
-    expect(modeOf(join(dir, 'master.key'))).toBe('0600');
+    const old = readdirSync(dir).filter((name) => /^master\.key\.replaced-\d{8}-\d{6}$/.test(name));
+    for (const [name, key] of [
+      ['master.key', NEW],
+      [String(old), kept],
+    ] as const) {
+      expect(readFileSync(join(dir, name), 'utf8')).toBe(`${key}\n`);
+      expect(modeOf(join(dir, name))).toBe('0600');
+    }
     const after = await start({ dir, from: before });
     expect((await verificationsOf(after).check({ id, code: CODE })).status).toBe(200);
   });
@@ -207,7 +214,8 @@ describe('a rotation that cannot be done leaves everything as it was', () => {
 test('a start removes what a rotation that was cut off had built', async () => {
   const dir = tempFolder();
   await (await start({ dir, masterKey: OLD })).stop(keep);
-  const left = ['wotp.wodb.rotating', 'wotp.wodb.rotating-wal', 'wotp.keycheck.new', 'master.key.new'];
+  const names = ['wotp.wodb.rotating', 'wotp.wodb.rotating-wal', 'wotp.keycheck.new'];
+  const left = [...names, 'master.key.new', 'master.key.old'];
   for (const name of left) writeFileSync(join(dir, name), 'half of it');
   await (await start({ dir, masterKey: OLD })).stop(keep);
   for (const name of left) expect(existsSync(join(dir, name)), name).toBe(false);

@@ -63,7 +63,12 @@ const codeIn = (text: string) => /\d{6}/.exec(text)![0];
 const timelineOf = async (id: string): Promise<{ status: string; reason: string | null }[]> =>
   (await api.read(id)).body.data.timeline;
 const eventsOfType = (type: string) =>
-  server.app.database.reader.selectFrom('events').selectAll().where('type', '=', type).execute();
+  server.app.database.reader
+    .selectFrom('events')
+    .selectAll()
+    .where('type', '=', type)
+    .orderBy('seq')
+    .execute();
 
 describe('over WhatsApp', () => {
   test('nothing can be sent before a number is linked', async () => {

@@ -38,12 +38,16 @@ const RECORDS = 'session';
 interface Batch {
   entries: Map<string, Entry>;
   written: Promise<void>;
+  /** Ends the gathering when it has run down; each write winds it up again. */
+  quiet: NodeJS.Timeout | undefined;
 }
 
 /** Values kept in memory for each session; the oldest go first. */
 const CACHED_MAX = 2_000;
 /** From one commit to the next, at least; less than anybody waits for WhatsApp to answer, in ms. */
 const GATHER_MS = 15;
+/** After a pause in the writes of this length nothing more belongs to them, and who waits for them has waited enough, in ms. */
+const QUIET_MS = 3;
 /** Up to so many rows are written one by one with a prepared query. */
 const PREPARED_ROWS_MAX = 100;
 /** Rows of one statement: far below the number of values any engine binds. */
@@ -149,17 +153,26 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
       gathering ??= newBatch();
       gathering.entries.set(place, entry);
     }
+    gathering?.quiet?.refresh();
   }
 
   function newBatch(): Batch {
-    const batch: Batch = { entries: new Map(), written: Promise.resolve() };
+    const batch: Batch = { entries: new Map(), written: Promise.resolve(), quiet: undefined };
     // What belongs together arrives together. While many messages leave, those of a moment share one sync to disk.
     const waitMs = writtenAt + GATHER_MS - performance.now();
     const pause = new Promise<void>((resolve) => {
-      if (waitMs <= 0) setImmediate(resolve);
-      else setTimeout(resolve, waitMs);
+      if (waitMs <= 0) {
+        setImmediate(resolve);
+        return;
+      }
+      const latest = setTimeout(resolve, waitMs);
+      batch.quiet = setTimeout(() => {
+        clearTimeout(latest);
+        resolve();
+      }, QUIET_MS);
     });
     const turn = pause.then(async () => {
+      clearTimeout(batch.quiet);
       await writing?.written;
       if (loss) throw loss.error;
     });

@@ -597,7 +597,7 @@ describe('refused new chats (463)', () => {
 
   test('are 3 at most also after 200 were taken, however late the answers; they resume when the lock ends', async () => {
     const { channel, message, send, device, clock } = await setUp();
-    const strangers = Array.from({ length: 260 }, () => newPhone());
+    const strangers = Array.from({ length: 220 }, () => newPhone());
     const outcomesOf = (phones: typeof strangers) =>
       Promise.all(
         phones.map(({ number }) =>
@@ -631,37 +631,67 @@ describe('refused new chats (463)', () => {
     expect((await outcomesOf([newPhone()]))[0]).toContain('WHATSAPP_NEW_CHATS_STOPPED');
     await clock.advance(1);
     expect(await outcomesOf([newPhone()])).toEqual(['sent']);
-  });
+  }, 60_000);
 
-  test('keep their places when nobody waits for their answers any more', async () => {
+  test('keep their places for half a minute when nobody waits for their answers any more', async () => {
     const { channel, message, device, clock } = await setUp();
-    const opened: string[] = [];
     // Its receipts for the copies it gets would be answers, too.
     whatsapp.phone(OWN).on = false;
     onTestFinished(() => {
       whatsapp.phone(OWN).on = true;
     });
+    const opened = new Set<string>();
     device.acks = ({ to }) => {
-      if (!opened.includes(to)) opened.push(to);
+      opened.add(to);
       return { lost: true };
     };
-    const tries = Array.from({ length: 6 }, () => {
-      const phone = newPhone();
-      phone.on = false;
-      const abort = new AbortController();
-      const outcome = channel.send(message(phone.number), abort.signal).catch((error: unknown) => error);
-      return { to: phone.number, abort, outcome };
-    });
-    await whatsapp.until(() => opened.length === 3);
-    for (const { to, abort } of tries) if (opened.includes(to)) abort.abort(new Error('took too long'));
+    const tryThree = () =>
+      Array.from({ length: 3 }, () => {
+        const phone = newPhone();
+        phone.on = false;
+        const abort = new AbortController();
+        const outcome = channel.send(message(phone.number), abort.signal).catch((error: unknown) => error);
+        return { abort, outcome };
+      });
+    const first = tryThree();
+    await whatsapp.until(() => opened.size === 3);
+    for (const { abort } of first) abort.abort(new Error('took too long'));
+    const second = tryThree();
     await settle();
-    expect(opened).toHaveLength(3);
-    await clock.advance(30_000);
-    await whatsapp.until(() => opened.length === 6);
-    for (const { abort, outcome } of tries) {
+    await clock.advance(29_999);
+    for (const { outcome } of second) expect(await outcome).toMatchObject({ failure: 'unavailable' });
+    expect(opened.size).toBe(3);
+
+    await clock.advance(1);
+    const third = tryThree();
+    await whatsapp.until(() => opened.size === 6);
+    for (const { abort, outcome } of third) {
       abort.abort(new Error('took too long'));
       await outcome;
     }
+  });
+
+  test('that are not answered hold up others for 15 seconds at most, which go back without a try', async () => {
+    const { channel, message, device, clock } = await setUp();
+    const opened = new Set<string>();
+    device.acks = ({ to }) => {
+      opened.add(to);
+      return { lost: true };
+    };
+    const phones = Array.from({ length: 4 }, () => newPhone());
+    for (const phone of phones) phone.on = false;
+    const outcomes = phones.map(({ number }) =>
+      channel.send(message(number), new AbortController().signal).catch((error: unknown) => error),
+    );
+    await whatsapp.until(() => opened.size === 3);
+    await settle();
+    await clock.advance(15_000);
+    expect(await outcomes[3]).toMatchObject({
+      failure: 'unavailable',
+      reason: expect.stringContaining('WHATSAPP_NEW_CHATS_BUSY'),
+      retryAfterMs: 2_000,
+    });
+    expect(opened.size).toBe(3);
   });
 
   test('wait with the reason when there is no other number, and go on by themselves when the lock ends', async () => {

@@ -156,7 +156,9 @@ export class WhatsAppChannel implements Channel {
         if (error instanceof RefusedByWhatsApp && error.code === NEW_CHAT_REFUSED) {
           this.#noteRefusal(id, line.session.id);
         }
-        const mayGoElsewhere = error instanceof SendError && error.failure === 'unavailable';
+        // One that says when to ask again would come to the same number.
+        const mayGoElsewhere =
+          error instanceof SendError && error.failure === 'unavailable' && error.retryAfterMs === undefined;
         if (!mayGoElsewhere || signal.aborted || this.#isStopped || tries === TRIES_MAX) throw error;
       }
     }

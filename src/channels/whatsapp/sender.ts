@@ -47,6 +47,9 @@ const HAND_OVER_MS = 12_000;
 const ACK_MS = 8_000;
 /** A new chat that was given up without an answer may still be refused, and keeps its place this long, in ms. */
 const LATE_ANSWER_MS = 30_000;
+/** A new chat whose turn has not come by then, because others are not answered, goes back; less than a try may take, in ms. */
+const NEW_CHAT_WAIT_MS = 15_000;
+const NEW_CHAT_RETRY_MS = 2_000;
 /** After WhatsApp said "too much", nothing leaves for this long, in ms. */
 const REST_MS = MINUTE_MS;
 /** With no more than these left to send, the next are prepared, however few they are. */
@@ -121,9 +124,17 @@ export class Sender {
       };
       this.#jobs.set(wireId, job);
       this.#ready.push(job);
+      if (delivery.isNewChat) {
+        job.timer = this.#options.clock.setTimeout(() => this.#giveBack(job), NEW_CHAT_WAIT_MS);
+      }
       signal.addEventListener('abort', () => this.#settle(job, signal.reason), { once: true });
       this.#sendReady();
     });
+  }
+
+  #giveBack(job: Job): void {
+    const reason = 'WHATSAPP_NEW_CHATS_BUSY: WhatsApp is slow to answer the new chats of this number.';
+    this.#settle(job, new SendError('unavailable', reason, undefined, NEW_CHAT_RETRY_MS));
   }
 
   /** A message is known to have reached WhatsApp by other means than its acknowledgement, such as a receipt. */
@@ -262,6 +273,7 @@ export class Sender {
       this.#newChatsOut.set(wireId, undefined);
       this.#options.onOpeningChat();
     }
+    job.timer?.cancel();
     job.sends += 1;
     job.sentAt = clock.now();
     let timer: Timer | undefined;

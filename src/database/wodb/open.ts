@@ -28,6 +28,8 @@ export interface WodbOptions {
   maxWaitingWrites?: number;
   /** Where a backup goes before the schema of an older file is changed; none is made when absent. */
   backupFolder?: string;
+  /** Gets how far that backup is, from 0 to 1. */
+  onBackupProgress?: (done: number) => void;
 }
 
 /** An open WODB database, and what another process needs to open it once more. */
@@ -133,11 +135,19 @@ async function backedUp({
   path,
   fileKey,
   backupFolder,
+  onBackupProgress = () => {},
 }: WodbOptions & { fileKey: FileKey }): Promise<string | null> {
   if (backupFolder === undefined) return null;
   try {
     prepareBackupFolder(backupFolder);
-    const { file } = await makeBackup({ path, fileKey, to: backupFolder, now: Date.now() });
+    const { file } = await makeBackup({
+      path,
+      fileKey,
+      to: backupFolder,
+      now: Date.now(),
+      // Checking takes about as long as copying.
+      onProgress: ({ phase, done }) => onBackupProgress(phase === 'copying' ? done / 2 : (1 + done) / 2),
+    });
     return file;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -5,7 +5,7 @@ import { timeStamp } from './manifest.ts';
 /** How the name of a replaced database goes on behind that of the database; SQLite's files beside it too. */
 const ENDING = /^\.replaced-\d{8}-\d{6}(-\d+)?(-wal|-shm|-journal)?$/;
 
-/** A name beside a database, not taken yet, under which a restore at `at` (Unix ms) keeps what it replaces. */
+/** A name beside a file, not taken yet, under which what is replaced at `at` (Unix ms) is kept. */
 export function replacedPath(path: string, at: number): string {
   const name = `${path}.replaced-${timeStamp(at)}`;
   for (let again = 1; ; again++) {

@@ -55,6 +55,7 @@ export interface RestoreOptions {
 export async function restoreDatabase(options: RestoreOptions): Promise<Restored> {
   const { file, masterKey, backupMasterKey } = options;
   const opener = backupMasterKey ?? masterKey;
+  if (!existsSync(file)) throw new DatabaseOpenError(`There is no file ${file}.`);
   if (opener === undefined) {
     throw new DatabaseOpenError(
       'There is no master key to open the backup with. Set DB_MASTER_KEY, or give the key with --key-file.',

@@ -7,7 +7,16 @@ import { createFileKey } from './file-key.ts';
 import { keyCheckPathIn, writeKeyCheck } from './key-check.ts';
 import { buildDraft } from './rebuild.ts';
 import { replaceDatabase } from './replace.ts';
-import { nextKeyCheckPath, nextMasterKeyPath, removeUnfinished } from './unfinished.ts';
+import { replacedPath } from './replaced.ts';
+import { nextKeyCheckPath, nextMasterKeyPath, oldMasterKeyPath, removeUnfinished } from './unfinished.ts';
+
+/** A rotation that was done. */
+export interface Rotated {
+  /** The number of the new key version. */
+  version: number;
+  /** Where the old key lies now; null when WOTP has not kept it. */
+  oldKeyPath: string | null;
+}
 
 /**
  * Puts a database that nobody uses under another master key, in a new file:
@@ -23,9 +32,8 @@ import { nextKeyCheckPath, nextMasterKeyPath, removeUnfinished } from './unfinis
  *    one that opens the folder, whatever happens: the next start finishes the exchange before it reads any key.
  *
  * So at no moment the folder needs both keys or a key that nobody has: who gives a new key has it already, and one that
- * WOTP keeps is on disk before the decision. The old file is removed.
- *
- * Resolves to the number of the new key version.
+ * WOTP keeps is on disk before the decision. The old file is removed; an old key that WOTP kept stays beside the new one,
+ * because backups open with it.
  * @throws DatabaseInUseError when another process uses it
  * @throws DatabaseOpenError when there is no database
  * @throws DatabaseOpenError, WrongMasterKeyError when it does not open with the present master key
@@ -39,12 +47,13 @@ export function rotateMasterKey(options: {
   /** Whether `master.key` in the data folder has to hold the new key. */
   keepsKey: boolean;
   onProgress?: (done: number) => void;
-}): Promise<number> {
+}): Promise<Rotated> {
   const { dataDir, masterKey, newMasterKey, keepsKey, onProgress } = options;
   const keyCheckPath = keyCheckPathIn(dataDir);
   return withDatabaseAtRest({ ...options, keyCheckPath }, async (database) => {
     const { path } = database;
     const draftKey = createFileKey(newMasterKey);
+    const oldKeyPath = replacedPath(masterKeyPathIn(dataDir), Date.now());
     let version = 0;
     try {
       const draft = await buildDraft(database, {
@@ -61,10 +70,12 @@ export function rotateMasterKey(options: {
       writeKeyCheck(nextKeyCheckPath(keyCheckPath), draftKey);
       if (keepsKey) {
         writeMasterKey(nextMasterKeyPath(dataDir), newMasterKey);
+        writeMasterKey(oldMasterKeyPath(dataDir), masterKey);
         alongside.push({ from: nextMasterKeyPath(dataDir), to: masterKeyPathIn(dataDir) });
+        alongside.push({ from: oldMasterKeyPath(dataDir), to: oldKeyPath });
       }
       replaceDatabase({ path, draft, alongside });
-      return version;
+      return { version, oldKeyPath: keepsKey ? oldKeyPath : null };
     } catch (error) {
       removeUnfinished({ path, keyCheckPath });
       throw error;

@@ -11,7 +11,8 @@ const DRAFTS = ['compacting', 'rotating', 'restoring', 'restoring-other-key'];
 /** Every file that work on a database which was cut off may have left and nobody needs. */
 export function unfinishedFiles({ path, keyCheckPath }: { path: string; keyCheckPath: string }): string[] {
   const masterKeyPath = masterKeyPathIn(dirname(keyCheckPath));
-  const next = [nextKeyCheckPath(keyCheckPath), nextMasterKeyPath(dirname(keyCheckPath))];
+  const dataDir = dirname(keyCheckPath);
+  const next = [nextKeyCheckPath(keyCheckPath), nextMasterKeyPath(dataDir), oldMasterKeyPath(dataDir)];
   // Small files are written under a temporary name first.
   const small = [`${path}.replace`, keyCheckPath, masterKeyPath, ...next].map((file) => `${file}.tmp`);
   return [...DRAFTS.flatMap((draft) => FILES.map((end) => `${path}.${draft}${end}`)), ...next, ...small];
@@ -34,4 +35,9 @@ export function nextKeyCheckPath(keyCheckPath: string): string {
 /** Where the master key of a database that is being built waits to take its place. */
 export function nextMasterKeyPath(dataDir: string): string {
   return `${masterKeyPathIn(dataDir)}.new`;
+}
+
+/** Where a copy of the master key that is about to be replaced waits to get the name under which it stays. */
+export function oldMasterKeyPath(dataDir: string): string {
+  return `${masterKeyPathIn(dataDir)}.old`;
 }
