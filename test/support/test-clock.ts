@@ -7,6 +7,8 @@ export interface TestClock extends Clock {
   advance(ms: number): Promise<void>;
   /** Jumps without running any timer; may go back. */
   set(time: number): void;
+  /** How many timers fall due in `ms` from now, so that a test can see that somebody waits. */
+  timersIn(ms: number): number;
 }
 
 const QUIET_TURNS = 10;
@@ -48,5 +50,6 @@ export function testClock(start = Date.UTC(2026, 0, 15, 12, 0, 0)): TestClock {
     set(to) {
       time = to;
     },
+    timersIn: (ms) => [...timers].filter(({ at }) => at === time + ms).length,
   };
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { PhoneOptions } from '../../../test/support/fake-whatsapp/phone.ts';
 import { quietLibsignal } from '../../../test/support/fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from '../../../test/support/fake-whatsapp/server.ts';
@@ -657,7 +657,7 @@ describe('refused new chats (463)', () => {
     await whatsapp.until(() => opened.size === 3);
     for (const { abort } of first) abort.abort(new Error('took too long'));
     const second = tryThree();
-    await settle();
+    await vi.waitFor(() => expect(clock.timersIn(15_000)).toBe(3));
     await clock.advance(29_999);
     for (const { outcome } of second) expect(await outcome).toMatchObject({ failure: 'unavailable' });
     expect(opened.size).toBe(3);
@@ -684,7 +684,7 @@ describe('refused new chats (463)', () => {
       channel.send(message(number), new AbortController().signal).catch((error: unknown) => error),
     );
     await whatsapp.until(() => opened.size === 3);
-    await settle();
+    await vi.waitFor(() => expect(clock.timersIn(15_000)).toBe(1));
     await clock.advance(15_000);
     expect(await outcomes[3]).toMatchObject({
       failure: 'unavailable',
