@@ -200,12 +200,15 @@ class Folder {
     const signs = SIGNS[this.#work === 'migrate' || this.#work === 'compact' ? this.#work : 'rotate'];
     const sign = /** @type {RegExp} */ (signs[randomInt(signs.length)]);
     const turns = randomInt(4);
+    // The migration itself shows no file: it begins when its backup has its name, and takes a while.
+    const later = this.#work === 'migrate' ? randomInt(Math.ceil(this.#wholeMs / 4)) : 0;
     const isSeen = () => readdirSync(this.dir, { recursive: true }).some((name) => sign.test(String(name)));
     const moment = async (/** @type {() => boolean} */ isOver) => {
       while (!isSeen() && !isOver()) await nextTurn();
       for (let turn = 0; turn < turns; turn++) await nextTurn();
+      await new Promise((resolve) => setTimeout(resolve, later));
     };
-    return { when: `at the sight of ${sign}`, moment };
+    return { when: `${later} ms after the sight of ${sign}`, moment };
   }
 
   /**

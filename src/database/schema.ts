@@ -98,7 +98,7 @@ export interface Schema {
    * @kept `RETENTION_DAYS_VERIFICATIONS` (30) after it ended, never less than 25 hours: limits and guesses look back so far
    * @index verifications_by_destination the verifications of one phone in the last day: what every send and check decides on
    * @index verifications_pending_by_expiry those whose time is over, for the sweep each second; only pending ones are in it
-   * @index verifications_unverified_by_status lists of one state, newest first; what most rows are is not in it
+   * @index verifications_unverified_by_status lists of one state, also for one purpose, newest first; what most rows are is not in it
    * @index verifications_by_purpose lists of one purpose, newest first; the one of a send that names none is not in it
    */
   verifications: {

@@ -7,11 +7,12 @@ import { statusAt } from './state-machine.ts';
 import type { VerificationStatus } from './types.ts';
 
 /**
- * How many rows a page looks at, at most: so nobody waits for long while one is made, whatever it is narrowed by. A page
- * ends here only where what most rows have (`verified`, the purpose `default`) is rare, or two filters meet in hardly
- * any row; everything else is found by an index.
+ * How many rows a page looks at, at most, or entries of an index that tell enough: so nobody waits for long while one is
+ * made, whatever it is narrowed by. A page ends here only where what most rows have (`verified`, the purpose `default`)
+ * is rare, or two filters meet in hardly any row; everything else is found by an index.
  */
-const LOOKED_AT_MAX = 1_000;
+const LOOKED_AT_MAX = 500;
+const ENTRIES_MAX = 20_000;
 
 /** The purpose of a send that names none. */
 const DEFAULT_PURPOSE = 'default';
@@ -40,8 +41,8 @@ interface VerificationPage {
 
 type Query<Row> = SelectQueryBuilder<Schema, 'verifications', Row>;
 
-/** Makes the pages of the list of verifications. */
-export function verificationList({ reader }: Database) {
+/** Makes the pages of the list of verifications; `entriesMax` is how many entries of an index one looks at, at most. */
+export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX) {
   /** Rows by their time, which is the order of their ids: an index that ends with the time has it. */
   function byTime(
     projectId: string,
@@ -58,15 +59,58 @@ export function verificationList({ reader }: Database) {
         : ordered.where('created_at', '<=', timeOfId('ver', before)).where('id', '<', before);
   }
 
+  function within<Row>(query: Query<Row>, { from, to }: VerificationFilter, before: string | undefined) {
+    let narrowed = query;
+    if (from !== undefined) narrowed = narrowed.where('id', '>=', firstIdAt('ver', from));
+    if (to !== undefined) narrowed = narrowed.where('id', '<', firstIdAt('ver', to));
+    if (before !== undefined) narrowed = narrowed.where('id', '<', before);
+    return narrowed.orderBy('id', 'desc');
+  }
+
   /** All rows by the primary key. */
-  function byId(projectId: string, { from, to }: VerificationFilter) {
-    // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
-    let query = reader.selectFrom('verifications').selectAll().where(sql`project_id || ''`, '=', projectId);
-    if (from !== undefined) query = query.where('id', '>=', firstIdAt('ver', from));
-    if (to !== undefined) query = query.where('id', '<', firstIdAt('ver', to));
-    const ordered = query.orderBy('id', 'desc');
+  function byId(projectId: string, filter: VerificationFilter) {
     return (before: string | undefined) =>
-      before === undefined ? ordered : ordered.where('id', '<', before);
+      within(
+        // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
+        reader.selectFrom('verifications').selectAll().where(sql`project_id || ''`, '=', projectId),
+        filter,
+        before,
+      );
+  }
+
+  /** A page of those that have ended like this, unverified, by the index of just them, which knows their purpose too. */
+  async function unverified(
+    projectId: string,
+    filter: VerificationFilter & { status: string },
+    { before, limit }: PageStart,
+  ): Promise<VerificationPage> {
+    const ofStatus = reader
+      .selectFrom('verifications')
+      .where('status', '=', filter.status)
+      .where('status', '<>', sql.lit('pending'))
+      .where('status', '<>', sql.lit('verified'));
+    const entries = within(ofStatus.select(['id', 'purpose']), filter, before)
+      .limit(entriesMax)
+      .as('entries');
+    let matching = reader.selectFrom(entries).select('id');
+    if (filter.purpose !== undefined) matching = matching.where('purpose', '=', filter.purpose);
+    const ids = (await matching.limit(limit + 1).execute()).map(({ id }) => id);
+    const rows =
+      ids.length === 0
+        ? []
+        : await reader
+            .selectFrom('verifications')
+            .selectAll()
+            .where('id', 'in', ids.slice(0, limit))
+            .where(sql`project_id || ''`, '=', projectId)
+            .orderBy('id', 'desc')
+            .execute();
+    if (ids.length > limit) return { rows, next: ids[limit - 1]! };
+    const last = await within(ofStatus.select('id'), filter, before)
+      .limit(1)
+      .offset(entriesMax - 1)
+      .executeTakeFirst();
+    return { rows, next: last?.id ?? null };
   }
 
   /** Takes the rows that match from those that come, until the page is full or has looked at enough. */
@@ -141,12 +185,7 @@ export function verificationList({ reader }: Database) {
       }
       if (!hasIndex) return walk(byId(projectId, filter), matches, start);
 
-      const page = await narrowed((query) =>
-        query
-          .where('status', '=', status)
-          .where('status', '<>', sql.lit('pending'))
-          .where('status', '<>', sql.lit('verified')),
-      );
+      const page = await unverified(projectId, { ...filter, status }, start);
       if (status !== 'expired') return page;
       // What the sweep has not written down yet; after a long stop it may be more than this for some seconds.
       const overdue = (await pending(true)).filter(({ id }) => page.next === null || id > page.next);

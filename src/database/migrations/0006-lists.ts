@@ -8,7 +8,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createIndex('verifications_unverified_by_status')
     .on('verifications')
-    .columns(['status', 'created_at'])
+    .columns(['status', 'id', 'purpose'])
     .where(sql`status`, '<>', sql.lit('pending'))
     .where(sql`status`, '<>', sql.lit('verified'))
     .execute();

@@ -4,6 +4,7 @@
 // Started by run-in-worker.ts. Plain JavaScript, because Node itself loads it, which cannot read TypeScript before 22.
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { rawKey, unlock } from './unlock.js';
 
@@ -19,6 +20,9 @@ import { rawKey, unlock } from './unlock.js';
  */
 
 const parent = process.ppid;
+
+// The processor is for those who wait for an answer of the server.
+setPriority(constants.priority.PRIORITY_LOW);
 
 /** Findings of one kind that are told one by one. */
 const TOLD_MAX = 10;
