@@ -18,38 +18,39 @@ export interface RequestLimits {
 
 /** Counts requests against the limit of their key or of their client address. Administrators are not counted. */
 export function requestLimiter(counters: Counters, limits: RequestLimits, clock: Clock) {
-  /** Tells the client how much is left of a limit, and refuses the request when it is over. */
+  /** Tells the client how much is left of a limit, or refuses the request when it is over. */
   function tellOrRefuse(
     reply: FastifyReply,
-    what: string,
+    name: 'key' | 'address',
+    quota: number,
+    windowMs: number,
     { allowed, remaining, resetAt }: Count,
-    limit: { name: string; quota: number; windowMs: number },
   ): void {
-    const seconds = secondsUntil(resetAt, clock.now());
-    if (allowed) tellLimit(reply, { ...limit, remaining, resetAt, resetSeconds: seconds });
-    else {
-      const message = `The limit of ${what} is reached. Try again in ${seconds} s.`;
-      throw new RateLimitError(message, seconds, { ...limit, resetAt });
+    const resetSeconds = secondsUntil(resetAt, clock.now());
+    if (allowed) {
+      tellLimit(reply, { name, quota, windowMs, remaining, resetAt, resetSeconds });
+      return;
     }
+    const what = name === 'key' ? 'this API key' : 'this client address';
+    const message = `The limit of ${what} is reached. Try again in ${resetSeconds} s.`;
+    throw new RateLimitError(message, resetSeconds, { name, quota, windowMs, resetAt });
   }
 
   return {
     /** Counts a request with a key and tells the client how much is left. Throws RateLimitError. */
     async countKey(caller: Caller, reply: FastifyReply): Promise<void> {
       if (!caller.key) return;
-      const { windowMs } = limits;
       const quota = caller.key.rateLimit ?? limits.maxRequests;
-      const count = await counters.consume(`key:${caller.key.id}`, quota, windowMs);
-      tellOrRefuse(reply, 'this API key', count, { name: 'key', quota, windowMs });
+      const count = await counters.consume(`key:${caller.key.id}`, quota, limits.windowMs);
+      tellOrRefuse(reply, 'key', quota, limits.windowMs, count);
     },
 
     /** Counts a request that came without a valid key. Throws RateLimitError. */
     async countAddress(request: FastifyRequest, reply: FastifyReply): Promise<void> {
       const address = addressIdentity(request.ip);
       const quota = limits.addressPerMinute;
-      const windowMs = ADDRESS_WINDOW_MS;
-      const count = await counters.consume(`address:${address}`, quota, windowMs);
-      tellOrRefuse(reply, 'this client address', count, { name: 'address', quota, windowMs });
+      const count = await counters.consume(`address:${address}`, quota, ADDRESS_WINDOW_MS);
+      tellOrRefuse(reply, 'address', quota, ADDRESS_WINDOW_MS, count);
     },
   };
 }

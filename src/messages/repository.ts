@@ -72,9 +72,20 @@ export interface MessageRepository {
 
 const REF_COLUMNS = ['id', 'project_id', 'verification_id'] as const;
 
+/**
+ * A timeline is as long as this from the start, filled up with blanks, which JSON allows: a row that grew with each change
+ * would split its page again and again.
+ */
+const TIMELINE_ROOM = 160;
+
+/** The timeline of a message that was put into the outbox at `at` (Unix ms). */
+export function newTimeline(at: number): string {
+  return `[[${at},"queued",null]]`.padEnd(TIMELINE_ROOM);
+}
+
 /** Adds an entry to the JSON array in `timeline` without reading it first. */
 const appendToTimeline = (entry: string) =>
-  sql<string>`substr(timeline, 1, length(timeline) - 1) || ${entry}`;
+  sql<string>`format(${sql.lit(`%-${TIMELINE_ROOM}s`)}, substr(rtrim(timeline), 1, length(rtrim(timeline)) - 1) || ${entry})`;
 
 function timelineEntry({ at, status, reason }: Omit<StatusChange, 'id'>): string {
   return `,${JSON.stringify([at, status, reason])}]`;

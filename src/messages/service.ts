@@ -5,7 +5,7 @@ import type { EventRecorder } from '../events/record.ts';
 import type { MessageEventType } from '../events/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { seal, unseal } from '../lib/seal.ts';
-import { type MessageRefRow, type MessageRow, messageRepository } from './repository.ts';
+import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import type { ClaimedMessage, MessageStatus, MessageView, NewMessage, TimelineEntry } from './types.ts';
 
@@ -144,7 +144,7 @@ export function messageService(deps: {
         body: message.body,
         sealed_code: seal(keyring.key('message-code'), message.code, message.id),
         key_version: keyring.version,
-        timeline: `[[${now},"queued",null]]`,
+        timeline: newTimeline(now),
         due_at: now,
         expires_at: message.expiresAt,
         created_at: now,

@@ -37,7 +37,7 @@ import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
-import { type Send, type VerificationRow, verificationRepository } from './repository.ts';
+import { failedChecksColumn, type Send, type VerificationRow, verificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
 
@@ -274,7 +274,7 @@ export function otpService(deps: {
         code_length,
         attempts: 0,
         sends: JSON.stringify([[now, messageId]] satisfies Send[]),
-        failed_checks: '[]',
+        failed_checks: failedChecksColumn([]),
         client_ip,
         metadata: request.metadata === undefined ? null : JSON.stringify(request.metadata),
         created_at: now,
