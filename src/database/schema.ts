@@ -128,7 +128,7 @@ export interface Schema {
     attempts: number;
     /** JSON array of [time, message id], oldest first: the messages of this verification. */
     sends: string;
-    /** JSON array of [time, client address or null]: failed checks that still count against the destination. */
+    /** JSON array of [time, client address or null]: failed checks that still count against the destination; filled up with blanks. */
     failed_checks: string;
     /** The end user's address as the caller gave it: some limits go by it. */
     client_ip: string | null;
@@ -171,7 +171,7 @@ export interface Schema {
     sealed_code: Buffer | null;
     /** The master key under which `sealed_code` was made. */
     key_version: number;
-    /** JSON array of [time, status, reason or null], oldest first. */
+    /** JSON array of [time, status, reason or null], oldest first; filled up with blanks, so that the row keeps its size. */
     timeline: string;
     /** Tries that count; six at most. */
     attempts: number;
