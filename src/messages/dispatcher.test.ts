@@ -7,6 +7,7 @@ import { SendError } from '../channels/channel.ts';
 import { Dispatcher, type DispatcherOptions, SEND_TIMEOUT_MS } from './dispatcher.ts';
 import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
+import type { Receipt } from './types.ts';
 
 let outbox: TestOutbox;
 let channel: ScriptedChannel;
@@ -352,14 +353,33 @@ describe('receipts', () => {
   });
 
   test('that cannot be written are logged, and nothing stops', async () => {
-    const failing = { ...outbox.messages, recordReceipt: () => Promise.reject(new Error('disk full')) };
+    const failing = { ...outbox.messages, recordReceipts: () => Promise.reject(new Error('disk full')) };
     dispatcher = makeDispatcher({ messages: failing });
     await dispatcher.start();
     channel.receipts!.onReceipt('msg_1', 'delivered');
     await outbox.enqueue();
     await pass(1_200);
-    expect(logLines.join()).toContain('receipt not recorded');
+    expect(logLines.join()).toContain('receipts were not recorded');
     expect(channel.tries).toHaveLength(1);
+  });
+});
+
+describe('many receipts at once', () => {
+  test('share transactions, so that they leave the queue to others', async () => {
+    const portions: number[] = [];
+    const counting = {
+      ...outbox.messages,
+      recordReceipts: (receipts: readonly Receipt[]) => {
+        portions.push(receipts.length);
+        return outbox.messages.recordReceipts(receipts);
+      },
+    };
+    dispatcher = makeDispatcher({ messages: counting });
+    await dispatcher.start();
+    for (let i = 0; i < 1_000; i++) channel.receipts!.onReceipt(`msg_${i}`, 'delivered');
+    await pass(200);
+    expect(portions.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+    expect(portions.length).toBeLessThanOrEqual(11);
   });
 });
 

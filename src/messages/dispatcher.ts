@@ -3,7 +3,7 @@ import type { Transaction } from '../database/database.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { MessageService } from './service.ts';
-import type { ClaimedMessage } from './types.ts';
+import type { ClaimedMessage, Receipt } from './types.ts';
 
 /** How long one try may take before it counts as failed, in ms. */
 export const SEND_TIMEOUT_MS = 30_000;
@@ -21,6 +21,8 @@ const BUSY_GATHER_MS = 100;
 /** With so many messages under way, what became of them is written down together, this much later (in ms). */
 const MANY_IN_FLIGHT = 16;
 const OUTCOMES_GATHER_MS = 20;
+/** So many receipts share a transaction at most. */
+const RECEIPTS_TOGETHER = 100;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -56,7 +58,8 @@ export class Dispatcher implements ReceiptListener {
   #stopping: Promise<void> | undefined;
   #gatherMs = GATHER_MS;
   #utilization = performance.eventLoopUtilization();
-  readonly #receipts = new Set<Promise<void>>();
+  #receipts: Receipt[] = [];
+  #recording: Promise<void> | undefined;
   #outcomes: (() => void)[] = [];
 
   constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
@@ -100,7 +103,7 @@ export class Dispatcher implements ReceiptListener {
     await Promise.all(flights.map((flight) => flight.done));
     grace.cancel();
     for (const channel of this.#channels) await channel.stop();
-    await Promise.all(this.#receipts);
+    await this.#recording;
   }
 
   /** Something was put into the outbox: look soon. */
@@ -109,11 +112,23 @@ export class Dispatcher implements ReceiptListener {
   }
 
   onReceipt(messageId: string, status: 'delivered' | 'read'): void {
-    const recording = this.#turnToWrite()
-      .then(() => this.#messages.recordReceipt(messageId, status))
-      .catch((error: unknown) => this.#log.error({ err: error, messageId, status }, 'receipt not recorded'))
-      .finally(() => this.#receipts.delete(recording));
-    this.#receipts.add(recording);
+    this.#receipts.push({ messageId, status });
+    this.#recording ??= this.#recordReceipts();
+  }
+
+  /** Receipts that come while others are being written share the next transaction. */
+  async #recordReceipts(): Promise<void> {
+    while (this.#receipts.length > 0) {
+      await this.#turnToWrite();
+      const receipts = this.#receipts.splice(0, RECEIPTS_TOGETHER);
+      try {
+        await this.#messages.recordReceipts(receipts);
+      } catch (error) {
+        this.#log.error({ err: error, receipts }, 'receipts were not recorded');
+      }
+    }
+    // In the same step that saw nothing waiting, so that a receipt that comes next begins anew.
+    this.#recording = undefined;
   }
 
   #lookAgainIn(delayMs: number): void {

@@ -73,7 +73,7 @@ async function live(happening: readonly Step[]) {
         await messages.recoverClaims(Number.POSITIVE_INFINITY);
         return;
       case 'receipt':
-        return messages.recordReceipt(id, what.status);
+        return messages.recordReceipts([{ messageId: id, status: what.status }]);
       case 'end':
         await outbox.stopMessages(ids, { arrived: what.n % 2 === 0 });
         ended = true;
@@ -147,7 +147,7 @@ describe('the end of a verification', () => {
   test('by its code leaves receipts as they are', async () => {
     const [first, second] = [await outbox.enqueue(), await outbox.enqueue()];
     for (const claim of await outbox.messages.claimDue('simulator', 2)) await outbox.messages.markSent(claim);
-    await outbox.messages.recordReceipt(first, 'read');
+    await outbox.messages.recordReceipts([{ messageId: first, status: 'read' }]);
     await outbox.stopMessages([first, second], { arrived: true });
     expect([(await outbox.row(first)).status, (await outbox.row(second)).status]).toEqual(['read', 'sent']);
   });

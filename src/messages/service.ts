@@ -7,7 +7,14 @@ import type { Clock } from '../lib/clock.ts';
 import { seal, unseal } from '../lib/seal.ts';
 import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
-import type { ClaimedMessage, MessageStatus, MessageView, NewMessage, TimelineEntry } from './types.ts';
+import type {
+  ClaimedMessage,
+  MessageStatus,
+  MessageView,
+  NewMessage,
+  Receipt,
+  TimelineEntry,
+} from './types.ts';
 
 /** How long a claim holds before another try may begin; longer than a try may take. */
 export const LEASE_MS = 60_000;
@@ -252,9 +259,11 @@ export function messageService(deps: {
       });
     },
 
-    /** A receipt came. Late, doubled and unknown ones change nothing. */
-    async recordReceipt(messageId: string, status: 'delivered' | 'read'): Promise<void> {
-      await database.transaction(async (trx) => void (await enter(trx, messageId, status, null)));
+    /** Receipts came, in this order. Late, doubled and unknown ones change nothing. */
+    async recordReceipts(receipts: readonly Receipt[]): Promise<void> {
+      await database.transaction(async (trx) => {
+        for (const { messageId, status } of receipts) await enter(trx, messageId, status, null);
+      });
     },
 
     /**

@@ -47,6 +47,12 @@ export interface NewMessage {
   expiresAt: number;
 }
 
+/** What a channel has learnt of a message after it was sent. */
+export interface Receipt {
+  messageId: string;
+  status: 'delivered' | 'read';
+}
+
 /** What names a message in its events. */
 export interface MessageRef {
   id: string;
