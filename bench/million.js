@@ -6,7 +6,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -244,6 +244,7 @@ async function compact(server, what) {
 }
 
 await ensureBuilt();
+if (given !== undefined) mkdirSync(given, { recursive: true });
 const dir = given ?? mkdtempSync(join(tmpdir(), 'wotp-million-'));
 const emptyDir = mkdtempSync(join(tmpdir(), 'wotp-million-none-'));
 const handler = spawn(process.execPath, [here('empty-handler.js')], { stdio: ['ignore', 'pipe', 'inherit'] });
