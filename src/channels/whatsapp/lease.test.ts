@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   eventually,
   type SessionsUnderTest,
@@ -138,8 +138,12 @@ describe('a session that another node drives', () => {
 
   test('hands out its credentials on any node, and takes others over from the node that is given them', async () => {
     const { first, second, id, projectId, command } = await twoNodes();
-    const files = await second.sessions.exportFiles(projectId, id, 'operator');
-    expect(files).toEqual(await first.sessions.exportFiles(projectId, id, 'operator'));
+    // The number has just been linked, and some of its keys may still be on their way into the database.
+    const files = await vi.waitFor(async () => {
+      const exported = await second.sessions.exportFiles(projectId, id, 'operator');
+      expect(exported).toEqual(await first.sessions.exportFiles(projectId, id, 'operator'));
+      return exported;
+    });
     await command('pause');
     const { id: empty } = await first.database.transaction((trx) =>
       first.sessions.create(trx, { projectId, name: null, proxy: null }, 'operator'),

@@ -343,7 +343,10 @@ export class WhatsAppSessions implements Sessions {
 
   async #forget(session: LinkedSession, actor: string): Promise<void> {
     const { id } = session;
-    await this.#options.database.transaction(async (trx) => {
+    const { database } = this.#options;
+    await database.transaction(async (trx) => {
+      // Keys that are just being written are waited for; later ones find no session any more.
+      await database.serialize(trx, id);
       await this.#repository.remove(trx, id);
       await this.#commands.record(trx, session.stored, 'removed', actor);
     });
@@ -442,6 +445,7 @@ export class WhatsAppSessions implements Sessions {
       sessionId: id,
       checkLease: async (trx) => {
         if (database.isExclusive) return;
+        await database.serialize(trx, id);
         if (lease !== undefined && (await this.#repository.holds(trx, id, this.#owner, lease))) return;
         throw new ConflictError('Another node drives this session now.');
       },
