@@ -444,8 +444,8 @@ export class WhatsAppSessions implements Sessions {
       clock,
       sessionId: id,
       checkLease: async (trx) => {
-        if (database.isExclusive) return;
         await database.serialize(trx, id);
+        if (database.isExclusive) return;
         if (lease !== undefined && (await this.#repository.holds(trx, id, this.#owner, lease))) return;
         throw new ConflictError('Another node drives this session now.');
       },
