@@ -217,6 +217,7 @@ describe('a session over the API', () => {
       .selectFrom('events')
       .select('data')
       .where('type', '=', 'bot.operated')
+      .orderBy('seq')
       .execute();
     const actions = rows.map(({ data }) => JSON.parse(data!)).filter(({ sessionId }) => sessionId === id);
     expect(actions).toEqual(
