@@ -149,7 +149,11 @@ test('the control socket answers as the administrator, without a key, and every 
     expect(await ask('PUT', '/api/v1/keys')).toBe(405);
     expect(await ask('POST', '/api/v1/session')).toBe(400);
     expect(await ask('POST', '/api/v1/keys', { name: 'by command', permissions: ['*'] })).toBe(201);
-    const events = await server.app.database.reader.selectFrom('events').select(['type', 'data']).execute();
+    const events = await server.app.database.reader
+      .selectFrom('events')
+      .select(['type', 'data'])
+      .orderBy('seq')
+      .execute();
     expect(events.at(-1)?.type).toBe('key.created');
     expect(JSON.parse(events.at(-1)?.data ?? '{}')).toMatchObject({ actor: 'cli' });
     expect((await server.call('GET', 'limits/+6283834946034', { key: null })).status).toBe(401);
