@@ -20,7 +20,7 @@ import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING } from './refusals.ts';
 import type { VerificationRepository, VerificationRow } from './repository.ts';
 import { statusAt } from './state-machine.ts';
-import type { Verified, VerifyRequest } from './types.ts';
+import { DEFAULT_PURPOSE, type Verified, type VerifyRequest } from './types.ts';
 
 /** What a check came to. All but `verified` become errors, after what they changed is committed. */
 type Outcome =
@@ -50,7 +50,7 @@ export function codeCheck(deps: {
   const { database, repository, ender, secrets, clock, readPhone, maxAttempts, phoneLimits } = deps;
 
   /** The verification that is meant, with its phone's state, which nobody else decides on meanwhile. */
-  async function find(trx: Transaction, { projectId, id, phone, purpose = 'default' }: VerifyRequest) {
+  async function find(trx: Transaction, { projectId, id, phone, purpose = DEFAULT_PURPOSE }: VerifyRequest) {
     const identity =
       id === undefined
         ? readPhone(phone ?? '').identity

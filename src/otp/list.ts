@@ -4,7 +4,7 @@ import type { Schema } from '../database/schema.ts';
 import { firstIdAt, timeOfId } from '../lib/id.ts';
 import type { VerificationRow } from './repository.ts';
 import { statusAt } from './state-machine.ts';
-import type { VerificationStatus } from './types.ts';
+import { DEFAULT_PURPOSE, type VerificationStatus } from './types.ts';
 
 /**
  * How many rows a page looks at, at most, or entries of an index that tell enough: so nobody waits for long while one is
@@ -13,9 +13,6 @@ import type { VerificationStatus } from './types.ts';
  */
 const LOOKED_AT_MAX = 500;
 const ENTRIES_MAX = 20_000;
-
-/** The purpose of a send that names none. */
-const DEFAULT_PURPOSE = 'default';
 
 /** What a list is narrowed by; times are Unix ms, `from` including and `to` excluding. */
 export interface VerificationFilter {

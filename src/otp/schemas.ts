@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CHANNEL_NAMES } from '../channels/channel.ts';
 import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
-import { ALPHABETS, VERIFICATION_STATUSES, type Verification } from './types.ts';
+import { ALPHABETS, DEFAULT_PURPOSE, VERIFICATION_STATUSES, type Verification } from './types.ts';
 
 const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
@@ -28,7 +28,7 @@ export const idParams = z.object({ id: verificationId });
 
 export const sendBody = z.strictObject({
   phone,
-  purpose: purpose.default('default'),
+  purpose: purpose.default(DEFAULT_PURPOSE),
   code: z
     .string()
     .regex(/^[A-Za-z0-9]{4,10}$/, '4 to 10 ASCII letters or digits')

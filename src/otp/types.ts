@@ -13,6 +13,9 @@ export const VERIFICATION_STATUSES = [
 
 export type VerificationStatus = (typeof VERIFICATION_STATUSES)[number];
 
+/** The purpose of a send or check that names none. */
+export const DEFAULT_PURPOSE = 'default';
+
 /** What codes are made of: digits, or digits and letters that nobody confuses. */
 export const ALPHABETS = ['numeric', 'alphanumeric'] as const;
 
