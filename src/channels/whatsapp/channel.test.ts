@@ -686,7 +686,8 @@ describe('refused new chats (463)', () => {
     await whatsapp.until(() => opened.size === 3);
     await vi.waitFor(() => expect(clock.timersIn(15_000)).toBe(1));
     await clock.advance(15_000);
-    expect(await outcomes[3]).toMatchObject({
+    // Which of the four had to wait is the database's choice.
+    expect(await Promise.race(outcomes)).toMatchObject({
       failure: 'unavailable',
       reason: expect.stringContaining('WHATSAPP_NEW_CHATS_BUSY'),
       retryAfterMs: 2_000,
