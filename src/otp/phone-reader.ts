@@ -11,7 +11,7 @@ const REMEMBERED = 20_000;
  * Reads phone numbers by this server's rules on countries. What was read lately is remembered: a check comes soon
  * after its send, and reading a number costs as much as a query.
  */
-export function phoneReader(rules: PhoneRules): PhoneReader {
+export function phoneReader(rules: PhoneRules, remembered = REMEMBERED): PhoneReader {
   let newest = new Map<string, Phone>();
   let before = new Map<string, Phone>();
   return (input) => {
@@ -19,7 +19,7 @@ export function phoneReader(rules: PhoneRules): PhoneReader {
     if (known) return known;
     try {
       const phone = parsePhone(input, rules);
-      if (newest.size >= REMEMBERED) {
+      if (newest.size >= remembered) {
         before = newest;
         newest = new Map();
       }
