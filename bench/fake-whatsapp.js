@@ -35,6 +35,8 @@ export async function startFake(compiled) {
   const child = fork(fileURLToPath(import.meta.url), [compiled], {
     stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
   });
+  // Nothing is left behind when the benchmark itself fails.
+  process.once('exit', () => child.kill('SIGKILL'));
   let calls = 0;
   /** @type {Map<number, (value: any) => void>} */
   const waiting = new Map();
@@ -50,7 +52,7 @@ export async function startFake(compiled) {
       child.send({ call, verb, args });
     });
   };
-  return { url: await ask('start'), ask, stop: () => child.kill() };
+  return { url: await ask('start'), ask, stop: () => child.kill('SIGKILL') };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -135,6 +135,19 @@ describe('a channel', () => {
     expect(channel.tries).toHaveLength(20);
   });
 
+  test('that takes portions gets the next before it has run out of work', async () => {
+    channel = new ScriptedChannel('simulator', 4, 4);
+    dispatcher = makeDispatcher();
+    for (let i = 0; i < 6; i++) await outbox.enqueue();
+    await dispatcher.start();
+    await pass(100);
+    expect(channel.tries).toHaveLength(4);
+    for (const { acknowledge } of channel.tries.slice(0, 2)) acknowledge();
+    await settle();
+    await outbox.clock.advance(0);
+    expect(channel.tries).toHaveLength(6);
+  });
+
   test('that is slow delays no other', async () => {
     const sms = new ScriptedChannel('sms', 1);
     sms.onTry = (attempt) => attempt.acknowledge();

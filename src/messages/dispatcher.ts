@@ -52,6 +52,8 @@ export class Dispatcher implements ReceiptListener {
   readonly #log: Logger;
   readonly #onUndeliverable: DispatcherOptions['onUndeliverable'];
   readonly #flights = new Map<Channel, Set<Flight>>();
+  /** Channels for which more was due than was claimed at the last look. */
+  readonly #unclaimed = new Set<Channel>();
   #state: 'new' | 'running' | 'stopped' = 'new';
   #timer: { timer: Timer; at: number } | undefined;
   #pass: Promise<void> | undefined;
@@ -173,7 +175,12 @@ export class Dispatcher implements ReceiptListener {
         }
         const claimed = await this.#messages.claimDue(channel.name, room);
         for (const message of claimed) this.#launch(channel, message);
-        more ||= claimed.length === room;
+        if (claimed.length < room) {
+          this.#unclaimed.delete(channel);
+          continue;
+        }
+        this.#unclaimed.add(channel);
+        more = true;
       }
     } catch (error) {
       this.#log.error({ err: error }, 'the outbox could not be read; it is tried again');
@@ -194,9 +201,17 @@ export class Dispatcher implements ReceiptListener {
         })
         .finally(() => {
           flights.delete(flight);
+          this.#refill(channel);
         }),
     };
     flights.add(flight);
+  }
+
+  /** A channel that takes portions gets the next before it has run out of work, however busy the process is. */
+  #refill(channel: Channel): void {
+    const { portion } = channel.capabilities;
+    if (portion === undefined || !this.#unclaimed.has(channel)) return;
+    if (this.#flights.get(channel)!.size <= portion / 2) this.#lookAgainIn(0);
   }
 
   async #send(channel: Channel, message: ClaimedMessage, abort: AbortController): Promise<void> {

@@ -34,9 +34,9 @@ export class ScriptedChannel implements Channel {
   inHandMax = 0;
   stops = 0;
 
-  constructor(name: ChannelName, concurrency = 10) {
+  constructor(name: ChannelName, concurrency = 10, portion?: number) {
     this.name = name;
-    this.capabilities = { deliveryReceipts: true, readReceipts: true, concurrency };
+    this.capabilities = { deliveryReceipts: true, readReceipts: true, concurrency, portion };
   }
 
   send(message: OutgoingMessage, signal: AbortSignal): Promise<void> {
