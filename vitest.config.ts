@@ -13,11 +13,11 @@ const WITHOUT_A_DATABASE = [
   'src/keys/{password,permissions}.test.ts',
   'src/limits/phone-limits.test.ts',
   'src/messages/{retry-schedule,state-machine}.test.ts',
-  'src/otp/{code,destination,guess-budget,message-text,state-machine}.test.ts',
+  'src/otp/{code,destination,guess-budget,message-text,phone-reader,state-machine}.test.ts',
 ];
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,crash,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
+  'test/integration/{backup,compaction,crash,damage,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
 ];
 
 export default defineConfig({

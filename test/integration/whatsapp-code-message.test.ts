@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
 import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
-import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
-import { startTestApp, type TestApp } from '../support/test-app.ts';
-import { QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
+import { startWhatsAppApp, type WhatsAppApp } from '../support/whatsapp-app.ts';
 import { eventually } from '../support/whatsapp-sessions.ts';
 
 quietLibsignal();
@@ -11,46 +9,17 @@ quietLibsignal();
 const OWN = '+6281234400001';
 const CODE = '481516';
 
-let whatsapp: FakeWhatsApp;
-let server: TestApp;
-let api: ReturnType<typeof verificationsOf>;
+let app: WhatsAppApp;
+let { server, whatsapp, api, newPhone } = {} as WhatsAppApp;
 
 beforeAll(async () => {
-  whatsapp = await startFakeWhatsApp();
-  server = await startTestApp({
-    clock: systemClock(),
-    env: {
-      ...QUICK_ADMIN,
-      BOT_MOCK_MODE: 'false',
-      BOT_SOCKET_URL: whatsapp.url,
-      BOT_CODE_MESSAGE: 'true',
-      BOT_SEND_RATE: '10000',
-      BOT_SEND_BURST: '10000',
-      BOT_WARMUP: 'false',
-      OTP_RESEND_SECONDS: '0',
-    },
-  });
-  api = verificationsOf(server);
-  const admin = (method: string, path: string) => server.call(method, path, { asAdmin: true });
-  const { body } = await server.call('POST', 'bot/sessions', { asAdmin: true, body: {} });
-  const path = `bot/sessions/${body.data.id}`;
-  await eventually(async () => (await admin('GET', `${path}/qr`)).status === 200);
-  await whatsapp.phone(OWN).scanQr((await admin('GET', `${path}/qr`)).body.data.qr);
-  await eventually(async () => (await admin('GET', path)).body.data.state === 'open');
-  await whatsapp.until(() => whatsapp.linked(OWN).online);
+  app = await startWhatsAppApp({ clock: systemClock(), env: { BOT_CODE_MESSAGE: 'true' } });
+  ({ server, whatsapp, api, newPhone } = app);
+  await app.link(whatsapp.phone(OWN));
 });
-afterAll(async () => {
-  await server.stop();
-  await whatsapp.stop();
-});
+afterAll(() => app.stop());
 
-let phonesMade = 0;
-const newPhone = () => {
-  phonesMade += 1;
-  return whatsapp.phone(`+62812${String(34_600_000 + phonesMade)}`);
-};
-const statusesOf = async (id: string): Promise<string[]> =>
-  (await api.read(id)).body.data.timeline.map(({ status }: { status: string }) => status);
+const statusesOf = async (id: string) => (await app.timelineOf(id)).map(({ status }) => status);
 
 describe('with BOT_CODE_MESSAGE a person gets', () => {
   test('the text and then the bare code, of which the timeline shows one message', async () => {

@@ -1,39 +1,23 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LinkedDevice } from '../support/fake-whatsapp/linked-device.ts';
 import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
-import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
 import { expectProblem } from '../support/problem.ts';
-import { startTestApp, type TestApp } from '../support/test-app.ts';
-import { MINUTE_MS, newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
+import { MINUTE_MS, newPhone } from '../support/verifications.ts';
+import { startWhatsAppApp, type WhatsAppApp } from '../support/whatsapp-app.ts';
 
 quietLibsignal();
 
 const NUMBERS = ['+6281234400001', '+6281234400002'] as const;
 const STEP_MS = 500;
 
-let whatsapp: FakeWhatsApp;
-let server: TestApp;
-let api: ReturnType<typeof verificationsOf>;
+let app: WhatsAppApp;
+let { server, whatsapp, api, sessions, timelineOf } = {} as WhatsAppApp;
 
 beforeEach(async () => {
-  whatsapp = await startFakeWhatsApp();
-  server = await startTestApp({
-    env: {
-      ...QUICK_ADMIN,
-      BOT_MOCK_MODE: 'false',
-      BOT_SOCKET_URL: whatsapp.url,
-      BOT_SEND_RATE: '10000',
-      BOT_SEND_BURST: '10000',
-      BOT_WARMUP: 'false',
-      OTP_RESEND_SECONDS: '0',
-    },
-  });
-  api = verificationsOf(server);
+  app = await startWhatsAppApp();
+  ({ server, whatsapp, api, sessions, timelineOf } = app);
 });
-afterEach(async () => {
-  await server.stop();
-  await whatsapp.stop();
-});
+afterEach(() => app.stop());
 
 /** Lets time pass in small steps, with a moment in each for answers on sockets, until it holds; at most a minute. */
 async function passUntil(holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -44,16 +28,12 @@ async function passUntil(holds: () => boolean | Promise<boolean>): Promise<void>
   }
 }
 
-const admin = (method: string, path: string, body?: unknown) =>
-  server.call(method, `bot/sessions${path}`, { asAdmin: true, ...(body === undefined ? {} : { body }) });
-const sessionOf = async (id: string) => (await admin('GET', `/${id}`)).body.data;
-const timelineOf = async (id: string): Promise<{ status: string; reason: string | null }[]> =>
-  (await api.read(id)).body.data.timeline;
+const sessionOf = async (id: string) => (await sessions('GET', `/${id}`)).body.data;
 
 /** Gives a session, a new one unless named, the credentials of a pairing with this number. */
 async function link(number: string, known?: string): Promise<string> {
-  const id = known ?? (await admin('POST', '', { link: false })).body.data.id;
-  await admin('POST', `/${id}/import`, { files: whatsapp.phone(number).pairedEarlier().files });
+  const id = known ?? (await sessions('POST', '', { link: false })).body.data.id;
+  await sessions('POST', `/${id}/import`, { files: whatsapp.phone(number).pairedEarlier().files });
   await passUntil(async () => (await sessionOf(id)).state === 'open');
   await whatsapp.until(() => whatsapp.linked(number).online);
   return id;

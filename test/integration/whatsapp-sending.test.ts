@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
-import type { Phone } from '../support/fake-whatsapp/phone.ts';
 import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
-import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
-import { startTestApp, type TestApp } from '../support/test-app.ts';
-import { QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
+import { startWhatsAppApp, type WhatsAppApp } from '../support/whatsapp-app.ts';
 import { eventually } from '../support/whatsapp-sessions.ts';
 
 quietLibsignal();
@@ -12,56 +9,17 @@ quietLibsignal();
 const OWN = '+6281234400001';
 const ADMIN = '+6281234400002';
 
-let whatsapp: FakeWhatsApp;
-let server: TestApp;
-let api: ReturnType<typeof verificationsOf>;
+let app: WhatsAppApp;
+let { server, whatsapp, api, sessions, timelineOf, newPhone } = {} as WhatsAppApp;
 let sessionId: string;
 
-const admin = (method: string, path: string, body?: unknown) =>
-  server.call(method, path, { asAdmin: true, ...(body === undefined ? {} : { body }) });
-
-/** Makes a session and scans its QR code with this phone. */
-async function link(phone: Phone): Promise<string> {
-  const { body } = await admin('POST', 'bot/sessions', { name: 'Test phone' });
-  const { id } = body.data;
-  await eventually(async () => (await admin('GET', `bot/sessions/${id}/qr`)).status === 200);
-  const qr = await admin('GET', `bot/sessions/${id}/qr`);
-  await phone.scanQr(qr.body.data.qr);
-  await eventually(async () => (await admin('GET', `bot/sessions/${id}`)).body.data.state === 'open');
-  await whatsapp.until(() => whatsapp.linked(phone.number).online);
-  return id;
-}
-
 beforeAll(async () => {
-  whatsapp = await startFakeWhatsApp();
-  server = await startTestApp({
-    clock: systemClock(),
-    env: {
-      ...QUICK_ADMIN,
-      BOT_MOCK_MODE: 'false',
-      BOT_SOCKET_URL: whatsapp.url,
-      BOT_SEND_RATE: '10000',
-      BOT_SEND_BURST: '10000',
-      BOT_WARMUP: 'false',
-      OTP_RESEND_SECONDS: '0',
-      BOT_ADMIN_NUMBERS: ADMIN,
-    },
-  });
-  api = verificationsOf(server);
+  app = await startWhatsAppApp({ clock: systemClock(), env: { BOT_ADMIN_NUMBERS: ADMIN } });
+  ({ server, whatsapp, api, sessions, timelineOf, newPhone } = app);
 });
-afterAll(async () => {
-  await server.stop();
-  await whatsapp.stop();
-});
+afterAll(() => app.stop());
 
-let phonesMade = 0;
-const newPhone = () => {
-  phonesMade += 1;
-  return whatsapp.phone(`+62812${String(34_500_000 + phonesMade)}`);
-};
 const codeIn = (text: string) => /\d{6}/.exec(text)![0];
-const timelineOf = async (id: string): Promise<{ status: string; reason: string | null }[]> =>
-  (await api.read(id)).body.data.timeline;
 const eventsOfType = (type: string) =>
   server.app.database.reader
     .selectFrom('events')
@@ -74,7 +32,7 @@ describe('over WhatsApp', () => {
   test('nothing can be sent before a number is linked', async () => {
     const refused = await api.send({ phone: newPhone().number });
     expect([refused.status, refused.body.code]).toEqual([503, 'WHATSAPP_OFFLINE']);
-    sessionId = await link(whatsapp.phone(OWN));
+    sessionId = await app.link(whatsapp.phone(OWN));
   });
 
   test('a code arrives on the phone, verifies, and its timeline tells every step', async () => {
@@ -150,11 +108,11 @@ describe('over WhatsApp', () => {
 
   test('codes wait while the number is paused, say why once, and go out when it is back', async () => {
     const phone = newPhone();
-    await admin('POST', `bot/sessions/${sessionId}/pause`);
+    await sessions('POST', `/${sessionId}/pause`);
     const { id } = await api.sent({ phone: phone.number });
     const REASON = 'WHATSAPP_NOT_CONNECTED: the linked number is paused.';
     await eventually(async () => (await timelineOf(id)).at(-1)!.reason === REASON);
-    await admin('POST', `bot/sessions/${sessionId}/resume`);
+    await sessions('POST', `/${sessionId}/resume`);
     await eventually(() => phone.messages.length === 1);
     const waits = (await timelineOf(id)).filter(({ reason }) => reason === REASON);
     expect(waits).toHaveLength(1);
@@ -163,7 +121,7 @@ describe('over WhatsApp', () => {
   });
 
   test('the state of a session shows its health as a sender', async () => {
-    const { body } = await admin('GET', `bot/sessions/${sessionId}`);
+    const { body } = await sessions('GET', `/${sessionId}`);
     expect(body.data.health).toMatchObject({ score: 100, reasons: [], newChats: 'open' });
   });
 });
@@ -215,12 +173,14 @@ describe('what people write to the number', () => {
   test('those who opted out are listed, and can be taken off the list', async () => {
     const phone = newPhone();
     await phone.send(OWN, 'stop');
-    const listed = async () => (await admin('GET', 'bot/opt-outs')).body.data as { phone: string }[];
+    const listed = async () =>
+      (await server.call('GET', 'bot/opt-outs', { asAdmin: true })).body.data as { phone: string }[];
     await eventually(async () => (await listed()).some((entry) => entry.phone === phone.number));
-    const path = `bot/opt-outs/${encodeURIComponent(phone.number)}`;
-    expect((await admin('DELETE', path)).body).toEqual({ success: true, data: { id: phone.number } });
-    expect((await admin('DELETE', path)).status).toBe(404);
-    expect((await admin('DELETE', 'bot/opt-outs/12')).status).toBe(400);
+    const takeOff = (number: string) =>
+      server.call('DELETE', `bot/opt-outs/${encodeURIComponent(number)}`, { asAdmin: true });
+    expect((await takeOff(phone.number)).body).toEqual({ success: true, data: { id: phone.number } });
+    expect((await takeOff(phone.number)).status).toBe(404);
+    expect((await takeOff('12')).status).toBe(400);
     expect((await server.call('GET', 'bot/opt-outs')).status).toBe(403);
     expect(await listed()).toEqual([]);
     await api.sent({ phone: phone.number });
