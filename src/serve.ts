@@ -8,11 +8,11 @@ import { VERSION } from './version.ts';
 const STOP_MAX_MS = 9_500;
 
 /**
- * Starts the server and keeps it running until SIGTERM or SIGINT. Resolves when it listens; prints its addresses.
- * The process ends with 0 after a clean stop and with 1 when the disk fails.
+ * Starts the server and keeps it running until SIGTERM or SIGINT. Resolves when it listens; prints its addresses, with
+ * `json` as one line for machines. The process ends with 0 after a clean stop and with 1 when the disk fails.
  * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
  */
-export async function serve(): Promise<void> {
+export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
   const config = loadConfig(readEnvironment(process.cwd()));
   const { log, close: closeLog } = openLog(config.logging);
   const exit = async (code: number) => {
@@ -56,7 +56,12 @@ export async function serve(): Promise<void> {
     const address = await app.start();
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
-    process.stdout.write(banner(config, app, address, firstRun));
+    const addresses = addressesOf(config, app, address);
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ version: VERSION, ...addresses, firstRun: firstRun ?? null })}\n`
+        : banner(config, addresses, firstRun),
+    );
     for (const sentence of looseSettings(config)) log.warn(sentence);
   } catch (error) {
     await app.stop();
@@ -64,18 +69,39 @@ export async function serve(): Promise<void> {
   }
 }
 
-function banner(config: Config, app: App, listening: string, firstRun: FirstRun | undefined): string {
+/** Where a person or a program finds what; `signIn` works once, within 15 minutes. */
+interface Addresses {
+  api: string;
+  dashboard: string;
+  docs: string;
+  signIn: string;
+}
+
+function addressesOf(config: Config, app: App, listening: string): Addresses {
   const port = new URL(listening).port;
   const isEverywhere = config.server.host === '0.0.0.0' || config.server.host === '::';
   const local = isEverywhere ? `http://127.0.0.1:${port}` : listening;
   const base = (config.server.publicUrl ?? local).replace(/\/$/, '');
+  return {
+    api: `${base}/api/v1`,
+    dashboard: `${base}/`,
+    docs: `${base}/docs`,
+    signIn: `${base}/#sign-in=${app.admin.newSignInToken()}`,
+  };
+}
+
+function banner(
+  config: Config,
+  { api, dashboard, docs, signIn }: Addresses,
+  firstRun: FirstRun | undefined,
+): string {
   const lines = [
     `WOTP ${VERSION}${config.bot.mockMode ? ' – mock mode: messages go to the virtual phone, no real ones are sent' : ''}`,
     '',
-    `  API        ${base}/api/v1`,
-    `  Dashboard  ${base}/`,
-    `  Docs       ${base}/docs`,
-    `  Sign in    ${base}/#sign-in=${app.admin.newSignInToken()}`,
+    `  API        ${api}`,
+    `  Dashboard  ${dashboard}`,
+    `  Docs       ${docs}`,
+    `  Sign in    ${signIn}`,
     '             (works once, within 15 minutes)',
   ];
   if (firstRun) {

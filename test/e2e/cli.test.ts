@@ -84,7 +84,7 @@ describe('help', () => {
       expect(stdout).toContain(`Usage: wotp${command && ` ${command}`}`);
       expect(stdout).toMatch(/Examples?:\n {2}\$ .*\bwotp /);
       const isGroup = ['', 'token', 'limits', 'bot', 'master-key'].includes(command);
-      if (!isGroup && command !== 'serve') expect(stdout, command).toContain('--json');
+      if (!isGroup) expect(stdout, command).toContain('--json');
     }
     expect(results[0]?.stdout).toMatch(/Exit codes: 0 .*1 .*2 /);
     expect(readdirSync(cwd)).toEqual([]);
@@ -402,6 +402,32 @@ describe('serve', () => {
     expect(existsSync(join(cwd, 'data/wotp.sock'))).toBe(true);
     const { keys } = lastLine((await wotp(cwd, ['token', 'list', '--json'])).stdout) as { keys: object[] };
     expect(keys).toHaveLength(1);
+  });
+
+  test('with --json prints the same as one line, and what the first run made once', async () => {
+    const cwd = tempFolder();
+    const said = ({ output }: ServeProcess) =>
+      JSON.parse(
+        output()
+          .split('\n')
+          .find((line) => line.includes('"signIn"')) ?? '',
+      );
+    const first = await serve(cwd, {}, ['--json']);
+    const { address } = first;
+    expect(said(first)).toEqual({
+      version: VERSION,
+      api: `${address}/api/v1`,
+      dashboard: `${address}/`,
+      docs: `${address}/docs`,
+      signIn: expect.stringMatching(/#sign-in=.{20,}$/),
+      firstRun: { adminPassword: expect.any(String), apiKey: expect.stringMatching(/^wotp_/) },
+    });
+    const { apiKey } = said(first).firstRun;
+    expect((await call(address, 'GET', 'otp', { key: apiKey })).status).toBe(200);
+    await first.stop();
+    const second = await serve(cwd, {}, ['--json']);
+    expect(said(second).firstRun).toBeNull();
+    await second.stop();
   });
 
   test('prints no password that the configuration gives, and lets nobody but the owner read its files', async () => {

@@ -72,14 +72,18 @@ export async function wotp(
 }
 
 /** Starts the server on a free port and resolves when it says that it listens; rejects when it ends before. */
-export async function serve(cwd: string, settings: Settings = {}): Promise<ServeProcess> {
-  const child = start(cwd, ['serve'], { PORT: '0', ...settings });
+export async function serve(
+  cwd: string,
+  settings: Settings = {},
+  options: readonly string[] = [],
+): Promise<ServeProcess> {
+  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings });
   let output = '';
   const address = await new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {
       output += chunk;
       // The sign-in link is the last address that is printed.
-      const [, found] = /^ {2}Sign in +(http:\/\/[^/]+)\/#/m.exec(output) ?? [];
+      const [, found] = /(?:^ {2}Sign in +|"signIn":")(http:\/\/[^/]+)\/#/m.exec(output) ?? [];
       if (found) resolve(found);
     };
     child.stdout?.on('data', take);
