@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { SendError } from '../../src/channels/channel.ts';
+import { WhatsAppChannel } from '../../src/channels/whatsapp/channel.ts';
+import { numberDirectory } from '../../src/channels/whatsapp/number-directory.ts';
+import type { PacingRules } from '../../src/channels/whatsapp/pacing.ts';
+import { suppression } from '../../src/channels/whatsapp/suppression.ts';
+import type { Database } from '../../src/database/database.ts';
+import { newId } from '../../src/lib/id.ts';
+import type { PhoneOptions } from './fake-whatsapp/phone.ts';
+import { quietLibsignal } from './fake-whatsapp/quiet-libsignal.ts';
+import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
+import { type LinkedSessions, linkedSessions } from './linked-sessions.ts';
+import { silentLog } from './silent-log.ts';
+import { settle, testClock } from './test-clock.ts';
+import { openTestDatabase } from './test-database.ts';
+
+/** The linked numbers, in the order in which they were linked. */
+export const OWN = '+4915100000001';
+export const OTHER = '+4915100000002';
+const UNPACED: PacingRules = { ratePerSecond: 10_000, burst: 10_000, dailyCap: 10_000_000, warmUp: false };
+
+/** A fake WhatsApp with two linked numbers for all tests of a file, and a channel over them for each. */
+export function linkedChannels() {
+  let database: Database;
+  let whatsapp: FakeWhatsApp;
+  let linked: LinkedSessions;
+  let closeDatabase: () => Promise<void>;
+  quietLibsignal();
+  beforeAll(async () => {
+    ({ database, close: closeDatabase } = await openTestDatabase());
+    whatsapp = await startFakeWhatsApp();
+    linked = linkedSessions(whatsapp);
+    for (const number of [OWN, OTHER]) await linked.link(number);
+  });
+  afterAll(async () => {
+    linked.end();
+    await whatsapp.stop();
+    await closeDatabase();
+  });
+
+  let phonesMade = 0;
+  const newPhone = (options?: PhoneOptions) => {
+    phonesMade += 1;
+    return whatsapp.phone(`+4915200${String(phonesMade).padStart(6, '0')}`, options);
+  };
+
+  /** The channel over the first, or the first two, of the linked numbers. */
+  async function setUp({
+    numbers = 1,
+    pacing = {},
+    codeOf,
+  }: {
+    numbers?: 1 | 2;
+    pacing?: Partial<PacingRules>;
+    codeOf?: (messageId: string) => Promise<string | undefined>;
+  } = {}) {
+    const clock = testClock();
+    const sessions = linked.all().slice(0, numbers);
+    const directory = numberDirectory(database, clock);
+    const optOuts = suppression(database);
+    const receipts: string[] = [];
+    const makeChannel = async (before: { isReady: false } | undefined = undefined) => {
+      const channel = new WhatsAppChannel({
+        sessions: { ...linked, all: () => (before ? [] : sessions), ...before },
+        suppression: optOuts,
+        directory,
+        checkNumbers: true,
+        pacing: { ...UNPACED, ...pacing },
+        codeOf,
+        database,
+        clock,
+        log: silentLog,
+      });
+      await channel.start({ onReceipt: (id, status) => void receipts.push(`${id} ${status}`) });
+      await settle();
+      return channel;
+    };
+    const channel = await makeChannel();
+    onTestFinished(async () => {
+      await channel.stop();
+      for (const { number } of linked.all()) {
+        whatsapp.linked(number!).acks = {};
+        whatsapp.linked(number!).answers = {};
+        whatsapp.phone(number!).restrict({});
+      }
+      await database.transaction(async (trx) => {
+        for (const table of ['whatsapp_senders', 'whatsapp_chats', 'suppressed_numbers'] as const) {
+          await trx.deleteFrom(table).execute();
+        }
+      });
+    });
+
+    const message = (to: string, text = `code for ${to}`) => ({
+      id: newId('msg', clock.now()),
+      projectId: 'prj_test',
+      to,
+      text,
+    });
+    const signal = () => new AbortController().signal;
+    return {
+      clock,
+      sessions,
+      channel,
+      makeChannel,
+      receipts,
+      directory,
+      optOuts,
+      message,
+      device: whatsapp.linked(OWN),
+      other: whatsapp.linked(OTHER),
+      /** Sends and resolves to the message, once WhatsApp has acknowledged it. */
+      async send(to: string, text?: string) {
+        const sent = message(to, text);
+        await channel.send(sent, signal());
+        return sent;
+      },
+      /** Sends and resolves to how it failed. */
+      async failure(to: string): Promise<SendError> {
+        const outcome = await channel.send(message(to), signal()).catch((error: unknown) => error);
+        expect(outcome).toBeInstanceOf(SendError);
+        return outcome as SendError;
+      },
+    };
+  }
+
+  /** How many queries a device has made, by what they ask. */
+  function queriesOf(number = OWN): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { xmlns, child } of whatsapp.linked(number).queries) {
+      const name = xmlns === 'encrypt' ? `encrypt ${child}` : xmlns;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  return {
+    /** Both are there once the tests run. */
+    get database() {
+      return database;
+    },
+    get whatsapp() {
+      return whatsapp;
+    },
+    newPhone,
+    setUp,
+    queriesOf,
+  };
+}
