@@ -11,6 +11,14 @@ beforeAll(() => {
   ({ whatsapp } = channels);
 });
 
+/** The receipts of the number's own phone, for the copies that it gets, would be answers, too. */
+function switchOffOwnPhone(): void {
+  whatsapp.phone(OWN).on = false;
+  onTestFinished(() => {
+    whatsapp.phone(OWN).on = true;
+  });
+}
+
 describe('refused new chats (463)', () => {
   test('stop within 3; known chats go on, and the others go to the next number', async () => {
     const { channel, message, send, device } = await setUp({ numbers: 2 });
@@ -79,11 +87,7 @@ describe('refused new chats (463)', () => {
 
   test('keep their places for half a minute when nobody waits for their answers any more', async () => {
     const { channel, message, device, clock } = await setUp();
-    // Its receipts for the copies it gets would be answers, too.
-    whatsapp.phone(OWN).on = false;
-    onTestFinished(() => {
-      whatsapp.phone(OWN).on = true;
-    });
+    switchOffOwnPhone();
     const opened = new Set<string>();
     device.acks = ({ to }) => {
       opened.add(to);
@@ -117,6 +121,7 @@ describe('refused new chats (463)', () => {
 
   test('that are not answered hold up others for 15 seconds at most, which go back without a try', async () => {
     const { channel, message, device, clock } = await setUp();
+    switchOffOwnPhone();
     const opened = new Set<string>();
     device.acks = ({ to }) => {
       opened.add(to);
