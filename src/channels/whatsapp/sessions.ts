@@ -1,32 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import type { Agent } from 'node:https';
-import type { Database, Transaction } from '../../database/database.ts';
-import type { Keyring } from '../../database/keyring.ts';
+import type { Transaction } from '../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
-import type { EventRecorder } from '../../events/record.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { HOUR_MS } from '../../lib/duration.ts';
 import { newId } from '../../lib/id.ts';
-import type { Logger } from '../../lib/logger.ts';
 import { Periodic } from '../../lib/periodic.ts';
-import type { AuthStore } from './auth-store.ts';
+import { type Driven, DrivenSessions, type DrivenSessionsOptions } from './driven-sessions.ts';
 import type { AuthFiles } from './import.ts';
 import { type LetterBox, letterBox } from './letter-box.ts';
 import type { LinkedSession } from './linked-session.ts';
-import { quietLibsignal } from './quiet-libsignal.ts';
 import {
   type LinkingCode,
   type SessionRepository,
   type StoredSession,
   sessionRepository,
 } from './repository.ts';
-import type { MessageText, Session, SessionEvents, SessionState, Sessions } from './session.ts';
+import type { Session, SessionEvents, SessionState, Sessions } from './session.ts';
 import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
-import type { WebVersion } from './web-version.ts';
 
-/** How long a lease lasts without renewal, and how long its holder trusts it, in ms. */
-const LEASE_MS = 30_000;
-const LEASE_TRUSTED_MS = 20_000;
+/** How often leases are renewed, and free ones taken, in ms. */
 const LEASE_CHECK_MS = 5_000;
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
@@ -35,23 +25,11 @@ const PHONE_CHECK_MS = HOUR_MS;
 /** States in which no phone is linked, or none that WhatsApp lets send. */
 const OFFLINE: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banned'];
 
-export interface WhatsAppSessionsOptions {
-  database: Database;
-  keyring: Keyring;
-  events: EventRecorder;
-  clock: Clock;
-  log: Logger;
+export interface WhatsAppSessionsOptions extends DrivenSessionsOptions {
   /** In mock mode nothing is connected. */
   mockMode: boolean;
-  /** WhatsApp's own address unless given. */
-  url?: string | undefined;
-  version: WebVersion;
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
-  agentFor: (proxy: string) => Agent;
-  messageText?: MessageText;
-  /** From 0 up to 1; for the waits between attempts. */
-  random?: () => number;
 }
 
 /** A session as the operator sees it. */
@@ -60,26 +38,14 @@ export interface SessionView extends StoredSession {
   pairingCode: LinkingCode | null;
 }
 
-interface Driven {
-  session: LinkedSession;
-  lease: number;
-  /** When the lease was last renewed, Unix ms. */
-  renewedAt: number;
-  auth: AuthStore;
-}
-
-/**
- * All WhatsApp sessions: those that this process drives, and what the operator can do with each. A session is driven
- * by one process at a time, by a lease in its row.
- */
+/** All WhatsApp sessions, whichever process drives them, and what the operator can do with each. */
 export class WhatsAppSessions implements Sessions {
   readonly #options: WhatsAppSessionsOptions;
   readonly #repository: SessionRepository;
   readonly #letterBox: LetterBox<Command>;
   readonly #commands: SessionCommands;
   readonly #stopSignal = new AbortController();
-  readonly #owner = randomUUID();
-  readonly #driven = new Map<string, Driven>();
+  readonly #driven: DrivenSessions;
   /** Sessions of every process, as their rows were when last read. */
   #known = new Map<string, StoredSession>();
   readonly #listeners: { [E in keyof SessionEvents]: ((...args: SessionEvents[E]) => void)[] } = {
@@ -88,7 +54,6 @@ export class WhatsAppSessions implements Sessions {
     closed: [],
   };
   readonly #background: Periodic[];
-  #endQuiet: (() => void) | undefined;
   #isStarted = false;
   #isReady = false;
   #isStopped = false;
@@ -97,17 +62,20 @@ export class WhatsAppSessions implements Sessions {
     this.#options = options;
     this.#repository = sessionRepository(options.keyring);
     const { clock, log, database } = options;
+    this.#driven = new DrivenSessions(options, this.#repository, (event, ...args) => {
+      for (const listener of this.#listeners[event]) listener(...args);
+    });
     this.#letterBox = letterBox(options);
     this.#commands = sessionCommands({
       ...options,
-      letGo: (session) => this.#stopDriving(this.#driven.get(session.id)!),
+      letGo: (session) => this.#driven.letGo(session),
       forget: (session, actor) => this.#forget(session, actor),
     });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
       new Periodic({ name, intervalMs, run }, clock, log);
     this.#background = [
       periodic('looking for linked phones', PHONE_CHECK_MS, async () => {
-        for (const { session } of this.#driven.values()) session.checkPhone();
+        for (const { session } of this.#driven.all()) session.checkPhone();
       }),
     ];
     if (!database.isExclusive) {
@@ -123,7 +91,7 @@ export class WhatsAppSessions implements Sessions {
   }
 
   all(): readonly Session[] {
-    return [...this.#driven.values()].map(({ session }) => session);
+    return this.#driven.all().map(({ session }) => session);
   }
 
   on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => void): void {
@@ -182,8 +150,7 @@ export class WhatsAppSessions implements Sessions {
     this.#isStopped = true;
     this.#stopSignal.abort();
     for (const work of this.#background) await work.stop();
-    await Promise.all([...this.#driven.values()].map((driven) => this.#stopDriving(driven)));
-    this.#endQuiet?.();
+    await this.#driven.stop();
   }
 
   /** A project's sessions, oldest first. */
@@ -308,7 +275,7 @@ export class WhatsAppSessions implements Sessions {
   async exportFiles(projectId: string, id: string, actor: string): Promise<AuthFiles> {
     const stored = await this.#find(projectId, id);
     const driven = this.#driven.get(id);
-    const auth = driven?.auth ?? (await this.#authOf(id));
+    const auth = driven?.auth ?? (await this.#driven.authOf(id));
     await (driven ? auth.saved() : auth.open());
     if (!auth.isLinked) throw new ConflictError('No phone is linked to this session.');
     await this.#commands.audit(stored, 'exported', actor);
@@ -350,17 +317,20 @@ export class WhatsAppSessions implements Sessions {
       await this.#repository.remove(trx, id);
       await this.#commands.record(trx, session.stored, 'removed', actor);
     });
-    this.#driven.delete(id);
+    this.#driven.forget(id);
     this.#known.delete(id);
   }
 
   #answerOthers(): void {
     this.#letterBox
-      .answer([...this.#driven.keys()], async (id, command) => {
-        const driven = this.#driven.get(id);
-        if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
-        return this.#commands.run(driven.session, command);
-      })
+      .answer(
+        this.#driven.all().map(({ session }) => session.id),
+        async (id, command) => {
+          const driven = this.#driven.get(id);
+          if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
+          return this.#commands.run(driven.session, command);
+        },
+      )
       .catch((error: unknown) =>
         this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
       );
@@ -388,72 +358,11 @@ export class WhatsAppSessions implements Sessions {
     return taken;
   }
 
-  /** Takes the lease of a session; undefined while another process has it. */
+  /** Drives a session from now on; undefined while another process does. */
   async #take(stored: StoredSession): Promise<Driven | undefined> {
-    const { database, clock, log } = this.#options;
-    const { id } = stored;
-    const now = clock.now();
-    const lease = await database.transaction((trx) =>
-      this.#repository.lease(trx, id, {
-        owner: this.#owner,
-        until: now + LEASE_MS,
-        now,
-        force: database.isExclusive,
-      }),
-    );
-    if (lease === undefined) return undefined;
-    // Baileys takes half a second and 60 MB, so it is loaded with the first session that is driven.
-    const { LinkedSession } = await import('./linked-session.ts');
-    const taken = this.#driven.get(id);
-    if (taken) return taken;
-    this.#endQuiet ??= quietLibsignal();
-    const auth = await this.#authOf(id, lease);
-    const session = new LinkedSession({
-      stored,
-      auth,
-      clock,
-      log,
-      url: this.#options.url,
-      version: this.#options.version,
-      agentFor: this.#options.agentFor,
-      messageText: this.#options.messageText ?? (async () => undefined),
-      random: this.#options.random ?? Math.random,
-      keep: (changes, events) =>
-        database.transaction(async (trx) => {
-          if (Object.keys(changes).length > 0) await this.#repository.update(trx, id, changes);
-          for (const event of events) await this.#options.events.record(trx, event);
-        }),
-      onState: (about, change) => this.#tell('state', about, change),
-      onOpen: (about, socket) => this.#tell('open', about, socket),
-      onClosed: (about) => this.#tell('closed', about),
-    });
-    const driven: Driven = { session, lease, renewedAt: now, auth };
-    this.#driven.set(id, driven);
-    this.#known.set(id, stored);
-    await session.load();
+    const driven = await this.#driven.take(stored);
+    if (driven) this.#known.set(stored.id, stored);
     return driven;
-  }
-
-  /** A session's keys; they can be written only by who has the lease. */
-  async #authOf(id: string, lease?: number): Promise<AuthStore> {
-    const { authStore } = await import('./auth-store.ts');
-    const { database, keyring, clock } = this.#options;
-    return authStore({
-      database,
-      keyring,
-      clock,
-      sessionId: id,
-      checkLease: async (trx) => {
-        await database.serialize(trx, id);
-        if (database.isExclusive) return;
-        if (lease !== undefined && (await this.#repository.holds(trx, id, this.#owner, lease))) return;
-        throw new ConflictError('Another node drives this session now.');
-      },
-    });
-  }
-
-  #tell<E extends keyof SessionEvents>(event: E, ...args: SessionEvents[E]): void {
-    for (const listener of this.#listeners[event]) listener(...args);
   }
 
   async #startDriving(stored: StoredSession): Promise<void> {
@@ -466,34 +375,13 @@ export class WhatsAppSessions implements Sessions {
     }
   }
 
-  async #stopDriving({ session }: Driven, isHandedOver = false): Promise<void> {
-    await session.stop({ isHandedOver });
-    this.#driven.delete(session.id);
-    await this.#options.database
-      .transaction((trx) => this.#repository.release(trx, session.id, this.#owner))
-      .catch((error: unknown) =>
-        this.#options.log.warn({ session: session.id, err: error }, 'a lease was not given back'),
-      );
-  }
-
-  /** Renews the leases of this process, steps down where one is no longer sure, and takes those that are free. */
+  /** Keeps the sessions of this process, and takes those that are free. */
   async #checkLeases(): Promise<void> {
-    const { database, clock } = this.#options;
-    for (const driven of [...this.#driven.values()]) {
-      const now = clock.now();
-      const claim = { owner: this.#owner, until: now + LEASE_MS, now, force: false };
-      const lease = await database
-        .transaction((trx) => this.#repository.lease(trx, driven.session.id, claim))
-        .catch(() => undefined);
-      if (lease === driven.lease) driven.renewedAt = now;
-      else if (lease !== undefined || clock.now() - driven.renewedAt > LEASE_TRUSTED_MS) {
-        await this.#stopDriving(driven, true);
-      }
-    }
+    await this.#driven.renew();
     await this.#letterBox.tidy();
     await this.#readRows();
     for (const stored of this.#known.values()) {
-      if (!this.#driven.has(stored.id) && !this.#isStopped) await this.#startDriving(stored);
+      if (!this.#driven.get(stored.id) && !this.#isStopped) await this.#startDriving(stored);
     }
   }
 }
