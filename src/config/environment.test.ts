@@ -41,11 +41,22 @@ it('reading .env changes nothing in the process', () => {
   expect(process.env.WOTP_A).toBeUndefined();
 });
 
-it('a line that would swallow the variable after it stops the start, and is not repeated', () => {
-  writeDotEnv('a lost secret\nPORT=4000\n');
+it.each([
+  ['a word or two', 'a lost secret\nPORT=4000\n', [1]],
+  ['between settings', '# secrets\nPORT=4000\nlost\n\nHOST=::1\nlost too', [3, 6]],
+  ['after a value of several lines', 'TEXT="one\ntwo"\nlost\n', [3]],
+])('a line that is no setting stops the start, is named, and is not repeated: %s', (_, text, lines) => {
+  writeDotEnv(text);
   expect(() => readEnvironment(folder)).toThrow(
-    new ConfigError(['.env: the line before PORT is no setting; allowed: NAME=value, or # and a comment']),
+    new ConfigError(
+      lines.map((line) => `.env: line ${line} is no setting; allowed: NAME=value, or # and a comment`),
+    ),
   );
+});
+
+it('a value in quotes may have several lines, and a comment may hold anything', () => {
+  writeDotEnv('WOTP_A="one\nand two"\n# WOTP_B="not\n  export WOTP_C = \'x\'\nWOTP_D=it\'s\n');
+  expect(readEnvironment(folder)).toMatchObject({ WOTP_A: 'one\nand two', WOTP_C: 'x', WOTP_D: "it's" });
 });
 
 it('a .env that cannot be read stops the start', () => {

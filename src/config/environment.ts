@@ -15,19 +15,30 @@ export function readEnvironment(cwd: string): Environment {
   return { ...parseFile(join(cwd, '.env')), ...process.env };
 }
 
+/** A setting whose value is in quotes, which may hold line breaks. */
+const QUOTED_VALUE = /^([ \t]*(?:export[ \t]+)?[^\s#=]+[ \t]*=)[ \t]*((["'`])[\s\S]*?\3)/gm;
+
 function parseFile(file: string): Environment {
-  const variables = parseEnv(readText(file).replace(/^\uFEFF/, '')) as Record<string, string>;
-  // The parser joins a line without "=" to the name that follows it, which would lose that variable unseen.
-  const spoiled = Object.keys(variables).filter((name) => /\s/.test(name));
+  const text = readText(file).replace(/^\uFEFF/, '');
+  const spoiled = linesWithoutSetting(text);
   if (spoiled.length > 0) {
     throw new ConfigError(
-      spoiled.map((name) => {
-        const following = name.split(/\s+/).at(-1);
-        return `.env: the line before ${following} is no setting; allowed: NAME=value, or # and a comment`;
-      }),
+      spoiled.map((line) => `.env: line ${line} is no setting; allowed: NAME=value, or # and a comment`),
     );
   }
-  return variables;
+  return parseEnv(text) as Record<string, string>;
+}
+
+/**
+ * The numbers of the lines that are neither a setting nor a comment. Node's parser says nothing of them, and some of its
+ * versions join them to the name that follows, which loses that variable unseen.
+ */
+function linesWithoutSetting(text: string): number[] {
+  const isSettingOrComment = /^\s*(#|$|(export\s+)?[^\s#=]+\s*=)/;
+  return text
+    .replace(QUOTED_VALUE, (_, name: string, value: string) => name + value.replace(/[^\n]/g, ''))
+    .split('\n')
+    .flatMap((line, at) => (isSettingOrComment.test(line) ? [] : [at + 1]));
 }
 
 function readText(file: string): string {
