@@ -156,7 +156,9 @@ export function otpService(deps: {
     const sends = sendsOf(row);
     const allowedAt = nextRetryAt(destination, row, phoneLimits);
     if (sends.length >= SENDS_MAX) {
-      throw tooSoon(allowedAt, now, { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at });
+      // In the last minute a new verification may begin; this one goes out no more, however long one waits.
+      const retryAt = allowedAt > now ? allowedAt : row.expires_at;
+      throw tooSoon(retryAt, now, { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at });
     }
     if (allowedAt > now)
       throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));

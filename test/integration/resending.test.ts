@@ -230,8 +230,10 @@ describe('a resend', () => {
     }
     await otp.jump(54 * 60_000);
     expect((await otp.read(id)).body.data.status).toBe('pending');
-    expect((await otp.resend(id)).status).toBe(429);
+    expect(retryAfterOf(await otp.resend(id), 'RATE_LIMIT_EXCEEDED')).toBe(30);
     expect(await otp.messagesTo(phone)).toBe(5);
+    await otp.jump(30_000);
+    expect((await otp.resend(id)).body.code).toBe('OTP_EXPIRED');
   });
 
   test('repeats the text and the channel of the newest message', async () => {
