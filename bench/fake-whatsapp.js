@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { answerQuestions, questionsTo } from './questions.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = join(ROOT, 'node_modules', '.cache', 'wotp-bench');
@@ -37,21 +38,7 @@ export async function startFake(compiled) {
   });
   // Nothing is left behind when the benchmark itself fails.
   process.once('exit', () => child.kill('SIGKILL'));
-  let calls = 0;
-  /** @type {Map<number, (value: any) => void>} */
-  const waiting = new Map();
-  child.on('message', (/** @type {{ call: number, value: any }} */ { call, value }) =>
-    waiting.get(call)?.(value),
-  );
-  /** @param {string} verb @param {...any} args @returns {Promise<any>} */
-  const ask = (verb, ...args) => {
-    calls += 1;
-    const call = calls;
-    return new Promise((resolve) => {
-      waiting.set(call, resolve);
-      child.send({ call, verb, args });
-    });
-  };
+  const ask = questionsTo(child);
   return { url: await ask('start'), ask, stop: () => child.kill('SIGKILL') };
 }
 
@@ -85,11 +72,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       unreadable: numbers.reduce((sum, number) => sum + whatsapp.phone(number).unreadable.length, 0),
     }),
   };
-  process.on(
-    'message',
-    async (/** @type {{ call: number, verb: string, args: any[] }} */ { call, verb, args }) => {
-      process.send?.({ call, value: await verbs[verb]?.(...args) });
-    },
-  );
-  process.on('disconnect', () => process.exit());
+  answerQuestions(verbs);
 }

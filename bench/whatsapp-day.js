@@ -14,6 +14,7 @@ import Table from 'cli-table3';
 import { inParallel } from './crash-rounds.js';
 import { ensureBuilt } from './ensure-built.js';
 import { compileFake } from './fake-whatsapp.js';
+import { answerQuestions, questionsTo } from './questions.js';
 
 const HERE = fileURLToPath(import.meta.url);
 const OWN = '+6281200000001';
@@ -89,8 +90,7 @@ async function serve() {
   });
   const address = await app.start();
   const { apiKey, adminPassword } = await app.firstRun();
-  /** @type {Record<string, (...args: any[]) => any>} */
-  const verbs = {
+  answerQuestions({
     start: () => ({ address, apiKey, adminPassword }),
     async pass(/** @type {number} */ ms) {
       for (let passed = 0; passed < ms; passed += STRIDE_MS) {
@@ -101,12 +101,7 @@ async function serve() {
     },
     memory: () => process.memoryUsage(),
     stop: () => app.stop(),
-  };
-  process.on('message', async (/** @type {{ call: number, verb: string, args: any[] }} */ message) => {
-    process.send?.({ call: message.call, value: await verbs[message.verb]?.(...message.args) });
   });
-  process.on('disconnect', () => process.exit());
-  process.send?.({ call: 0 });
 }
 
 /** Starts the server's end; resolves when it answers. @param {string} dir @param {string} socketUrl */
@@ -122,24 +117,7 @@ async function startServer(dir, socketUrl) {
       BOT_SOCKET_URL: socketUrl,
     },
   });
-  let calls = 0;
-  /** @type {Map<number, (value: any) => void>} */
-  const waiting = new Map();
-  const isReady = new Promise((resolve) => waiting.set(0, resolve));
-  child.on('message', (/** @type {{ call: number, value: any }} */ { call, value }) => {
-    waiting.get(call)?.(value);
-    waiting.delete(call);
-  });
-  /** @param {string} verb @param {...any} args @returns {Promise<any>} */
-  const ask = (verb, ...args) => {
-    calls += 1;
-    const call = calls;
-    return new Promise((resolve) => {
-      waiting.set(call, resolve);
-      child.send({ call, verb, args });
-    });
-  };
-  await isReady;
+  const ask = questionsTo(child);
   const { address, apiKey, adminPassword } = await ask('start');
   /** @param {string} method @param {string} path @param {object} [body] @param {boolean} [asAdmin] */
   const call = async (method, path, body, asAdmin = false) => {
