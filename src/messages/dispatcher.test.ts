@@ -4,6 +4,7 @@ import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
 import { settle } from '../../test/support/test-clock.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
 import { SendError } from '../channels/channel.ts';
+import { DatabaseError } from '../errors/errors.ts';
 import { Dispatcher, type DispatcherOptions, SEND_TIMEOUT_MS } from './dispatcher.ts';
 import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
@@ -393,6 +394,56 @@ describe('many receipts at once', () => {
     await pass(200);
     expect(portions.reduce((sum, count) => sum + count, 0)).toBe(1_000);
     expect(portions.length).toBeLessThanOrEqual(11);
+  });
+});
+
+describe('a database that cannot be written for a while', () => {
+  /** The outbox, whose writes of outcomes and receipts are refused until `isBack` is set. */
+  const outage = () => {
+    const state = { isBack: false };
+    const { markSent, release, recordReceipts } = outbox.messages;
+    const refusing =
+      <Args extends unknown[]>(write: (...args: Args) => Promise<void>) =>
+      (...args: Args): Promise<void> =>
+        state.isBack ? write(...args) : Promise.reject(new DatabaseError('no connection'));
+    const messages = {
+      ...outbox.messages,
+      markSent: refusing(markSent),
+      release: refusing(release),
+      recordReceipts: refusing(recordReceipts),
+    };
+    dispatcher = makeDispatcher({ messages });
+    return state;
+  };
+
+  test('is told what became of messages as soon as it is back; none is sent twice', async () => {
+    const state = outage();
+    await dispatcher.start();
+    const [first, second] = [await outbox.enqueue(), await outbox.enqueue()];
+    await pass(1_000);
+    const tryOf = (id: string) => channel.tries.find(({ message }) => message.id === id)!;
+    tryOf(first).acknowledge();
+    tryOf(second).fail(new SendError('unavailable', 'channel down'));
+    channel.receipts!.onReceipt(first, 'delivered');
+    await pass(20_000);
+    expect((await outbox.row(first)).status).toBe('sending');
+    state.isBack = true;
+    await pass(1_100);
+    expect((await outbox.row(first)).status).toBe('delivered');
+    expect((await outbox.history(second)).slice(0, 3)).toEqual(['queued', 'sending', 'queued: channel down']);
+    await pass(LEASE_MS);
+    expect(channel.tries.filter(({ message }) => message.id === first)).toHaveLength(1);
+  });
+
+  test('holds up no stop', async () => {
+    outage();
+    await dispatcher.start();
+    await outbox.enqueue();
+    await pass(1_000);
+    channel.tries[0]!.acknowledge();
+    await pass(1_000);
+    await stopped(dispatcher);
+    expect(logLines.join()).toContain('the outcome of a try was not recorded');
   });
 });
 

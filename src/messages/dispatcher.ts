@@ -1,8 +1,10 @@
 import { type Channel, type ReceiptListener, SendError } from '../channels/channel.ts';
 import type { Transaction } from '../database/database.ts';
+import { DatabaseError } from '../errors/errors.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
-import type { MessageService } from './service.ts';
+import { pause } from '../lib/pause.ts';
+import { LEASE_MS, type MessageService } from './service.ts';
 import type { ClaimedMessage, Receipt } from './types.ts';
 
 /** How long one try may take before it counts as failed, in ms. */
@@ -23,6 +25,8 @@ const MANY_IN_FLIGHT = 16;
 const OUTCOMES_GATHER_MS = 20;
 /** So many receipts share a transaction at most. */
 const RECEIPTS_TOGETHER = 100;
+/** While the database cannot take what became of messages, it is asked again this often, in ms. */
+const WRITE_AGAIN_MS = 1_000;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -55,6 +59,7 @@ export class Dispatcher implements ReceiptListener {
   /** Channels for which more was due than was claimed at the last look. */
   readonly #unclaimed = new Set<Channel>();
   #state: 'new' | 'running' | 'stopped' = 'new';
+  readonly #stopSignal = new AbortController();
   #timer: { timer: Timer; at: number } | undefined;
   #pass: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -94,6 +99,7 @@ export class Dispatcher implements ReceiptListener {
   async #stop(): Promise<void> {
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
+    this.#stopSignal.abort();
     this.#timer?.timer.cancel();
     this.#writeOutcomes();
     await this.#pass;
@@ -124,7 +130,7 @@ export class Dispatcher implements ReceiptListener {
       await this.#turnToWrite();
       const receipts = this.#receipts.splice(0, RECEIPTS_TOGETHER);
       try {
-        await this.#messages.recordReceipts(receipts);
+        await this.#whenWritable(() => this.#messages.recordReceipts(receipts));
       } catch (error) {
         this.#log.error({ err: error, receipts }, 'receipts were not recorded');
       }
@@ -229,7 +235,24 @@ export class Dispatcher implements ReceiptListener {
       timeout.cancel();
     }
     await this.#turnToWrite();
-    await this.#messages.markSent(message);
+    await this.#whenWritable(() => this.#messages.markSent(message));
+  }
+
+  /**
+   * Runs a write, and again while the database cannot take it, for as long as a claim lasts. One that was carried out
+   * though the database could not say so changes nothing when it is repeated.
+   */
+  async #whenWritable(write: () => Promise<void>): Promise<void> {
+    const giveUpAt = this.#clock.now() + LEASE_MS;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        const { signal } = this.#stopSignal;
+        if (!(error instanceof DatabaseError) || signal.aborted || this.#clock.now() >= giveUpAt) throw error;
+        await pause(this.#clock, WRITE_AGAIN_MS, signal);
+      }
+    }
   }
 
   /** Comes at once, unless much is under way: then many write in the same moment and share one sync to disk. */
@@ -251,15 +274,18 @@ export class Dispatcher implements ReceiptListener {
       error instanceof SendError ? error : new SendError('temporary', 'unexpected error', error);
     if (failure.failure === 'unavailable') {
       const delayMs = failure.retryAfterMs ?? CHANNEL_DOWN_DELAY_MS;
-      await this.#messages.release(message, failure.reason, delayMs);
+      await this.#whenWritable(() => this.#messages.release(message, failure.reason, delayMs));
       return;
     }
     this.#log.warn(
       { err: failure, messageId: message.id, attempts: message.attempts },
       'a try to send failed',
     );
-    await this.#messages.markTryFailed(message, failure.failure, failure.reason, (trx) =>
-      this.#onUndeliverable(trx, message, failure.reason),
+    const { failure: kind, reason } = failure;
+    await this.#whenWritable(() =>
+      this.#messages.markTryFailed(message, kind, reason, (trx) =>
+        this.#onUndeliverable(trx, message, reason),
+      ),
     );
   }
 }
