@@ -143,12 +143,25 @@ export function addressBook(deps: {
       lids = await toLids(reachable.map(({ jid }) => jid));
       const addresses = reachable.map(({ jid }) => lids.get(jid) ?? jid);
       const devices = await socket.getUSyncDevices(addresses, fresh, false);
-      // Beginning a session takes some ms of pure computation: in small portions others go on meanwhile.
+      // Beginning a session takes some ms of pure computation: in small portions others go on meanwhile. While one portion
+      // is computed, the keys of the next are on their way.
+      const portions: (typeof reachable)[] = [];
       for (let first = 0; first < reachable.length; first += SESSIONS_AT_ONCE) {
-        const portion = reachable.slice(first, first + SESSIONS_AT_ONCE);
-        const users = new Set(portion.map(({ jid }) => userOf(lids.get(jid) ?? jid)));
+        portions.push(reachable.slice(first, first + SESSIONS_AT_ONCE));
+      }
+      const beginSessions = (portion: typeof reachable | undefined): Promise<unknown> => {
+        const users = new Set(portion?.map(({ jid }) => userOf(lids.get(jid) ?? jid)));
         const theirs = devices.filter(({ jid }) => users.has(userOf(jid))).map(({ jid }) => jid);
-        await socket.assertSessions(theirs, !fresh);
+        const begun = theirs.length > 0 ? socket.assertSessions(theirs, !fresh) : Promise.resolve();
+        // It is waited for in its turn, which may not come when one before it fails.
+        begun.catch(() => {});
+        return begun;
+      };
+      let next = beginSessions(portions[0]);
+      for (const [index, portion] of portions.entries()) {
+        const begun = next;
+        next = beginSessions(portions[index + 1]);
+        await begun;
         const at = clock.now();
         for (const { phone, jid, resolve } of portion) {
           const address = lids.get(jid) ?? jid;
