@@ -68,6 +68,8 @@ export class Dispatcher implements ReceiptListener {
   #receipts: Receipt[] = [];
   #recording: Promise<void> | undefined;
   #outcomes: (() => void)[] = [];
+  /** The wait until the next try to write, while the database cannot. */
+  #outage: Promise<void> | undefined;
 
   constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
     this.#messages = messages;
@@ -250,7 +252,11 @@ export class Dispatcher implements ReceiptListener {
       } catch (error) {
         const { signal } = this.#stopSignal;
         if (!(error instanceof DatabaseError) || signal.aborted || this.#clock.now() >= giveUpAt) throw error;
-        await pause(this.#clock, WRITE_AGAIN_MS, signal);
+        // All who wait go on together, and share one sync to disk.
+        this.#outage ??= pause(this.#clock, WRITE_AGAIN_MS, signal).finally(() => {
+          this.#outage = undefined;
+        });
+        await this.#outage;
       }
     }
   }
