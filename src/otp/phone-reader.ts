@@ -5,13 +5,13 @@ import { type Phone, PhoneError, type PhoneRules, parsePhone } from '../lib/phon
 export type PhoneReader = (input: string) => Phone;
 
 /** So many of the newest numbers are remembered, and as many of those before them. */
-const REMEMBERED = 20_000;
+export const REMEMBERED = 20_000;
 
 /**
  * Reads phone numbers by this server's rules on countries. What was read lately is remembered: a check comes soon
  * after its send, and reading a number costs as much as a query.
  */
-export function phoneReader(rules: PhoneRules, remembered = REMEMBERED): PhoneReader {
+export function phoneReader(rules: PhoneRules): PhoneReader {
   let newest = new Map<string, Phone>();
   let before = new Map<string, Phone>();
   return (input) => {
@@ -19,7 +19,7 @@ export function phoneReader(rules: PhoneRules, remembered = REMEMBERED): PhoneRe
     if (known) return known;
     try {
       const phone = parsePhone(input, rules);
-      if (newest.size >= remembered) {
+      if (newest.size >= REMEMBERED) {
         before = newest;
         newest = new Map();
       }
