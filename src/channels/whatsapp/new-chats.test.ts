@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { LinkedDevice } from '../../../test/support/fake-whatsapp/linked-device.ts';
 import type { FakeWhatsApp } from '../../../test/support/fake-whatsapp/server.ts';
 import { linkedChannels, OTHER, OWN } from '../../../test/support/whatsapp-channel.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
@@ -11,12 +12,19 @@ beforeAll(() => {
   ({ whatsapp } = channels);
 });
 
-/** The receipts of the number's own phone, for the copies that it gets, would be answers, too. */
-function switchOffOwnPhone(): void {
+/** From now on nobody answers what is sent. Returns those to whom a chat was opened. */
+function leaveUnanswered(device: LinkedDevice): Set<string> {
+  // The receipts of the number's own phone, for the copies that it gets, would be answers, too.
   whatsapp.phone(OWN).on = false;
   onTestFinished(() => {
     whatsapp.phone(OWN).on = true;
   });
+  const opened = new Set<string>();
+  device.acks = ({ to }) => {
+    opened.add(to);
+    return { lost: true };
+  };
+  return opened;
 }
 
 describe('refused new chats (463)', () => {
@@ -87,12 +95,7 @@ describe('refused new chats (463)', () => {
 
   test('keep their places for half a minute when nobody waits for their answers any more', async () => {
     const { channel, message, device, clock } = await setUp();
-    switchOffOwnPhone();
-    const opened = new Set<string>();
-    device.acks = ({ to }) => {
-      opened.add(to);
-      return { lost: true };
-    };
+    const opened = leaveUnanswered(device);
     const tryThree = () =>
       Array.from({ length: 3 }, () => {
         const phone = newPhone();
@@ -121,12 +124,7 @@ describe('refused new chats (463)', () => {
 
   test('that are not answered hold up others for 15 seconds at most, which go back without a try', async () => {
     const { channel, message, device, clock } = await setUp();
-    switchOffOwnPhone();
-    const opened = new Set<string>();
-    device.acks = ({ to }) => {
-      opened.add(to);
-      return { lost: true };
-    };
+    const opened = leaveUnanswered(device);
     const phones = Array.from({ length: 4 }, () => newPhone());
     for (const phone of phones) phone.on = false;
     const outcomes = phones.map(({ number }) =>
