@@ -4,6 +4,7 @@ import {
   type PhoneNumber,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/max';
+import { readByPlan } from './numbering-plan.ts';
 
 /** A phone number to which a code may be sent. */
 export interface Phone {
@@ -165,6 +166,8 @@ function read(digits: string, region: string | undefined): Reading | undefined {
 }
 
 function readAs(digits: string, region?: string): Reading | undefined {
+  const plain = digits.startsWith('+') ? readByPlan(digits) : undefined;
+  if (plain) return { e164: digits, ...plain };
   const number = parsePhoneNumberFromString(digits, {
     defaultCountry: region as CountryCode | undefined,
     extract: false,
