@@ -13,7 +13,7 @@ const WITHOUT_A_DATABASE = [
   'src/keys/{password,permissions}.test.ts',
   'src/limits/phone-limits.test.ts',
   'src/messages/{retry-schedule,state-machine}.test.ts',
-  'src/otp/{code,destination,guess-budget,message-text,phone-reader,state-machine}.test.ts',
+  'src/otp/{code,destination,guess-budget,message-text,state-machine}.test.ts',
 ];
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
