@@ -121,13 +121,21 @@ export function nextSendAt(destination: Destination, limits: PhoneLimits): numbe
   return nextMessageAt(destination.sentAt, limits);
 }
 
-/** When another message of this pending verification, or one that takes its place, is allowed (Unix ms). */
-export function nextRetryAt(destination: Destination, row: VerificationRow, limits: PhoneLimits): number {
+/** When this pending verification may send its next message (Unix ms); infinite once it has sent all it may. */
+export function nextResendOf(destination: Destination, row: VerificationRow, limits: PhoneLimits): number {
   const sends = sendsOf(row);
+  if (sends.length >= SENDS_MAX) return Number.POSITIVE_INFINITY;
   const counted = sends.map(([at]) => at).filter((at) => at >= destination.countedFrom);
-  // With all its messages sent, only a new verification can send another.
-  const spent = sends.length >= SENDS_MAX ? row.expires_at - LIFE_WORTH_A_RETRY_MS + 1 : 0;
-  return Math.max(nextSendAt(destination, limits), nextResendAt(counted, limits), spent);
+  return Math.max(nextSendAt(destination, limits), nextResendAt(counted, limits));
+}
+
+/** When a send for this phone and purpose is allowed (Unix ms): it repeats this code, or in its last minute begins anew. */
+export function nextRetryAt(destination: Destination, row: VerificationRow, limits: PhoneLimits): number {
+  const lastMinute = row.expires_at - LIFE_WORTH_A_RETRY_MS + 1;
+  return Math.max(
+    nextSendAt(destination, limits),
+    Math.min(nextResendOf(destination, row, limits), lastMinute),
+  );
 }
 
 /** When a new code may be sent to the phone, by its messages and by its guesses (Unix ms). */

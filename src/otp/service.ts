@@ -23,6 +23,7 @@ import {
   loadDestination,
   messageIdsOf,
   nextFreeSendAt,
+  nextResendOf,
   nextRetryAt,
   nextSendAt,
   pendingFor,
@@ -145,6 +146,16 @@ export function otpService(deps: {
     });
   }
 
+  /** Refuses another message of a pending verification before its time; `retryAt` is when the same request may pass. */
+  function refuseTooSoon(destination: Destination, row: VerificationRow, retryAt: number, now: number): void {
+    if (nextResendOf(destination, row, phoneLimits) <= now) return;
+    const limit =
+      sendsOf(row).length >= SENDS_MAX
+        ? { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at }
+        : fullWindow(destination.sentAt, phoneLimits, retryAt);
+    throw tooSoon(retryAt, now, limit);
+  }
+
   /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
   async function sendAgain(
     trx: Transaction,
@@ -154,14 +165,6 @@ export function otpService(deps: {
   ): Promise<Verification> {
     const now = clock.now();
     const sends = sendsOf(row);
-    const allowedAt = nextRetryAt(destination, row, phoneLimits);
-    if (sends.length >= SENDS_MAX) {
-      // In the last minute a new verification may begin; this one goes out no more, however long one waits.
-      const retryAt = allowedAt > now ? allowedAt : row.expires_at;
-      throw tooSoon(retryAt, now, { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at });
-    }
-    if (allowedAt > now)
-      throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
     const [, previousId] = sends.at(-1)!;
     const previous = await messages.open(trx, previousId);
     if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
@@ -227,30 +230,24 @@ export function otpService(deps: {
       request: SendRequest,
     ): Promise<{ verification: Verification; retried: boolean }> {
       const phone = readPhone(request.phone);
-      const channel = selectChannel(request.channel, request.projectId, phone.e164);
       const expiryMinutes = expiryOf(request);
       const text = readText(request);
+      const channel = selectChannel(request.channel, request.projectId, phone.e164);
       const destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
       const client_ip = request.clientIp === undefined ? null : addressIdentity(request.clientIp);
 
       const pending = pendingFor(destination, request.purpose, now);
-      const isRetry =
-        pending !== undefined &&
-        pending.expires_at - now >= LIFE_WORTH_A_RETRY_MS &&
-        (text.code === undefined || secrets.matches(pending, text.code.toUpperCase()));
-      const code_length = isRetry
-        ? pending.code_length
-        : (text.code?.length ?? request.length ?? rules.length);
-      const guesser = { code_length, client_ip };
-      refuseWithoutGuesses(destination, guesser, now);
-      if (isRetry) {
-        const verification = await sendAgain(trx, pending, destination, {
-          channel,
-          body: text.body,
-          phone: phone.e164,
-        });
-        return { verification, retried: true };
+      const repeatable = pending && pending.expires_at - now >= LIFE_WORTH_A_RETRY_MS ? pending : undefined;
+      const code_length = text.code?.length ?? repeatable?.code_length ?? request.length ?? rules.length;
+      refuseWithoutGuesses(destination, { code_length, client_ip }, now);
+      if (repeatable) {
+        // Before the codes are compared: a refusal that told whether they are the same would be a free guess.
+        refuseTooSoon(destination, repeatable, nextRetryAt(destination, repeatable, phoneLimits), now);
+        if (text.code === undefined || secrets.matches(repeatable, text.code.toUpperCase())) {
+          const again = { channel, body: text.body, phone: phone.e164 };
+          return { verification: await sendAgain(trx, repeatable, destination, again), retried: true };
+        }
       }
 
       const allowedAt = nextSendAt(destination, phoneLimits);
@@ -292,13 +289,21 @@ export function otpService(deps: {
       return { verification, retried: false };
     },
 
-    /** Sends the same code again. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED. */
+    /**
+     * Sends the same code again, by the channel that a send would take now.
+     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
+     * CHANNEL_UNAVAILABLE
+     */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       const now = clock.now();
+      const channel = selectChannel('auto', projectId, row.phone);
       refuseWithoutGuesses(destination, row, now);
-      return sendAgain(trx, row, destination, { channel: row.channel as ChannelName });
+      // Once its next message would come after its end, no wait makes this one send again.
+      const retryAt = Math.min(nextResendOf(destination, row, phoneLimits), row.expires_at);
+      refuseTooSoon(destination, row, retryAt, now);
+      return sendAgain(trx, row, destination, { channel });
     },
 
     /** Cancels a pending verification; canceling it again changes nothing. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED. */
