@@ -99,6 +99,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const keys = keyService({ database, events, clock });
     const admin = adminService({
       database,
+      keyring,
       clock,
       counters,
       configuredPassword: config.security.masterPassword,

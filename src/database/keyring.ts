@@ -6,7 +6,7 @@ import type { Database, Executor, Transaction } from './database.ts';
 import type { Schema } from './schema.ts';
 
 /** What a derived key is used for; each purpose has a key of its own. */
-export type KeyPurpose = 'otp-code' | 'message-code' | 'idempotency' | 'whatsapp';
+export type KeyPurpose = 'otp-code' | 'message-code' | 'idempotency' | 'whatsapp' | 'admin-session';
 
 /** The keys derived from the master key. Every value made with one carries the version it was made under. */
 export interface Keyring {
@@ -26,7 +26,13 @@ export class WrongMasterKeyError extends Error {
   }
 }
 
-const PURPOSES: readonly KeyPurpose[] = ['otp-code', 'message-code', 'idempotency', 'whatsapp'];
+const PURPOSES: readonly KeyPurpose[] = [
+  'otp-code',
+  'message-code',
+  'idempotency',
+  'whatsapp',
+  'admin-session',
+];
 const CHECK_TEXT = 'WOTP keyring check 1';
 
 type KeyVersion = Schema['key_versions'];

@@ -85,7 +85,7 @@ export interface Schema {
    * @kept until sign-out or a new password; a session that is over goes with the first sign-in after its 12 hours
    */
   admin_sessions: {
-    /** SHA-256 of the cookie's value, hex. */
+    /** HMAC-SHA-256 of the configured password and the cookie's value under a derived key, hex. */
     hash: string;
     /** When it was opened; it ends 12 hours later. */
     created_at: number;

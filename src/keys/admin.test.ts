@@ -3,7 +3,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
+import { MASTER_KEY } from '../../test/support/wodb.ts';
 import type { Database } from '../database/database.ts';
+import { type Keyring, openKeyring } from '../database/keyring.ts';
 import { requestCounters } from '../limits/request-counters.ts';
 import { adminService } from './admin.ts';
 import { hashPassword } from './password.ts';
@@ -23,19 +25,21 @@ const MINUTE_MS = 60_000;
 
 let opened: Awaited<ReturnType<typeof openTestDatabase>>;
 let database: Database;
+let keyring: Keyring;
 let stored: { key: string; value: string };
 let clock: ReturnType<typeof testClock>;
 let admin: ReturnType<typeof adminService>;
 
-const newAdmin = () => {
+const newAdmin = (configuredPassword?: string) => {
   const counters = requestCounters(database, clock);
-  return adminService({ database, clock, counters, configuredPassword: undefined, failuresMax: 3 });
+  return adminService({ database, keyring, clock, counters, configuredPassword, failuresMax: 3 });
 };
 
 beforeAll(async () => {
   opened = await openTestDatabase();
   database = opened.database;
   clock = testClock();
+  keyring = await openKeyring(database, MASTER_KEY, clock);
   await newAdmin().setPassword(RIGHT);
   stored = await database.reader
     .selectFrom('settings')
@@ -133,6 +137,15 @@ describe('a changed password', () => {
 });
 
 describe('a session', () => {
+  test('is over once another password is configured', async () => {
+    const open = (service: typeof admin) => database.transaction((trx) => service.openSession(trx));
+    const generated = await open(newAdmin());
+    const { token } = await open(newAdmin('one password'));
+    expect(await newAdmin('one password').sessionEnd(token)).toBeDefined();
+    expect(await newAdmin('another password').sessionEnd(token)).toBeUndefined();
+    expect(await newAdmin('another password').sessionEnd(generated.token)).toBeUndefined();
+  });
+
   const open = () => database.transaction((trx) => admin.openSession(trx));
 
   test('is 256 random bits, and another one each time', async () => {

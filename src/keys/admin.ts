@@ -1,5 +1,6 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Transaction } from '../database/database.ts';
+import type { Keyring } from '../database/keyring.ts';
 import { RateLimitError } from '../errors/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Count, Counters } from '../limits/counters.ts';
@@ -20,6 +21,7 @@ export type AdminService = ReturnType<typeof adminService>;
 
 export function adminService(deps: {
   database: Database;
+  keyring: Keyring;
   clock: Clock;
   counters: Counters;
   /** The password from the configuration; undefined when it was generated on the first run. */
@@ -27,7 +29,7 @@ export function adminService(deps: {
   /** Wrong passwords from one client address in 15 minutes. */
   failuresMax: number;
 }) {
-  const { database, clock, counters, configuredPassword, failuresMax } = deps;
+  const { database, keyring, clock, counters, configuredPassword, failuresMax } = deps;
   // A key of this process only: what is remembered under it is of no use to anybody else.
   const memoryKey = randomBytes(32);
   const keyed = (secret: string) => createHmac('sha256', memoryKey).update(secret).digest();
@@ -98,6 +100,16 @@ export function adminService(deps: {
       .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
       .execute();
     await trx.deleteFrom('admin_sessions').execute();
+  }
+
+  /**
+   * What is kept of a session's cookie. It is bound to the configured password and to the master key: once another takes
+   * the place of either, no cookie of before is known any more.
+   */
+  function sessionHash(token: string): string {
+    return createHmac('sha256', keyring.key('admin-session'))
+      .update(`${configuredPassword ?? ''}\0${token}`)
+      .digest('hex');
   }
 
   return {
@@ -194,8 +206,4 @@ export function adminService(deps: {
       await trx.deleteFrom('admin_sessions').where('hash', '=', sessionHash(token)).execute();
     },
   };
-}
-
-function sessionHash(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
 }

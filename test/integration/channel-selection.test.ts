@@ -78,6 +78,13 @@ describe('out of mock mode', () => {
     },
   );
 
+  test('what is wrong with a request is told before that nothing is linked', async () => {
+    const refusals = [{ message: 'no code in it' }, { expiryMinutes: 30 }, { code: '1234', length: 6 }];
+    for (const body of refusals) {
+      expect((await otp.send({ phone: newPhone(), ...body })).body.code).toBe('VALIDATION_ERROR');
+    }
+  });
+
   test('the virtual phone has no routes', async () => {
     for (const [method, path] of [
       ['GET', 'simulator/messages'],
@@ -98,4 +105,20 @@ describe('out of mock mode', () => {
     const { body } = await server.call('GET', 'otp/status');
     expect(body.data).toEqual({ connected: false, uptime: expect.any(Number) });
   });
+});
+
+test('a code that was sent in mock mode is not sent again once it is off and no number is linked', async () => {
+  await startWith(true)();
+  const { id } = await otp.sent({ phone: newPhone() });
+  await otp.jump(30_000);
+  const { dir, clock, key } = server;
+  await server.stop({ keepFiles: true });
+  server = await startTestApp({ dir, clock, key, env: { ...QUICK_ADMIN, BOT_MOCK_MODE: 'false' } });
+  otp = verificationsOf(server);
+  const refusal = await otp.resend(id);
+  expect({ status: refusal.status, code: refusal.body.code }).toEqual({
+    status: 503,
+    code: 'WHATSAPP_OFFLINE',
+  });
+  await server.stop();
 });

@@ -154,6 +154,24 @@ describe('a send while one is pending', () => {
   });
 });
 
+describe('where the next message would come after the end of the code', () => {
+  test('a send is told the last minute of its life, and a resend its end', async () => {
+    const phone = newPhone();
+    const { id, expiresAt } = await otp.sent({ phone, expiryMinutes: 5 });
+    for (const seconds of [30, 60, 120]) {
+      await otp.jump(seconds * 1000);
+      expect((await otp.send({ phone })).body.data.id).toBe(id);
+    }
+    const { resendAt } = (await otp.read(id)).body.data;
+    expect(Date.parse(expiresAt) - Date.parse(resendAt)).toBe(59_999);
+    await otp.jump(2_000);
+    expect(retryAfterOf(await otp.send({ phone }), 'RATE_LIMIT_EXCEEDED')).toBe(29);
+    expect(retryAfterOf(await otp.resend(id), 'RATE_LIMIT_EXCEEDED')).toBe(88);
+    await otp.jump(28_001);
+    expect((await otp.sent({ phone })).id).not.toBe(id);
+  });
+});
+
 describe('a new verification takes the place of the pending one', () => {
   test.each([
     ['another code', { code: '222222' }],
@@ -195,6 +213,24 @@ describe('a new verification takes the place of the pending one', () => {
     await otp.jump(29_999);
     expect(retryAfterOf(await otp.send({ phone, code: '222222' }), 'RATE_LIMIT_EXCEEDED')).toBe(1);
     expect((await otp.check({ phone, code: '111111' })).body.data.id).toBe(old.id);
+  });
+
+  test('and a send that comes too soon does not tell whether its code is the pending one', async () => {
+    const phone = newPhone();
+    await otp.sent({ phone, code: '111111' });
+    await otp.jump(30_000);
+    await otp.send({ phone });
+    await otp.jump(10_000);
+    const [right, wrong] = [
+      await otp.send({ phone, code: '111111' }),
+      await otp.send({ phone, code: '222222' }),
+    ];
+    expect(retryAfterOf(right, 'RATE_LIMIT_EXCEEDED')).toBe(50);
+    const told = ({ headers, body }: typeof right) => {
+      const { 'x-request-id': _id, date: _date, ratelimit, ...same } = Object.fromEntries(headers);
+      return { ...same, ofThePhone: ratelimit?.split(',')[0], detail: body.detail };
+    };
+    expect(told(wrong)).toEqual(told(right));
   });
 
   test('after five messages, only in the last minute of its life', async () => {
