@@ -3,7 +3,7 @@
 // Plain JavaScript: a worker is loaded by Node itself, which cannot read TypeScript before version 22.
 import { parentPort, workerData } from 'node:worker_threads';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
-import { unlock } from './unlock.js';
+import { BUSY_TIMEOUT_MS, secure, unlock } from './unlock.js';
 
 /** @typedef {{ path: string, fileKey: { key: Uint8Array, salt: Uint8Array } }} Setup */
 /** @typedef {{ error: { code: string, message: string } | undefined }} Done */
@@ -13,9 +13,9 @@ const REST_FRAMES = 100;
 const PASSES_MAX = 4;
 
 const { path, fileKey } = /** @type {Setup} */ (workerData);
-const sqlite = new Sqlite(path, { fileMustExist: true });
+const sqlite = new Sqlite(path, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
 unlock(sqlite, fileKey);
-sqlite.pragma('synchronous = FULL');
+secure(sqlite);
 
 /** Each pass copies what was written during the one before it, so that less and less is left. */
 function copyBack() {

@@ -2,7 +2,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { DatabaseError } from '../../errors/errors.ts';
 import { DatabaseOpenError } from './open-error.ts';
-import { readBack, unlock } from './unlock.js';
+import { BUSY_TIMEOUT_MS, readBack, secure, unlock } from './unlock.js';
 
 /** "WOTP" in ASCII: marks the file as a WODB database for tools that have opened it. */
 export const APPLICATION_ID = 0x574f5450;
@@ -69,7 +69,11 @@ export class WodbConnection implements DatabaseConnection {
    * @throws DatabaseOpenError when the file is another program's.
    */
   constructor(path: string, fileKey: FileKey, mode: ConnectionMode) {
-    this.sqlite = new Sqlite(path, { readonly: mode === 'read', fileMustExist: true, timeout: 5_000 });
+    this.sqlite = new Sqlite(path, {
+      readonly: mode === 'read',
+      fileMustExist: true,
+      timeout: BUSY_TIMEOUT_MS,
+    });
     try {
       unlock(this.sqlite, fileKey);
       if (mode === 'create') {
@@ -82,21 +86,9 @@ export class WodbConnection implements DatabaseConnection {
         );
       }
       if (mode !== 'read') this.sqlite.pragma('journal_mode = WAL');
-      this.sqlite.pragma('synchronous = FULL');
-      this.sqlite.pragma('foreign_keys = ON');
-      this.sqlite.pragma('temp_store = MEMORY');
-      this.sqlite.pragma('secure_delete = ON');
+      secure(this.sqlite);
       this.sqlite.pragma('cache_size = -32768');
-      readBack(this.sqlite, {
-        page_size: 4096,
-        journal_mode: 'wal',
-        synchronous: 2,
-        foreign_keys: 1,
-        temp_store: 2,
-        secure_delete: 1,
-        auto_vacuum: 2,
-        busy_timeout: 5_000,
-      });
+      readBack(this.sqlite, { page_size: 4096, journal_mode: 'wal', auto_vacuum: 2 });
     } catch (error) {
       this.sqlite.close();
       throw error;

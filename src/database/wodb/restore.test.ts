@@ -28,6 +28,8 @@ let backup: string;
 let underOtherKey: string;
 let fileKey: { key: Buffer; salt: Buffer };
 let early: string;
+/** Of a page that was signed in when the backup was made. */
+let cookie: string;
 let late: string;
 
 const env = { ...QUICK_ADMIN, DB_MASTER_KEY: KEY };
@@ -36,6 +38,9 @@ beforeAll(async () => {
   const server = await startTestApp({ env });
   const { sent } = verificationsOf(server);
   early = (await sent({ phone: newPhone() })).id;
+  const password = QUICK_ADMIN.MASTER_PASSWORD;
+  const signedIn = await server.call('POST', 'session', { key: null, body: { password } });
+  cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
   for (let i = 0; i < 30; i++) await sent({ phone: newPhone(), metadata: { note: 'x'.repeat(1_000) } });
   fileKey = (server.app.database as WodbDatabase).fileKey;
   backup = (await server.app.maintenance!.backup({}, 'test')).file;
@@ -91,6 +96,15 @@ test('a restore brings back what the backup holds, and keeps the database that i
   expect(modeOf(databasePathIn(dir))).toBe('0600');
   expect(readdirSync(dir).filter((name) => /restoring|\.new|\.replace$|-wal|-shm/.test(name))).toEqual([]);
   expect(await knows(dir)).toEqual([early]);
+});
+
+test('a restore ends the sessions that were open when the backup was made', async () => {
+  const { dir, restore } = installation();
+  await restore();
+  const server = await startTestApp({ dir, env });
+  const { status } = await server.call('GET', 'keys', { key: null, headers: { cookie } });
+  await server.stop({ keepFiles: true });
+  expect(status).toBe(401);
 });
 
 test('the replaced database can be restored in its turn, with what only its WAL holds', async () => {

@@ -147,7 +147,7 @@ async function checked(file: string, draft: string, fileKey: FileKey) {
 }
 
 /**
- * Applies the migrations that came after the backup, notes the restore in its events, and makes sure that the values in
+ * Applies the migrations that came after the backup, ends the page's sessions, notes the restore in its events, and makes sure that the values in
  * it can be read under `target`, the master key that it will be opened with.
  */
 async function bringDraftUpToDate(
@@ -167,6 +167,8 @@ async function bringDraftUpToDate(
       .orderBy('version', 'desc')
       .limit(1)
       .executeTakeFirst();
+    // Who has signed out since the backup stays signed out.
+    await db.deleteFrom('admin_sessions').execute();
     let keyVersion: number | undefined;
     if (version && !isKeyOfVersion(target, version)) {
       if (backupMasterKey === undefined || !isKeyOfVersion(backupMasterKey, version)) {

@@ -16,6 +16,29 @@ export function unlock(sqlite, fileKey) {
   readBack(sqlite, { cipher: 'sqlcipher', legacy: '4' });
 }
 
+/** How long a connection waits for a lock of another one, in ms. */
+export const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * Sets what every connection relies on, whatever it is for, and reads it back: SQLite takes a setting that it does not
+ * know without a word, and falls back to weaker ones by itself.
+ * @param {import('better-sqlite3-multiple-ciphers').Database} sqlite opened with the busy time-out of this file
+ * @throws Error when one of them does not hold
+ */
+export function secure(sqlite) {
+  sqlite.pragma('synchronous = FULL');
+  sqlite.pragma('foreign_keys = ON');
+  sqlite.pragma('temp_store = MEMORY');
+  sqlite.pragma('secure_delete = ON');
+  readBack(sqlite, {
+    synchronous: 2,
+    foreign_keys: 1,
+    temp_store: 2,
+    secure_delete: 1,
+    busy_timeout: BUSY_TIMEOUT_MS,
+  });
+}
+
 /**
  * A key with its salt as SQLCipher takes them: it runs no key derivation of its own over it.
  * @param {{ key: Uint8Array, salt: Uint8Array }} fileKey

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
-import { rawKey, unlock } from './unlock.js';
+import { BUSY_TIMEOUT_MS, rawKey, secure, unlock } from './unlock.js';
 
 /**
  * @typedef {{ key: Uint8Array, salt: Uint8Array }} FileKey
@@ -32,10 +32,10 @@ const TOLD_MAX = 10;
  * @param {FileKey} fileKey
  */
 function open(path, fileKey, readonly = true) {
-  const sqlite = new Sqlite(path, { readonly, fileMustExist: true, timeout: 5_000 });
+  const sqlite = new Sqlite(path, { readonly, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   try {
     unlock(sqlite, fileKey);
-    sqlite.pragma('temp_store = MEMORY');
+    secure(sqlite);
     // The first look into the file: fails when the key does not fit.
     sqlite.pragma('application_id');
     return sqlite;
