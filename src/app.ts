@@ -363,7 +363,11 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       /** Begins the background work and, as the running server, listens; resolves to the address it listens on. */
       async start(): Promise<string> {
         // Where no other process can hold a claim, those that are left are a dead one's.
-        if (database.isExclusive) await messages.recoverClaims(Number.POSITIVE_INFINITY);
+        if (database.isExclusive) {
+          await messages.recoverClaims(Number.POSITIVE_INFINITY);
+          if (await otp.expireIfClockWasSetBack())
+            log.warn('the clock was set back while no server ran; codes that were pending have expired');
+        }
         await dispatcher.start();
         await sessions.start(defaultProjectId);
         for (const work of background) work.start();

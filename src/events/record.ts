@@ -6,6 +6,8 @@ import type { WotpEvent } from './types.ts';
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
 export interface EventRecorder {
   record(trx: Transaction, event: WotpEvent): Promise<void>;
+  /** When the newest event was written (Unix ms); 0 when there is none. */
+  latestAt(): Promise<number>;
   /** Deletes up to `limit` events from before `time` (Unix ms), the oldest first; resolves to how many went. */
   forget(trx: Transaction, time: number, limit: number): Promise<number>;
 }
@@ -56,6 +58,16 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   );
 
   return {
+    async latestAt() {
+      const newest = await database.reader
+        .selectFrom('events')
+        .select('at')
+        .orderBy('seq', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+      return newest?.at ?? 0;
+    },
+
     async forget(trx, time, limit) {
       const removed = await removeOldest(trx, { before: time, limit });
       return removed.length;

@@ -42,6 +42,9 @@ import { failedChecksColumn, type Send, type VerificationRow, verificationReposi
 import { statusAt } from './state-machine.ts';
 import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
 
+/** So many verifications are ended in one transaction where there may be many. */
+const EXPIRED_TOGETHER = 500;
+
 export interface OtpRules {
   length: number;
   expiryMinutes: number;
@@ -215,6 +218,15 @@ export function otpService(deps: {
     return { row, destination, status };
   }
 
+  async function expireUntil(time: number, limit: number): Promise<number> {
+    const due = await repository.due(database.reader, time, limit);
+    if (due.length === 0) return 0;
+    await database.transaction(async (trx) => {
+      for (const row of due) await ender.end(trx, row, 'expired', null);
+    });
+    return due.length;
+  }
+
   return {
     verify,
     limits,
@@ -352,13 +364,16 @@ export function otpService(deps: {
       repository.counts(projectId, firstIdAt('ver', since)),
 
     /** Ends the verifications whose time is over, up to `limit` of them. Returns how many there were. */
-    async expireDue(limit: number): Promise<number> {
-      const due = await repository.due(database.reader, clock.now(), limit);
-      if (due.length === 0) return 0;
-      await database.transaction(async (trx) => {
-        for (const row of due) await ender.end(trx, row, 'expired', null);
-      });
-      return due.length;
+    expireDue: (limit: number): Promise<number> => expireUntil(clock.now(), limit),
+
+    /**
+     * Ends every pending verification if the clock was set back since the last change: it would bring expired codes back
+     * to life, and give the others longer than they have. For the start of the only process. Returns whether it was.
+     */
+    async expireIfClockWasSetBack(): Promise<boolean> {
+      if (clock.now() >= (await events.latestAt())) return false;
+      while ((await expireUntil(Number.MAX_SAFE_INTEGER, EXPIRED_TOGETHER)) > 0);
+      return true;
     },
 
     /**
