@@ -284,9 +284,13 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     suppressionRoutes(server, { suppression: optOuts, database, events, readPhone: readAnyPhone });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
-    compactionRoutes(server, compaction({ database, clock, keeping, signal: stopSignal.signal }));
+    compactionRoutes(server, {
+      compaction: compaction({ database, clock, keeping, signal: stopSignal.signal }),
+      database,
+      events,
+    });
     if (!config.server.isProduction)
-      demoRoutes(server, { database, keyring, clock, runLongOnce: once.runLongOnce });
+      demoRoutes(server, { database, events, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
     await serveDocs(server);
     await servePages(server);

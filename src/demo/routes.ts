@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
+import type { EventRecorder } from '../events/record.ts';
 import type { RunLongOnce } from '../http/idempotency.ts';
 import { problems, projectId, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
@@ -20,9 +21,15 @@ const ROWS_MAX = 200;
 /** Demo data. This route does not exist in production. */
 export function demoRoutes(
   server: FastifyInstance,
-  deps: { database: Database; keyring: Keyring; clock: Clock; runLongOnce: RunLongOnce },
+  deps: {
+    database: Database;
+    events: EventRecorder;
+    keyring: Keyring;
+    clock: Clock;
+    runLongOnce: RunLongOnce;
+  },
 ): void {
-  const { database, keyring, clock, runLongOnce } = deps;
+  const { database, events, keyring, clock, runLongOnce } = deps;
 
   typed(server).post(
     '/api/v1/database/demo-data',
@@ -63,6 +70,13 @@ export function demoRoutes(
           made.messages += rows.messages.length;
           made.events += rows.events.length;
         }
+        await database.transaction((trx) =>
+          events.record(trx, {
+            type: 'database.seeded',
+            projectId: request.projectId,
+            data: { actor: request.caller.name, verifications: made.verifications },
+          }),
+        );
         return { status: 201, body: { success: true as const, data: made } };
       }),
   );

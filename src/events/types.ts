@@ -74,6 +74,13 @@ interface BackupEvent {
   data: { actor: string; file?: string; reason?: string; keyVersion?: number };
 }
 
+interface OperationEvent {
+  type: 'database.compacted' | 'database.seeded';
+  projectId: string;
+  /** `verifications`: how many were invented. */
+  data: { actor: string; verifications?: number };
+}
+
 interface SessionEvent {
   type: 'bot.connected' | 'bot.disconnected' | 'bot.logged_out' | 'bot.qr' | 'bot.state_changed';
   projectId: string;
@@ -124,6 +131,7 @@ export type WotpEvent =
   | AdminEvent
   | MasterKeyEvent
   | BackupEvent
+  | OperationEvent
   | SessionEvent
   | PhoneUnseenEvent
   | SessionActionEvent

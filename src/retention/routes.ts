@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Database } from '../database/database.ts';
+import type { EventRecorder } from '../events/record.ts';
 import { noBody, problems, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Compaction } from './compaction.ts';
@@ -7,7 +9,11 @@ import type { Compaction } from './compaction.ts';
 const bytes = z.int().nullable();
 
 /** Making the database smaller. */
-export function compactionRoutes(server: FastifyInstance, compaction: Compaction): void {
+export function compactionRoutes(
+  server: FastifyInstance,
+  deps: { compaction: Compaction; database: Database; events: EventRecorder },
+): void {
+  const { compaction, database, events } = deps;
   typed(server).post(
     '/api/v1/database/compact',
     {
@@ -31,6 +37,13 @@ export function compactionRoutes(server: FastifyInstance, compaction: Compaction
         },
       },
     },
-    async () => ({ success: true as const, data: await compaction.step() }),
+    async ({ caller, projectId }) => {
+      const data = await compaction.step();
+      if (data.done) {
+        const event = { type: 'database.compacted' as const, projectId, data: { actor: caller.name } };
+        await database.transaction((trx) => events.record(trx, event));
+      }
+      return { success: true as const, data };
+    },
   );
 }

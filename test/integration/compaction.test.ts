@@ -60,6 +60,18 @@ describe('compacting a server that runs', () => {
     expect(lost).toEqual([]);
   });
 
+  test('stands in the events, with who asked for it, as demo data does', async () => {
+    await compact();
+    const told = await server.app.database.reader
+      .selectFrom('events')
+      .select(['type', 'data'])
+      .where('type', 'in', ['database.compacted', 'database.seeded'])
+      .execute();
+    const actors = new Map(told.map(({ type, data }) => [type, JSON.parse(data!)]));
+    expect(actors.get('database.compacted')).toEqual({ actor: 'admin' });
+    expect(actors.get('database.seeded')).toEqual({ actor: 'admin', verifications: 1_000 });
+  });
+
   test('that has nothing to do is done at once', async () => {
     await compact();
     const [step] = await compact();
