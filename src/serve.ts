@@ -1,5 +1,5 @@
 import { type App, buildApp } from './app.ts';
-import { type Config, loadConfig, looseSettings, readEnvironment } from './config/config.ts';
+import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
 import { VERSION } from './version.ts';
@@ -13,7 +13,7 @@ const STOP_MAX_MS = 9_500;
  * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
  */
 export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
-  const config = loadConfig(readEnvironment(process.cwd()));
+  const config = loadConfigOf(process.cwd());
   const { log, close: closeLog } = openLog(config.logging);
   const exit = async (code: number) => {
     await closeLog();

@@ -16,13 +16,19 @@ interface BackupCommandOptions {
   json?: boolean;
 }
 
+/** As for `BACKUP_KEEP`. */
+const KEPT_MAX = 10_000;
+
 export function backupCommand(): Command {
   const backup = command(
     'backup',
     'make a complete, checked copy of the database; the server may run meanwhile',
     'wotp backup --out /var/backups/wotp --keep 14',
   )
-    .option('--out <place>', 'a folder, or a file that does not exist (default: backups in DATA_DIR)')
+    .option(
+      '--out <place>',
+      'a folder, or without --keep a file that does not exist (default: backups in DATA_DIR)',
+    )
     .option(
       '--keep <number>',
       'remove older backups from the folder until this many are left; only files that WOTP has named and described',
@@ -60,6 +66,8 @@ export function backupCommand(): Command {
 }
 
 function count(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 9999');
-  return Number(text);
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1 || number > KEPT_MAX)
+    throw new InvalidArgumentError(`Allowed: a whole number from 1 to ${KEPT_MAX}.`);
+  return number;
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type Config, loadConfig, readEnvironment } from '../config/config.ts';
+import { type Config, loadConfigOf } from '../config/config.ts';
 import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 import { CommandError } from './command-error.ts';
@@ -14,7 +14,7 @@ export function command(name: string, description: string, example: string): Com
 
 /** The settings of this folder and environment. */
 export function settings(): Config {
-  return loadConfig(readEnvironment(process.cwd()));
+  return loadConfigOf(process.cwd());
 }
 
 /**

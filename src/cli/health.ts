@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { loadConfig, readEnvironment } from '../config/config.ts';
+import { loadConfigOf } from '../config/config.ts';
 import type { HealthReport } from '../health/service.ts';
 import { command, print } from './command.ts';
 import { CommandError } from './command-error.ts';
@@ -17,7 +17,7 @@ export function healthCommand(): Command {
     )
     .option('--json', 'print one line of JSON')
     .action(async ({ url, json }: { url?: string; json?: boolean }) => {
-      const { server } = loadConfig(readEnvironment(process.cwd()));
+      const { server } = loadConfigOf(process.cwd());
       const host = ['0.0.0.0', '::'].includes(server.host) ? '127.0.0.1' : server.host;
       const base = url ?? `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
       const report = await ask(base);
@@ -51,7 +51,7 @@ async function ask(base: string): Promise<HealthReport> {
 
 function webAddress(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new InvalidArgumentError('an address such as http://127.0.0.1:3000');
+    throw new InvalidArgumentError('Allowed: an address such as http://127.0.0.1:3000.');
   }
   return text;
 }

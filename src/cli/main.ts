@@ -37,6 +37,8 @@ Examples:
   $ wotp limits show +6283834946034`,
   );
 
+// `help token create` is `token create --help`: the library's own way goes one level deep.
+if (process.argv[2] === 'help') process.argv.splice(2, 1, ...process.argv.splice(3), '--help');
 const named = process.argv[2] ?? '';
 const wanted = named === '--version' ? [] : Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
 for (const name of wanted) program.addCommand(await COMMANDS[name]!());

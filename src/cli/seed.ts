@@ -61,7 +61,7 @@ export function seedCommand(): Command {
 function count(text: string): number {
   const value = Number(text);
   if (!/^\d{1,7}$/.test(text) || value < 1 || value > COUNT_MAX) {
-    throw new InvalidArgumentError(`a whole number from 1 to ${COUNT_MAX}`);
+    throw new InvalidArgumentError(`Allowed: a whole number from 1 to ${COUNT_MAX}.`);
   }
   return value;
 }

@@ -121,12 +121,12 @@ function keyTable(keys: ListedKey[]): string {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('a whole number');
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('Allowed: a whole number.');
   return Number(text);
 }
 
 function isoTime(text: string): string {
   const time = Date.parse(text);
-  if (Number.isNaN(time)) throw new InvalidArgumentError('a time such as 2027-01-31T00:00:00Z');
+  if (Number.isNaN(time)) throw new InvalidArgumentError('Allowed: a time such as 2027-01-31T00:00:00Z.');
   return new Date(time).toISOString();
 }

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { crossCheck } from './cross-checks.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, environmentIn } from './environment.ts';
 import { GROUPS } from './groups.ts';
 import { ConfigError } from './problems.ts';
 import { isGiven, type Problems, readGroup } from './read-group.ts';
@@ -45,6 +45,22 @@ export function loadConfig(env: Environment, { cwd = process.cwd() }: { cwd?: st
   crossCheck(config, env, problems);
   if (problems.size > 0) throw new ConfigError([...problems.values()]);
   return config;
+}
+
+/**
+ * Reads every setting out of this process's environment and of `.env` in a folder.
+ * @throws ConfigError that names every problem of both at once
+ */
+export function loadConfigOf(cwd: string): Config {
+  const { environment, problems } = environmentIn(cwd);
+  try {
+    const config = loadConfig(environment, { cwd });
+    if (problems.length === 0) return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  throw new ConfigError(problems);
 }
 
 function assemble(env: Environment, cwd: string, problems: Problems): Config {

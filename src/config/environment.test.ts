@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ConfigError, readEnvironment } from './config.ts';
+import { ConfigError, loadConfigOf, readEnvironment } from './config.ts';
 
 let folder: string;
 
@@ -52,6 +52,18 @@ it.each([
       lines.map((line) => `.env: line ${line} is no setting; allowed: NAME=value, or # and a comment`),
     ),
   );
+});
+
+it('what is wrong with the lines is told together with what is wrong with the settings', () => {
+  writeDotEnv('PORT=abc\nlost\nLOG_LEVEL=loud\n');
+  const problems = () => {
+    try {
+      return loadConfigOf(folder);
+    } catch (error) {
+      return (error as ConfigError).problems.map((line) => line.split(':')[0]);
+    }
+  };
+  expect(problems()).toEqual(['.env', 'PORT', 'LOG_LEVEL']);
 });
 
 it('a value in quotes may have several lines, and a comment may hold anything', () => {

@@ -12,21 +12,32 @@ export type Environment = Record<string, string | undefined>;
  * @throws ConfigError when `.env` is there and cannot be read or is not made of `NAME=value` lines.
  */
 export function readEnvironment(cwd: string): Environment {
-  return { ...parseFile(join(cwd, '.env')), ...process.env };
+  const { environment, problems } = environmentIn(cwd);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return environment;
+}
+
+/** As `readEnvironment`, with what is wrong with `.env` beside what could be read of it. */
+export function environmentIn(cwd: string): { environment: Environment; problems: string[] } {
+  const text = readText(join(cwd, '.env'));
+  if (text === undefined) return { environment: { ...process.env }, problems: [] };
+  if ('problem' in text) return { environment: { ...process.env }, problems: [text.problem] };
+  const { variables, problems } = parse(text.text.replace(/^\uFEFF/, ''));
+  return { environment: { ...variables, ...process.env }, problems };
 }
 
 /** A setting whose value is in quotes, which may hold line breaks. */
 const QUOTED_VALUE = /^([ \t]*(?:export[ \t]+)?[^\s#=]+[ \t]*=)[ \t]*((["'`])[\s\S]*?\3)/gm;
 
-function parseFile(file: string): Environment {
-  const text = readText(file).replace(/^\uFEFF/, '');
+function parse(text: string): { variables: Environment; problems: string[] } {
   const spoiled = linesWithoutSetting(text);
-  if (spoiled.length > 0) {
-    throw new ConfigError(
-      spoiled.map((line) => `.env: line ${line} is no setting; allowed: NAME=value, or # and a comment`),
-    );
-  }
-  return parseEnv(text) as Record<string, string>;
+  const rest = text.split('\n').filter((_, at) => !spoiled.includes(at + 1));
+  return {
+    variables: parseEnv(rest.join('\n')),
+    problems: spoiled.map(
+      (line) => `.env: line ${line} is no setting; allowed: NAME=value, or # and a comment`,
+    ),
+  };
 }
 
 /**
@@ -41,12 +52,13 @@ function linesWithoutSetting(text: string): number[] {
     .flatMap((line, at) => (isSettingOrComment.test(line) ? [] : [at + 1]));
 }
 
-function readText(file: string): string {
+/** Undefined where there is no file. */
+function readText(file: string): { text: string } | { problem: string } | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return { text: readFileSync(file, 'utf8') };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    if (reason === 'ENOENT') return '';
-    throw new ConfigError([`.env: cannot be read (${reason}); allowed: a readable file, or none`]);
+    if (reason === 'ENOENT') return undefined;
+    return { problem: `.env: cannot be read (${reason}); allowed: a readable file, or none` };
   }
 }

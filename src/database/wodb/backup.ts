@@ -51,7 +51,7 @@ export interface BackupOptions {
  */
 export async function makeBackup(options: BackupOptions): Promise<Backup> {
   const { path, fileKey, backupKey, keep, now, onProgress = () => {}, signal } = options;
-  const file = targetFile(options.to, now);
+  const file = targetFile(options.to, now, keep);
   const draft = `${file}.draft`;
   try {
     onProgress({ phase: 'copying', done: 0 });
@@ -100,12 +100,17 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
   }
 }
 
-function targetFile(to: string, now: number): string {
+function targetFile(to: string, now: number, keep: number | undefined): string {
   if (existsSync(to) && statSync(to).isDirectory()) {
     for (let again = 1; ; again++) {
       const file = join(to, backupName(now, again));
       if (!existsSync(file)) return file;
     }
+  }
+  if (keep !== undefined) {
+    throw new ValidationError(
+      `How many backups are kept is counted in a folder, and ${to} is none. Make the folder first, or leave the number out.`,
+    );
   }
   if (existsSync(to) || existsSync(manifestPath(to))) {
     throw new ConflictError(`${to} exists already. Name a file that does not, or a folder.`);
