@@ -27,15 +27,18 @@ function digitsAsNumber(text: unknown): unknown {
   return typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : text;
 }
 
-/** Narrowing of a list whose items have ids of this kind. */
-export const pageQuery = (prefix: IdPrefix) => ({
+/** A page of a list: its cursors are ids of this kind, or have this form. */
+export const pageQuery = (cursors: IdPrefix | RegExp) => ({
   limit: z
     .preprocess(digitsAsNumber, z.int().min(1).max(200))
     .default(50)
     .meta({ description: 'How many to return at most.', example: 50 }),
   cursor: z
     .string()
-    .refine((cursor) => isId(prefix, cursor), 'a `page.next` of this list')
+    .refine(
+      (cursor) => (typeof cursors === 'string' ? isId(cursors, cursor) : cursors.test(cursor)),
+      'a `page.next` of this list',
+    )
     .optional()
     .meta({ description: 'The `page.next` of the page before.' }),
 });

@@ -7,6 +7,8 @@ import {
   iso,
   isoOrNull,
   noBody,
+  page,
+  pageQuery,
   problems,
   projectId,
   projectQuery,
@@ -106,20 +108,14 @@ export function whatsappRoutes(
       schema: {
         tags,
         summary: 'All sessions, oldest first',
-        querystring: projectQuery,
-        response: {
-          200: z.object({
-            success: z.literal(true),
-            data: z.array(view),
-            page: z.object({ next: z.null() }),
-          }),
-          ...problems(),
-        },
+        querystring: z.strictObject({ ...pageQuery('ses'), projectId }),
+        response: { 200: page(view), ...problems() },
       },
     },
     async (request) => {
-      const found = await sessions.list(request.projectId);
-      return { success: true as const, data: found.map(toAnswer), page: { next: null } };
+      const { limit, cursor } = request.query;
+      const { sessions: found, next } = await sessions.list(request.projectId, { limit, cursor });
+      return { success: true as const, data: found.map(toAnswer), page: { next } };
     },
   );
 
