@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { NotFoundError } from '../../errors/errors.ts';
 import type { RunOnce } from '../../http/idempotency.ts';
+import { preferredMediaType } from '../../http/media-type.ts';
 import {
   deleted,
   iso,
@@ -25,6 +26,8 @@ import type { SessionView, WhatsAppSessions } from './sessions.ts';
 
 /** A folder of credentials holds two files for each number that was ever written to. */
 const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
+
+const QR_TYPES = ['application/json', 'image/png', 'image/svg+xml'] as const;
 
 const sessionId = z.string().max(64).meta({ example: 'ses_01jd3x8zq2e6v9k5m7n0p4r8st' });
 const idParams = z.object({ id: sessionId });
@@ -223,15 +226,11 @@ export function whatsappRoutes(
     async (request, reply) => {
       const qr = await sessions.qr(request.projectId, request.params.id);
       if (!qr) throw new NotFoundError('There is no QR code at the moment.');
-      const accepted = String(request.headers.accept ?? '');
+      const type = preferredMediaType(request.headers.accept, QR_TYPES);
       reply.header('vary', 'accept');
       // A picture is no JSON, which is all the schema knows of.
-      if (accepted.includes('image/png')) {
-        return reply.type('image/png').send((await qrPng(qr.text)) as never);
-      }
-      if (accepted.includes('image/svg+xml')) {
-        return reply.type('image/svg+xml').send(Buffer.from(await qrSvg(qr.text)) as never);
-      }
+      if (type === 'image/png') return reply.type(type).send((await qrPng(qr.text)) as never);
+      if (type === 'image/svg+xml') return reply.type(type).send(Buffer.from(await qrSvg(qr.text)) as never);
       return { success: true as const, data: { qr: qr.text, expiresAt: iso(qr.expiresAt) } };
     },
   );
