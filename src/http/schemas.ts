@@ -84,7 +84,13 @@ const COMMON: readonly ErrorCode[] = [
   'SERVICE_UNAVAILABLE',
 ];
 
-/** The error answers of a route for its schema: those of all routes, and the ones named. */
+/** How the document names a refusal. */
+export const sentenceOf = (code: ErrorCode): string => `${code}: ${ERROR_CODES[code].title}.`;
+
+/**
+ * The error answers of a route for its schema: those of all routes, and the ones named. What comes with a body or with
+ * the name of a project is added to the document by `completeDocument`.
+ */
 export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set([...COMMON, ...codes])) {
@@ -92,9 +98,6 @@ export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries(
-    [...byStatus].map(([status, named]) => [
-      status,
-      problem.describe(named.map((code) => `${code}: ${ERROR_CODES[code].title}.`).join(' ')),
-    ]),
+    [...byStatus].map(([status, named]) => [status, problem.describe(named.map(sentenceOf).join(' '))]),
   );
 }

@@ -41,6 +41,7 @@ const proxy = z
     description: 'The way to WhatsApp; null for none.',
     example: 'socks5://user:password@10.0.0.1:1080',
   });
+const picture = z.instanceof(Buffer);
 const linkingCode = z.object({ code: z.string(), expiresAt: timestamp });
 
 const health = z.object({
@@ -218,7 +219,14 @@ export function whatsappRoutes(
         params: idParams,
         querystring: projectQuery,
         response: {
-          200: success(z.object({ qr: z.string(), expiresAt: timestamp })),
+          200: {
+            description: 'What to show to the phone, or a picture of it.',
+            content: {
+              'application/json': { schema: success(z.object({ qr: z.string(), expiresAt: timestamp })) },
+              'image/png': { schema: picture },
+              'image/svg+xml': { schema: picture },
+            },
+          },
           ...problems('RESOURCE_NOT_FOUND'),
         },
       },
@@ -228,9 +236,8 @@ export function whatsappRoutes(
       if (!qr) throw new NotFoundError('There is no QR code at the moment.');
       const type = preferredMediaType(request.headers.accept, QR_TYPES);
       reply.header('vary', 'accept');
-      // A picture is no JSON, which is all the schema knows of.
-      if (type === 'image/png') return reply.type(type).send((await qrPng(qr.text)) as never);
-      if (type === 'image/svg+xml') return reply.type(type).send(Buffer.from(await qrSvg(qr.text)) as never);
+      if (type === 'image/png') return reply.type(type).send(await qrPng(qr.text));
+      if (type === 'image/svg+xml') return reply.type(type).send(Buffer.from(await qrSvg(qr.text)));
       return { success: true as const, data: { qr: qr.text, expiresAt: iso(qr.expiresAt) } };
     },
   );
@@ -302,7 +309,7 @@ export function whatsappRoutes(
           files: z.record(z.string().max(300), z.string()).meta({ example: { 'creds.json': '{…}' } }),
           projectId,
         }),
-        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE') },
+        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },
       },
     },
     async (request) => {
