@@ -134,8 +134,18 @@ export function botCommand(): Command {
 
 const pathOf = (id: string) => `/api/v1/bot/sessions/${encodeURIComponent(id)}`;
 
+/** All sessions, however many pages they fill. */
 async function listSessions(api: ApiClient): Promise<Session[]> {
-  return (await api.call<{ data: Session[] }>('GET', '/api/v1/bot/sessions')).data;
+  const found: Session[] = [];
+  let cursor: string | null = '';
+  do {
+    const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
+    const path = `/api/v1/bot/sessions?limit=200${query}`;
+    const answer = await api.call<{ data: Session[]; page: { next: string | null } }>('GET', path);
+    found.push(...answer.data);
+    cursor = answer.page.next;
+  } while (cursor !== null);
+  return found;
 }
 
 async function pair(api: ApiClient, { session, name, phone, json }: PairOptions): Promise<void> {

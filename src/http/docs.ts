@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { errorsHtml } from '../errors/reference.ts';
 import { ROUTE_ACCESS } from './access.ts';
+import { completeDocument, type OpenApiDocument } from './openapi-document.ts';
 import { pagesFolder } from './pages.ts';
 
 /** The one style that the reference page carries inside itself, in the picture of its top bar. */
@@ -49,47 +50,10 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
     },
     transformObject: (input) => {
       const document = jsonSchemaTransformObject(input);
-      correct(document as unknown as OpenApiDocument);
+      completeDocument(document as unknown as OpenApiDocument);
       return document;
     },
   });
-}
-
-type Content = Record<string, { schema?: { $ref?: string; anyOf?: { type?: string }[] } }>;
-
-/** The parts of the document that have to be put right. */
-interface OpenApiDocument {
-  paths?: Record<
-    string,
-    Record<
-      string,
-      {
-        requestBody?: { required?: boolean; content: Content };
-        responses?: Record<string, { content?: Content }>;
-      }
-    >
-  >;
-  components?: { schemas?: Record<string, unknown> };
-}
-
-const PROBLEM = '#/components/schemas/Problem';
-
-/** Says what the libraries cannot: that errors have a media type of their own, and that a body may be left out. */
-function correct({ paths = {}, components }: OpenApiDocument): void {
-  // The same as `Problem`, for requests, which never hold one.
-  delete components?.schemas?.ProblemInput;
-  for (const { requestBody, responses = {} } of Object.values(paths).flatMap((path) => Object.values(path))) {
-    const body = requestBody?.content['application/json'];
-    const wanted = body?.schema?.anyOf?.filter(({ type }) => type !== 'null');
-    if (requestBody && body && wanted?.length === 1) {
-      requestBody.required = false;
-      body.schema = wanted[0] as typeof body.schema;
-    }
-    for (const response of Object.values(responses)) {
-      const answer = response.content?.['application/json'];
-      if (answer?.schema?.$ref === PROBLEM) response.content = { 'application/problem+json': answer };
-    }
-  }
 }
 
 /** The OpenAPI document, the reference page that shows it offline, and the page of errors. */

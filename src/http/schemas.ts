@@ -27,15 +27,18 @@ function digitsAsNumber(text: unknown): unknown {
   return typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : text;
 }
 
-/** Narrowing of a list whose items have ids of this kind. */
-export const pageQuery = (prefix: IdPrefix) => ({
+/** A page of a list: its cursors are ids of this kind, or have this form. */
+export const pageQuery = (cursors: IdPrefix | RegExp) => ({
   limit: z
     .preprocess(digitsAsNumber, z.int().min(1).max(200))
     .default(50)
     .meta({ description: 'How many to return at most.', example: 50 }),
   cursor: z
     .string()
-    .refine((cursor) => isId(prefix, cursor), 'a `page.next` of this list')
+    .refine(
+      (cursor) => (typeof cursors === 'string' ? isId(cursors, cursor) : cursors.test(cursor)),
+      'a `page.next` of this list',
+    )
     .optional()
     .meta({ description: 'The `page.next` of the page before.' }),
 });
@@ -81,7 +84,13 @@ const COMMON: readonly ErrorCode[] = [
   'SERVICE_UNAVAILABLE',
 ];
 
-/** The error answers of a route for its schema: those of all routes, and the ones named. */
+/** How the document names a refusal. */
+export const sentenceOf = (code: ErrorCode): string => `${code}: ${ERROR_CODES[code].title}.`;
+
+/**
+ * The error answers of a route for its schema: those of all routes, and the ones named. What comes with a body or with
+ * the name of a project is added to the document by `completeDocument`.
+ */
 export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set([...COMMON, ...codes])) {
@@ -89,9 +98,6 @@ export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries(
-    [...byStatus].map(([status, named]) => [
-      status,
-      problem.describe(named.map((code) => `${code}: ${ERROR_CODES[code].title}.`).join(' ')),
-    ]),
+    [...byStatus].map(([status, named]) => [status, problem.describe(named.map(sentenceOf).join(' '))]),
   );
 }

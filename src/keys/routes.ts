@@ -158,7 +158,7 @@ export function keyRoutes(
         body: noBody,
         response: {
           200: z.object({ success: z.literal(true), token: z.string(), message: z.string() }),
-          ...problems(),
+          ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS'),
         },
       },
     },

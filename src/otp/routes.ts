@@ -58,8 +58,6 @@ export function otpRoutes(
             'QUEUE_FULL',
             'IDEMPOTENCY_MISMATCH',
             'IDEMPOTENCY_IN_PROGRESS',
-            'PAYLOAD_TOO_LARGE',
-            'UNSUPPORTED_MEDIA_TYPE',
           ),
         },
       },
@@ -253,7 +251,7 @@ export function otpRoutes(
         description:
           'A page may hold fewer than `limit`, even none, and have a `page.next` all the same, where filters together find hardly anything.',
         querystring: listQuery,
-        response: { 200: page(detailed), ...problems('PHONE_INVALID') },
+        response: { 200: page(detailed), ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED') },
       },
     },
     async (request) => {

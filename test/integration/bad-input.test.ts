@@ -202,6 +202,8 @@ describe('a query', () => {
     ['keys?limit=-1', ['limit']],
     ['keys?order=name', ['order']],
     ['simulator/messages?from=1', ['from']],
+    ['bot/sessions?limit=0', ['limit']],
+    ['bot/opt-outs?limit=201', ['limit']],
   ])('%s is refused and the place is named', async (path, places) => {
     expect(pathsOf(await refused('GET', path, undefined))).toEqual(places);
   });
@@ -217,7 +219,7 @@ describe('a query', () => {
     await refused('GET', path, undefined);
   });
 
-  test.each(['otp', 'keys', 'simulator/messages'])(
+  test.each(['otp', 'keys', 'simulator/messages', 'bot/sessions', 'bot/opt-outs'])(
     'of %s with a cursor that no page has given is refused',
     async (list) => {
       for (const cursor of ['zzz', 'key_', "' or 1=1 --", '%00', 'evt_01jd3x8zq2e6v9k5m7n0p4r8st']) {

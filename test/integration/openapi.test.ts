@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { ERROR_CODES } from '../../src/errors/codes.ts';
+import { ERROR_CODES, type ErrorCode } from '../../src/errors/codes.ts';
 import { ROUTE_ACCESS } from '../../src/http/access.ts';
 import { VERSION } from '../../src/version.ts';
 import { type Answer, type CallOptions, startTestApp, type TestApp } from '../support/test-app.ts';
@@ -83,13 +83,26 @@ interface Schema {
 interface Media {
   [type: string]: { schema: Schema };
 }
+interface Parameter {
+  name: string;
+  in: string;
+  required?: boolean;
+  description?: string;
+  schema: Schema;
+}
+interface Reference {
+  $ref: string;
+}
 interface Operation {
   summary?: string;
   tags?: string[];
   security?: Record<string, string[]>[];
-  parameters?: { name: string; in: string; required?: boolean; description?: string; schema: Schema }[];
+  parameters?: (Parameter | Reference)[];
   requestBody?: { required?: boolean; content: Media };
-  responses: Record<string, { description: string; content?: Media }>;
+  responses: Record<
+    string,
+    { description: string; headers?: Record<string, Reference>; content?: Media | undefined }
+  >;
 }
 
 let server: TestApp;
@@ -119,6 +132,23 @@ const operations = () =>
       operation,
     })),
   );
+
+/** What a reference in the document stands for. */
+function resolved<T extends object>(given: T | Reference): T {
+  if (!('$ref' in given)) return given;
+  const names = given.$ref.replace('#/', '').split('/');
+  return names.reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], document) as T;
+}
+
+const parametersOf = ({ parameters = [] }: Operation) => parameters.map((parameter) => resolved(parameter));
+const operationOf = (route: string) => operations().find((entry) => entry.route === route)!.operation;
+const takes = (operation: Operation, place: string, name: string) =>
+  parametersOf(operation).some((parameter) => parameter.in === place && parameter.name === name);
+
+/** Whether an operation documents this refusal. */
+function documents({ responses }: Operation, code: ErrorCode): boolean {
+  return responses[ERROR_CODES[code].status]?.description.includes(`${code}: `) ?? false;
+}
 
 describe('the routes', () => {
   test('that are served are those of the table of access, and the other way round', () => {
@@ -183,7 +213,7 @@ describe('the OpenAPI document', () => {
   test('declares each part of an address that stands for something', () => {
     for (const { route, path, operation } of operations()) {
       const inAddress = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+      const declared = parametersOf(operation).filter((parameter) => parameter.in === 'path');
       expect(declared.map(({ name }) => name).sort(), route).toEqual(inAddress.sort());
       for (const { required } of declared) expect(required).toBe(true);
     }
@@ -195,7 +225,7 @@ describe('the OpenAPI document', () => {
       const body = operation.requestBody?.content['application/json']?.schema;
       const fields = [
         ...Object.entries(body?.properties ?? {}),
-        ...(operation.parameters ?? []).map(
+        ...parametersOf(operation).map(
           ({ name, description, schema }) => [name, { ...schema, description }] as const,
         ),
       ];
@@ -258,6 +288,73 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test('tells of bodies that are too large or no JSON wherever a body is read', async () => {
+    const withBody = operations().filter(({ operation }) => operation.requestBody);
+    expect(withBody.length).toBeGreaterThan(10);
+    const headers = { 'content-type': 'text/plain' };
+    for (const { route, path, operation } of withBody) {
+      expect(documents(operation, 'PAYLOAD_TOO_LARGE'), route).toBe(true);
+      expect(documents(operation, 'UNSUPPORTED_MEDIA_TYPE'), route).toBe(true);
+      const address = path.replace(/\{\w+\}/, 'any');
+      const answer = await server.call(route.split(' ')[0]!, address, { asAdmin: true, body: 'x', headers });
+      expect(answer.body.code, route).toBe('UNSUPPORTED_MEDIA_TYPE');
+    }
+  });
+
+  test('tells of unknown projects wherever one can be named', async () => {
+    const inQuery = operations().filter(({ operation }) => takes(operation, 'query', 'projectId'));
+    const inBody = operations().filter(
+      ({ operation }) => operation.requestBody?.content['application/json']?.schema.properties?.projectId,
+    );
+    expect(Math.min(inQuery.length, inBody.length)).toBeGreaterThan(5);
+    for (const { route, operation } of [...inQuery, ...inBody]) {
+      expect(documents(operation, 'RESOURCE_NOT_FOUND'), route).toBe(true);
+    }
+    for (const { route, path } of inQuery) {
+      const address = `${path.replace(/\{\w+\}/, 'any')}?projectId=prj_unknown`;
+      const answer = await server.call(route.split(' ')[0]!, address, { asAdmin: true });
+      expect([answer.status, answer.body.detail], route).toEqual([404, 'There is no project with this id.']);
+    }
+  });
+
+  test('names the header Idempotency-Key where it is honoured, and how a repetition is told', () => {
+    const honouring = operations().filter(({ operation }) => documents(operation, 'IDEMPOTENCY_MISMATCH'));
+    expect(honouring.map(({ route }) => route)).toContain('POST /api/admin/generate-token');
+    for (const { route, operation } of operations()) {
+      const isHonouring = honouring.some((entry) => entry.route === route);
+      expect(takes(operation, 'header', 'Idempotency-Key'), route).toBe(isHonouring);
+      expect(documents(operation, 'IDEMPOTENCY_IN_PROGRESS'), route).toBe(isHonouring);
+      for (const [status, { headers }] of Object.entries(operation.responses)) {
+        const isRepeatable = isHonouring && status.startsWith('2');
+        expect('Idempotency-Replayed' in headers!, `${route} ${status}`).toBe(isRepeatable);
+      }
+    }
+  });
+
+  test('describes each header of an answer, once for all', () => {
+    const { headers } = document.components as { headers: Record<string, Schema> };
+    for (const header of Object.values(headers)) expect(header.description).toMatch(/.{5,}/);
+    for (const { route, operation } of operations()) {
+      for (const [status, response] of Object.entries(operation.responses)) {
+        const place = `${route} ${status}`;
+        for (const header of Object.values(response.headers!)) expect(resolved(header), place).toBeDefined();
+        expect(response.headers, place).toHaveProperty('X-Request-Id');
+        const isRefusal = response.content?.['application/problem+json'] !== undefined;
+        const mayWait = isRefusal && (status === '429' || status === '503');
+        expect('Retry-After' in response.headers!, place).toBe(mayWait);
+        const isCounted = 'RateLimit' in response.headers!;
+        expect('RateLimit-Policy' in response.headers!, place).toBe(isCounted);
+        if (status === '429') expect(isCounted, place).toBe(true);
+      }
+    }
+  });
+
+  test('knows that a QR code comes as JSON or as a picture', () => {
+    const { content } = operationOf('GET /api/v1/bot/sessions/:id/qr').responses[200]!;
+    expect(Object.keys(content!)).toEqual(['application/json', 'image/png', 'image/svg+xml']);
+    expect(content!['image/png']!.schema).toEqual({});
+  });
+
   test('says who may call: nobody in particular, the administrator, or a key with a permission', () => {
     for (const { route, operation } of operations()) {
       const access = ROUTE_ACCESS[route];
@@ -293,7 +390,9 @@ describe('the OpenAPI document', () => {
 });
 
 describe('an answer has the shape that its route declares, and not a field more', () => {
-  /** Makes a call and holds the answer against the schema of its route for its status. */
+  const HEADERS = ['X-Request-Id', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Idempotency-Replayed'];
+
+  /** Makes a call and holds the answer against what its route declares for its status: schema, code and headers. */
   async function call(
     route: string,
     status: number,
@@ -306,6 +405,11 @@ describe('an answer has the shape that its route declares, and not a field more'
     const schema = responses?.[status];
     expect(schema, `${route} declares ${status}`).toBeDefined();
     expect(schema?.parse(answer.body)).toEqual(answer.body);
+    const { description, headers = {} } = operationOf(route).responses[status]!;
+    if (status >= 400) expect(description, route).toContain(`${answer.body.code}: `);
+    for (const name of HEADERS) {
+      if (answer.headers.has(name)) expect(Object.keys(headers), `${route} ${status}`).toContain(name);
+    }
     return answer;
   }
 
@@ -330,6 +434,7 @@ describe('an answer has the shape that its route declares, and not a field more'
     await call('GET /api/v1/otp/:id', 200, `otp/${id}`);
     await call('GET /api/v1/otp/:id', 404, 'otp/ver_01jd3x8zq2e6v9k5m7n0p4r8st');
     await call('GET /api/v1/otp', 200, 'otp?limit=1');
+    await call('GET /api/v1/otp', 403, 'otp?phone=%2B19005550123');
     await call('GET /api/v1/otp/status', 200, 'otp/status');
 
     const canceled = await otp.sent({ phone: newPhone() });
@@ -355,7 +460,13 @@ describe('an answer has the shape that its route declares, and not a field more'
     await call('GET /api/v1/keys', 200, 'keys');
     await call('DELETE /api/v1/keys/:id', 200, `keys/${made.body.data.id}`);
     await call('DELETE /api/v1/keys/:id', 404, `keys/${made.body.data.id}`);
-    await call('POST /api/admin/generate-token', 200, '/api/admin/generate-token', { asAdmin: true });
+    const route = 'POST /api/admin/generate-token';
+    const repeated = { asAdmin: true, headers: { 'idempotency-key': 'once' } };
+    await call(route, 200, '/api/admin/generate-token', repeated);
+    const { headers } = await call(route, 200, '/api/admin/generate-token', repeated);
+    expect(headers.get('idempotency-replayed')).toBe('true');
+    await call(route, 422, '/api/admin/generate-token', { ...repeated, body: {} });
+    await call(route, 403, '/api/admin/generate-token');
   });
 
   test('of the virtual phone, limits and health', async () => {
@@ -363,6 +474,9 @@ describe('an answer has the shape that its route declares, and not a field more'
     await verificationsOf(server).sent({ phone: '+6281299999999' });
     await verificationsOf(server).deliver();
     await call('GET /api/v1/simulator/messages', 200, 'simulator/messages?limit=2', { asAdmin });
+    await call('GET /api/v1/simulator/messages', 403, 'simulator/messages?to=%2B19005550123', { asAdmin });
+    const refused = { to: '+19005550123' };
+    await call('PUT /api/v1/simulator/faults', 403, 'simulator/faults', { asAdmin, body: refused });
     const body = { to: '+6281299999999', channel: 'whatsapp', delayMs: 0 };
     await call('PUT /api/v1/simulator/faults', 200, 'simulator/faults', { asAdmin, body });
     await call('GET /api/v1/limits/:phone', 200, 'limits/+6281299999999', { asAdmin });

@@ -58,6 +58,8 @@ describe('a session over the API', () => {
     expect([png.headers.get('content-type'), png.text.slice(1, 4)]).toEqual(['image/png', 'PNG']);
     const svg = await call('GET', `/${id}/qr`, undefined, { accept: 'image/svg+xml' });
     expect([svg.headers.get('content-type'), svg.text.slice(0, 4)]).toEqual(['image/svg+xml', '<svg']);
+    const either = await call('GET', `/${id}/qr`, undefined, { accept: 'application/json, image/png;q=0.1' });
+    expect(either.body.data).toEqual(shown.body.data);
 
     await whatsapp.phone(OWN).scanQr(shown.body.data.qr);
     await isOpen(id);

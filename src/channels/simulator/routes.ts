@@ -51,7 +51,7 @@ export function simulatorRoutes(
           to: z.string().optional().meta({ description: 'One number only.', example: '+6283834946034' }),
           projectId,
         }),
-        response: { 200: page(message), ...problems('PHONE_INVALID') },
+        response: { 200: page(message), ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED') },
       },
     },
     async (request) => {
@@ -97,7 +97,7 @@ export function simulatorRoutes(
               delayMs: z.int(),
             }),
           ),
-          ...problems('PHONE_INVALID'),
+          ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED'),
         },
       },
     },

@@ -145,6 +145,17 @@ export function sessionRepository(keyring: Keyring) {
       return (await query.execute()).map(toStored);
     },
 
+    /** The first `limit` of a project that follow the id `after`, oldest first. */
+    async page(
+      executor: Executor,
+      projectId: string,
+      { after, limit }: { after: string | undefined; limit: number },
+    ): Promise<StoredSession[]> {
+      let query = executor.selectFrom('whatsapp_sessions').selectAll().where('project_id', '=', projectId);
+      if (after !== undefined) query = query.where('id', '>', after);
+      return (await query.orderBy('id').limit(limit).execute()).map(toStored);
+    },
+
     /**
      * Takes or renews the lease and resolves to its number; undefined while another process holds it.
      * @param force takes it from whoever holds it, where no other process can be alive

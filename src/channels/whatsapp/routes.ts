@@ -2,11 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { NotFoundError } from '../../errors/errors.ts';
 import type { RunOnce } from '../../http/idempotency.ts';
+import { preferredMediaType } from '../../http/media-type.ts';
 import {
   deleted,
   iso,
   isoOrNull,
   noBody,
+  page,
+  pageQuery,
   problems,
   projectId,
   projectQuery,
@@ -24,6 +27,8 @@ import type { SessionView, WhatsAppSessions } from './sessions.ts';
 /** A folder of credentials holds two files for each number that was ever written to. */
 const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
 
+const QR_TYPES = ['application/json', 'image/png', 'image/svg+xml'] as const;
+
 const sessionId = z.string().max(64).meta({ example: 'ses_01jd3x8zq2e6v9k5m7n0p4r8st' });
 const idParams = z.object({ id: sessionId });
 const name = z.string().trim().min(1).max(100).nullable().meta({ example: 'Support phone' });
@@ -36,6 +41,7 @@ const proxy = z
     description: 'The way to WhatsApp; null for none.',
     example: 'socks5://user:password@10.0.0.1:1080',
   });
+const picture = z.instanceof(Buffer);
 const linkingCode = z.object({ code: z.string(), expiresAt: timestamp });
 
 const health = z.object({
@@ -106,20 +112,14 @@ export function whatsappRoutes(
       schema: {
         tags,
         summary: 'All sessions, oldest first',
-        querystring: projectQuery,
-        response: {
-          200: z.object({
-            success: z.literal(true),
-            data: z.array(view),
-            page: z.object({ next: z.null() }),
-          }),
-          ...problems(),
-        },
+        querystring: z.strictObject({ ...pageQuery('ses'), projectId }),
+        response: { 200: page(view), ...problems() },
       },
     },
     async (request) => {
-      const found = await sessions.list(request.projectId);
-      return { success: true as const, data: found.map(toAnswer), page: { next: null } };
+      const { limit, cursor } = request.query;
+      const { sessions: found, next } = await sessions.list(request.projectId, { limit, cursor });
+      return { success: true as const, data: found.map(toAnswer), page: { next } };
     },
   );
 
@@ -219,7 +219,14 @@ export function whatsappRoutes(
         params: idParams,
         querystring: projectQuery,
         response: {
-          200: success(z.object({ qr: z.string(), expiresAt: timestamp })),
+          200: {
+            description: 'What to show to the phone, or a picture of it.',
+            content: {
+              'application/json': { schema: success(z.object({ qr: z.string(), expiresAt: timestamp })) },
+              'image/png': { schema: picture },
+              'image/svg+xml': { schema: picture },
+            },
+          },
           ...problems('RESOURCE_NOT_FOUND'),
         },
       },
@@ -227,15 +234,10 @@ export function whatsappRoutes(
     async (request, reply) => {
       const qr = await sessions.qr(request.projectId, request.params.id);
       if (!qr) throw new NotFoundError('There is no QR code at the moment.');
-      const accepted = String(request.headers.accept ?? '');
+      const type = preferredMediaType(request.headers.accept, QR_TYPES);
       reply.header('vary', 'accept');
-      // A picture is no JSON, which is all the schema knows of.
-      if (accepted.includes('image/png')) {
-        return reply.type('image/png').send((await qrPng(qr.text)) as never);
-      }
-      if (accepted.includes('image/svg+xml')) {
-        return reply.type('image/svg+xml').send(Buffer.from(await qrSvg(qr.text)) as never);
-      }
+      if (type === 'image/png') return reply.type(type).send(await qrPng(qr.text));
+      if (type === 'image/svg+xml') return reply.type(type).send(Buffer.from(await qrSvg(qr.text)));
       return { success: true as const, data: { qr: qr.text, expiresAt: iso(qr.expiresAt) } };
     },
   );
@@ -307,7 +309,7 @@ export function whatsappRoutes(
           files: z.record(z.string().max(300), z.string()).meta({ example: { 'creds.json': '{…}' } }),
           projectId,
         }),
-        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE') },
+        response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },
       },
     },
     async (request) => {

@@ -46,7 +46,8 @@ describe('linking', () => {
       'bot.connected',
       'bot.disconnected',
     ]);
-    expect((await bot.sessions.list(bot.projectId))[0]).toMatchObject({
+    const { sessions } = await bot.sessions.list(bot.projectId, { limit: 50 });
+    expect(sessions[0]).toMatchObject({
       state: 'reconnecting',
       reason: 'The server was stopped.',
     });
@@ -68,7 +69,7 @@ describe('linking', () => {
 
   test('by pairing code begins at the start where the configuration names the number', async () => {
     const bot = await startSessions({ pairingDigits: OWN.slice(1) });
-    const [made] = await bot.sessions.list(bot.projectId);
+    const made = (await bot.sessions.list(bot.projectId, { limit: 50 })).sessions[0];
     const phone = bot.whatsapp.phone(OWN);
     const code = async () => (await bot.sessions.get(bot.projectId, made!.id)).pairingCode;
     await eventually(async () => (await code()) !== null);
@@ -392,7 +393,7 @@ describe('what the operator does', () => {
     await bot.sessions.remove(bot.projectId, bot.id, 'test');
     await eventually(() => bot.whatsapp.phone(OWN).linked.length === 0);
     expect(bot.sessions.all()).toEqual([]);
-    expect(await bot.sessions.list(bot.projectId)).toEqual([]);
+    expect((await bot.sessions.list(bot.projectId, { limit: 50 })).sessions).toEqual([]);
     expect(await bot.database.reader.selectFrom('whatsapp_auth').selectAll().execute()).toEqual([]);
   });
 

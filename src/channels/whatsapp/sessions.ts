@@ -153,10 +153,18 @@ export class WhatsAppSessions implements Sessions {
     await this.#driven.stop();
   }
 
-  /** A project's sessions, oldest first. */
-  async list(projectId: string): Promise<SessionView[]> {
-    const rows = await this.#repository.list(this.#options.database.reader, projectId);
-    return rows.map((row) => this.#view(row));
+  /** A page of a project's sessions, oldest first. */
+  async list(
+    projectId: string,
+    { cursor, limit }: { cursor?: string; limit: number },
+  ): Promise<{ sessions: SessionView[]; next: string | null }> {
+    const wanted = { after: cursor, limit: limit + 1 };
+    const rows = await this.#repository.page(this.#options.database.reader, projectId, wanted);
+    const shown = rows.slice(0, limit);
+    return {
+      sessions: shown.map((row) => this.#view(row)),
+      next: rows.length > limit ? shown.at(-1)!.id : null,
+    };
   }
 
   /** @throws NotFoundError when the project has no such session */

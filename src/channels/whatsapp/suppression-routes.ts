@@ -3,12 +3,21 @@ import { z } from 'zod';
 import type { Database } from '../../database/database.ts';
 import { NotFoundError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
-import { deleted, iso, problems, projectQuery, timestamp } from '../../http/schemas.ts';
+import {
+  deleted,
+  iso,
+  page,
+  pageQuery,
+  problems,
+  projectId,
+  projectQuery,
+  timestamp,
+} from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
 import type { PhoneReader } from '../../otp/phone-reader.ts';
-import type { Suppression } from './suppression.ts';
+import { SUPPRESSION_CURSOR, type Suppression } from './suppression.ts';
 
-const LISTED_MAX = 1_000;
+const optOut = z.object({ phone: z.string().meta({ description: 'E.164.' }), since: timestamp });
 
 /** The numbers that opted out, and taking one off the list. */
 export function suppressionRoutes(
@@ -25,22 +34,17 @@ export function suppressionRoutes(
       schema: {
         tags,
         summary: 'The numbers that opted out, newest first',
-        description: 'They wrote STOP, or a word like it, to a linked number. At most 1,000 are shown.',
-        querystring: projectQuery,
-        response: {
-          200: z.object({
-            success: z.literal(true),
-            data: z.array(z.object({ phone: z.string().meta({ description: 'E.164.' }), since: timestamp })),
-            page: z.object({ next: z.null() }),
-          }),
-          ...problems(),
-        },
+        description: 'They wrote STOP, or a word like it, to a linked number.',
+        querystring: z.strictObject({ ...pageQuery(SUPPRESSION_CURSOR), projectId }),
+        response: { 200: page(optOut), ...problems() },
       },
     },
     async (request) => {
-      const found = await suppression.list(database.reader, request.projectId, LISTED_MAX);
-      const data = found.map(({ phone, since }) => ({ phone, since: iso(since) }));
-      return { success: true as const, data, page: { next: null } };
+      const { limit, cursor } = request.query;
+      const wanted = { limit, cursor };
+      const { numbers, next } = await suppression.list(database.reader, request.projectId, wanted);
+      const data = numbers.map(({ phone, since }) => ({ phone, since: iso(since) }));
+      return { success: true as const, data, page: { next } };
     },
   );
 

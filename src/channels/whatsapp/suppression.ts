@@ -16,9 +16,19 @@ export interface Suppression {
   add(trx: Transaction, projectId: string, phone: string, at: number): Promise<boolean>;
   /** Takes a number off the list; false when it was not on it. */
   remove(trx: Transaction, projectId: string, phone: string): Promise<boolean>;
-  /** Newest first. */
-  list(executor: Executor, projectId: string, limit: number): Promise<SuppressedNumber[]>;
+  /** A page of them, newest first. */
+  list(
+    executor: Executor,
+    projectId: string,
+    page: { cursor?: string; limit: number },
+  ): Promise<{ numbers: SuppressedNumber[]; next: string | null }>;
 }
+
+/**
+ * How cursors of the list look: the time and the identity of the last number shown. Both, since several may ask in the
+ * same millisecond, and written out, since that number may be off the list by the time of the next page.
+ */
+export const SUPPRESSION_CURSOR = /^(\d{1,15})-(\d{1,15})$/;
 
 /** All spellings of a number are one entry. */
 export function suppression(database: Database): Suppression {
@@ -52,15 +62,32 @@ export function suppression(database: Database): Suppression {
         .execute();
       return removed.length > 0;
     },
-    async list(executor, projectId, limit) {
-      const rows = await executor
+    async list(executor, projectId, { cursor, limit }) {
+      let query = executor
         .selectFrom('suppressed_numbers')
-        .select(['phone', 'created_at'])
-        .where('project_id', '=', projectId)
+        .select(['phone', 'identity', 'created_at'])
+        .where('project_id', '=', projectId);
+      const last = SUPPRESSION_CURSOR.exec(cursor ?? '');
+      if (last) {
+        const [at, identity] = [Number(last[1]), last[2]!];
+        query = query.where((eb) =>
+          eb.or([
+            eb('created_at', '<', at),
+            eb.and([eb('created_at', '=', at), eb('identity', '<', identity)]),
+          ]),
+        );
+      }
+      const rows = await query
         .orderBy('created_at', 'desc')
-        .limit(limit)
+        .orderBy('identity', 'desc')
+        .limit(limit + 1)
         .execute();
-      return rows.map(({ phone, created_at }) => ({ phone, since: created_at }));
+      const shown = rows.slice(0, limit);
+      const end = shown.at(-1);
+      return {
+        numbers: shown.map(({ phone, created_at }) => ({ phone, since: created_at })),
+        next: end && rows.length > limit ? `${end.created_at}-${end.identity}` : null,
+      };
     },
   };
 }
