@@ -9,6 +9,7 @@ import type { Logger } from '../lib/logger.ts';
 import { accessOf } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
+import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
 import { methodsOfRoutes } from './methods.ts';
 import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
@@ -86,7 +87,12 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const parseJson = server.getDefaultJsonParser('error', 'error');
   server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     // v3's clients name a type also where they send nothing.
-    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) done(null, undefined);
+    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) {
+      done(null, undefined);
+      return;
+    }
+    const unfit = beyondItsBounds(request, body);
+    if (unfit) done(unfit);
     else parseJson(request, body, done);
   });
   server.decorateRequest('caller', null as never);
@@ -193,6 +199,24 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
 /** A connection over a path in the file system has no address. */
 function isLocalSocket(request: FastifyRequest): boolean {
   return request.raw.socket.remoteAddress === undefined;
+}
+
+/** What makes a body too much work for its size. */
+function beyondItsBounds(request: FastifyRequest, body: string): ValidationError | undefined {
+  // A text holds fewer members than characters, so a route with more room need not be asked about a short one.
+  const maxMembers =
+    body.length > BODY_MAX_MEMBERS
+      ? (request.routeOptions.config.bodyMaxMembers ?? BODY_MAX_MEMBERS)
+      : BODY_MAX_MEMBERS;
+  switch (beyondBounds(body, maxMembers)) {
+    case 'depth':
+      return new ValidationError(`The body is too deep: it may have ${BODY_MAX_DEPTH} levels.`);
+    case 'members':
+      return new ValidationError(
+        `The body has too many members: it may have ${maxMembers} in all its objects and arrays together.`,
+      );
+  }
+  return undefined;
 }
 
 function mayBeEmpty(schema: unknown): boolean {

@@ -90,7 +90,7 @@ describe('a body with a wrong type', () => {
     [
       'POST',
       'otp/send',
-      `{"phone":"${phone}","metadata":${'{"a":'.repeat(50)}1${'}'.repeat(50)}}`,
+      `{"phone":"${phone}","metadata":${'{"a":'.repeat(30)}1${'}'.repeat(30)}}`,
       ['metadata'],
     ],
     ['POST', 'otp/send', { purpose: {}, phone: 1, length: 'x' }, ['length', 'phone', 'purpose']],
@@ -316,6 +316,43 @@ describe('what a person types as a code', () => {
       expect(answer.text).not.toMatch(/734.?165/);
       expect(answer.text).not.toContain('482913');
     }
+  });
+});
+
+describe('a body that would take long to look at', () => {
+  const phone = '+6283834946034';
+  const fields = (count: number) => Array.from({ length: count }, (_, i) => `"k${i}":1`).join(',');
+  const list = (count: number, member: string) => `[${Array(count).fill(member).join(',')}]`;
+
+  test.each([
+    ['95,000 unknown fields', 'otp/send', `{"phone":"${phone}",${fields(95_000)}}`],
+    ['95,000 fields of metadata', 'otp/send', `{"phone":"${phone}","metadata":{${fields(95_000)}}}`],
+    ['300,000 empty arrays', 'otp/send', `{"phone":"${phone}","metadata":{"a":${list(300_000, '[]')}}}`],
+    ['95,000 unknown fields', 'session', `{"password":"x",${fields(95_000)}}`],
+    ['2,001 members', 'session', list(2_001, '1')],
+  ])('with %s to %s is refused with the bound it is over, and not looked at', async (_what, path, body) => {
+    const answer = await server.call('POST', path, { body, key: path === 'session' ? null : server.key });
+    const problem = expectProblem(answer, 'VALIDATION_ERROR');
+    expect(problem.detail).toContain('2000');
+    expect(problem.errors).toBeUndefined();
+  });
+
+  test('with 2,000 members is looked at', async () => {
+    const answer = await server.call('POST', 'otp/send', { body: `{"phone":"${phone}",${fields(1_998)}}` });
+    expect(expectProblem(answer, 'VALIDATION_ERROR').errors).not.toEqual([]);
+  });
+
+  test('with 33 levels is refused with the bound it is over', async () => {
+    const answer = await server.call('POST', 'otp/send', { body: '['.repeat(33) + ']'.repeat(33) });
+    expect(expectProblem(answer, 'VALIDATION_ERROR').detail).toContain('32 levels');
+  });
+
+  test('may have more members where credentials are imported', async () => {
+    const files = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`session-${i}.json`, '{}']));
+    const path = 'bot/sessions/ses_01jd3x8zq2e6v9k5m7n0p4r8st/import';
+    const answer = await server.call('POST', path, { body: { files }, asAdmin: true });
+    const { errors = [] } = expectProblem(answer, 'VALIDATION_ERROR');
+    expect(pathsOf(errors)).toContain('files.creds.json');
   });
 });
 
