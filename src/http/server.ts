@@ -11,6 +11,7 @@ import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
 import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
 import { methodsOfRoutes } from './methods.ts';
+import { nulInAddress, nulInBody } from './nul.ts';
 import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
@@ -93,7 +94,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     }
     const unfit = beyondItsBounds(request, body);
     if (unfit) done(unfit);
-    else parseJson(request, body, done);
+    else parseJson(request, body, (error, value) => done(error ?? nulInBody(body, value) ?? null, value));
   });
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
@@ -190,6 +191,8 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
   if (hasUnmetExpectation) {
     return new ValidationError('The Expect header asks for something that this server does not do.');
   }
+  const nul = nulInAddress(request.url);
+  if (nul) return nul;
   const repeated = Object.entries(request.query as object).find(([, value]) => Array.isArray(value));
   if (!repeated) return undefined;
   const [path] = repeated;
