@@ -50,7 +50,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
     reply.headers(headers);
     reply.header('x-request-id', request.id);
-    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
+    if (isOfApi(request)) reply.header('cache-control', 'no-store');
     request.caller = NOBODY;
   };
   const server = Fastify({
@@ -181,6 +181,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((request, reply) => sendProblem(request, reply, methodsOf.notFound(request)));
   return server;
+}
+
+/** Whether a request is for the API. An address may also be encoded or begin with the host. */
+function isOfApi(request: FastifyRequest): boolean {
+  return request.url.startsWith('/api/') || request.routeOptions.url?.startsWith('/api/') === true;
 }
 
 /** What makes a request unfit for any route. */

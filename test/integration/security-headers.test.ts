@@ -107,6 +107,8 @@ describe('the security headers', () => {
       await ask('POST', '/api/admin/generate-token', { asAdmin: true }),
       await ask('GET', 'health'),
       await raw('GET /api/v1/%zz'),
+      await raw('GET /%61pi/v1/keys', [`X-Master-Key: ${server.adminPassword}`]),
+      await raw('GET http://localhost/api/v1/health'),
     ]) {
       expect(answer.headers.get('cache-control')).toBe('no-store');
     }
