@@ -99,6 +99,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
 
+  // Before the first route: each keeps the handler that was there when it came.
+  server.setErrorHandler(errorHandler(log));
+
   const methodsOf = methodsOfRoutes(server);
   server.addHook('onRoute', (route) => {
     for (const method of [route.method].flat()) {
@@ -126,6 +129,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     done();
   });
   if (options.corsOrigins.length > 0) {
+    // The library would refuse an OPTIONS that asks for no permission, and that as plain text.
+    server.addHook('onRequest', (request, _reply, done) => {
+      done(isBareOptions(request) ? methodsOf.notFound(request) : undefined);
+    });
     await server.register(cors, {
       origin: [...options.corsOrigins],
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -178,7 +185,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     request.projectId = project;
   }
 
-  server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((request, reply) => sendProblem(request, reply, methodsOf.notFound(request)));
   return server;
 }
@@ -202,6 +208,11 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
   if (!repeated) return undefined;
   const [path] = repeated;
   return new ValidationError('The request is not valid.', [{ path, message: 'Given more than once.' }]);
+}
+
+/** Whether a request is an OPTIONS without what makes a preflight of it. */
+function isBareOptions({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && !(headers.origin && headers['access-control-request-method']);
 }
 
 /** A connection over a path in the file system has no address. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem } from '../support/problem.ts';
 import { requestText, sendRaw } from '../support/raw-http.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN } from '../support/verifications.ts';
@@ -243,6 +244,19 @@ describe('CORS, when origins are listed', () => {
     ]) {
       expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     }
+  });
+
+  test.each([
+    ['without an origin and a method', {}],
+    ['without an origin', { 'access-control-request-method': 'POST' }],
+    ['without a method', { origin: LISTED }],
+  ])('leaves an OPTIONS %s a wrong method', async (_what, headers) => {
+    const answer = await server.call('OPTIONS', 'otp/send', { key: null, headers });
+    expectProblem(answer, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')).toBe('POST');
+    expectSafeHeaders(answer);
+    const unknown = await server.call('OPTIONS', '/nothing', { key: null, headers });
+    expectProblem(unknown, 'RESOURCE_NOT_FOUND');
   });
 
   test('leaves a wrong method and an unknown address what they are', async () => {
