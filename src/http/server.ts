@@ -149,13 +149,16 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   }
 
   server.addHook('onRequest', async (request, reply) => {
-    const access = request.routeOptions.config.access;
+    const { url, config } = request.routeOptions;
+    const { access } = config;
     if (isStopping() && access !== 'health') {
       reply.header('connection', 'close');
       throw new DatabaseError('The server is stopping.');
     }
-    if (access === undefined || access === 'public') {
+    const mistaken = methodsOf.mistaken(request, url);
+    if (mistaken || access === undefined || access === 'public') {
       if (!isLocalSocket(request)) await limiter.countAddress(request, reply);
+      if (mistaken) throw mistaken;
       return;
     }
     try {
