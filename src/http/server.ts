@@ -232,10 +232,10 @@ function beyondItsBounds(request: FastifyRequest, body: string): ValidationError
       : BODY_MAX_MEMBERS;
   switch (beyondBounds(body, maxMembers)) {
     case 'depth':
-      return new ValidationError(`The body is too deep: it may have ${BODY_MAX_DEPTH} levels.`);
+      return new ValidationError(`The body is too deep: it may have at most ${BODY_MAX_DEPTH} levels.`);
     case 'members':
       return new ValidationError(
-        `The body has too many members: it may have ${maxMembers} in all its objects and arrays together.`,
+        `The body has too many members: at most ${maxMembers} in all its objects and arrays together.`,
       );
   }
   return undefined;

@@ -193,11 +193,11 @@ describe('a body that cannot be read', () => {
     expect(problem.errors).toEqual([{ path: 'filler', message: expect.any(String) }]);
   });
 
-  test('a refusal of 90,000 unknown fields stays small', async () => {
-    const body = `{${Array.from({ length: 90_000 }, (_, i) => `"k${i}":1`).join(',')}}`;
+  test('a refusal of 1,900 unknown fields stays small', async () => {
+    const body = `{${Array.from({ length: 1_900 }, (_, i) => `"k${i}":1`).join(',')}}`;
     const answer = await send(body);
     expectProblem(answer, 'VALIDATION_ERROR');
-    expect(answer.text.length).toBeLessThan(100_000);
+    expect(answer.body.errors).toHaveLength(20);
   });
 
   test('400,000 levels of JSON are refused and are no error of ours, with an Idempotency-Key too', async () => {
