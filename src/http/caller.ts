@@ -24,5 +24,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     access?: import('./access.ts').Access;
+    /** How many members a JSON body may have where that is more than elsewhere. */
+    bodyMaxMembers?: number;
   }
 }

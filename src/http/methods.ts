@@ -16,18 +16,39 @@ export function methodsOfRoutes(server: FastifyInstance) {
       methodsByPath.set(route.url, methods);
       router.on('GET', route.url, () => {}, methods);
     }
-    for (const method of [route.method].flat()) methods.add(method);
+    for (const method of [route.method].flat()) {
+      methods.add(method);
+      // Of the address that a prefix has with a slash at its end, this hook is told HEAD only.
+      if (method === 'HEAD') methods.add('GET');
+    }
   });
 
+  const wrongMethod = (methods: Set<string>) => {
+    const allow = [...methods].sort();
+    return new WotpError('METHOD_NOT_ALLOWED', `This address knows ${allow.join(', ')} only.`, { allow });
+  };
+
   return {
+    /**
+     * The error for a request that a route with a parameter took though its address is one of its own, with other
+     * methods: `GET /otp/send` asks for no verification with the id `send`. Undefined for every other request.
+     */
+    mistaken(request: FastifyRequest, route: string | undefined): WotpError | undefined {
+      if (!route?.includes(':')) return undefined;
+      const methods = methodsByPath.get(pathOf(request));
+      return methods && !methods.has(request.method) ? wrongMethod(methods) : undefined;
+    },
+
     /** The error for a request that no route took: 405 with the methods the address knows, or 404. */
     notFound(request: FastifyRequest): WotpError {
-      const path = request.url.split('?')[0]!;
-      const methods = router.find('GET', path)?.store as Set<string> | undefined;
+      const methods = router.find('GET', pathOf(request))?.store as Set<string> | undefined;
       if (!methods?.size || methods.has(request.method))
         return new NotFoundError(`There is nothing at this address. The reference is at /docs.`);
-      const allow = [...methods].sort();
-      return new WotpError('METHOD_NOT_ALLOWED', `This address knows ${allow.join(', ')} only.`, { allow });
+      return wrongMethod(methods);
     },
   };
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?')[0]!;
 }

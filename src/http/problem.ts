@@ -57,7 +57,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
 /** The one place where errors become answers. What is not meant for clients goes to the log. */
 export function errorHandler(log: Logger) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const known = toWotpError(error);
+    const known = toWotpError(error, request);
     if (known.status >= 500) {
       log.error({ err: known.cause ?? known, requestId: request.id, code: known.code }, 'a request failed');
     }
@@ -65,14 +65,14 @@ export function errorHandler(log: Logger) {
   };
 }
 
-function toWotpError(error: unknown): WotpError {
+function toWotpError(error: unknown, request: FastifyRequest): WotpError {
   if (error instanceof WotpError) return error;
   const { code, statusCode, validation, validationContext } = error as Partial<FastifyError>;
   if (validation)
     return new ValidationError('The request is not valid.', fieldProblems(validation, validationContext));
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new WotpError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
+      return new WotpError('PAYLOAD_TOO_LARGE', `The body is larger than ${bodyLimitOf(request)} MB.`);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new WotpError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON with Content-Type: application/json.');
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
@@ -106,6 +106,11 @@ function toWotpError(error: unknown): WotpError {
       cause: error,
     },
   );
+}
+
+/** The most MB that a body of the request's route may have. */
+function bodyLimitOf(request: FastifyRequest): number {
+  return request.routeOptions.bodyLimit / 1_048_576;
 }
 
 /** A refusal stays small, however much is wrong. */

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { withoutPort } from '../lib/client-address.ts';
 import type { Logger } from '../lib/logger.ts';
 
 /** Writes the one line of a request. Health probes are logged at `debug`. Bodies, queries and headers never are. */
@@ -10,7 +11,8 @@ export function logRequest(log: Logger, request: FastifyRequest, reply: FastifyR
     status: reply.statusCode,
     ms: Math.round(reply.elapsedTime * 10) / 10,
     caller: request.caller.name,
-    address: request.ip,
+    // A caller on the control socket has none.
+    address: request.ip && withoutPort(request.ip),
   };
   if (request.routeOptions?.config?.access === 'health') log.debug(line, 'request');
   else log.info(line, 'request');

@@ -9,7 +9,9 @@ import type { Logger } from '../lib/logger.ts';
 import { accessOf } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
+import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
 import { methodsOfRoutes } from './methods.ts';
+import { nulInAddress, nulInBody } from './nul.ts';
 import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
@@ -48,7 +50,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
     reply.headers(headers);
     reply.header('x-request-id', request.id);
-    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
+    if (isOfApi(request)) reply.header('cache-control', 'no-store');
     request.caller = NOBODY;
   };
   const server = Fastify({
@@ -86,11 +88,19 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const parseJson = server.getDefaultJsonParser('error', 'error');
   server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     // v3's clients name a type also where they send nothing.
-    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) done(null, undefined);
-    else parseJson(request, body, done);
+    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) {
+      done(null, undefined);
+      return;
+    }
+    const unfit = beyondItsBounds(request, body);
+    if (unfit) done(unfit);
+    else parseJson(request, body, (error, value) => done(error ?? nulInBody(body, value) ?? null, value));
   });
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
+
+  // Before the first route: each keeps the handler that was there when it came.
+  server.setErrorHandler(errorHandler(log));
 
   const methodsOf = methodsOfRoutes(server);
   server.addHook('onRoute', (route) => {
@@ -119,6 +129,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     done();
   });
   if (options.corsOrigins.length > 0) {
+    // The library would refuse an OPTIONS that asks for no permission, and that as plain text.
+    server.addHook('onRequest', (request, _reply, done) => {
+      done(isBareOptions(request) ? methodsOf.notFound(request) : undefined);
+    });
     await server.register(cors, {
       origin: [...options.corsOrigins],
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -135,13 +149,16 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   }
 
   server.addHook('onRequest', async (request, reply) => {
-    const access = request.routeOptions.config.access;
+    const { url, config } = request.routeOptions;
+    const { access } = config;
     if (isStopping() && access !== 'health') {
       reply.header('connection', 'close');
       throw new DatabaseError('The server is stopping.');
     }
-    if (access === undefined || access === 'public') {
+    const mistaken = methodsOf.mistaken(request, url);
+    if (mistaken || access === undefined || access === 'public') {
       if (!isLocalSocket(request)) await limiter.countAddress(request, reply);
+      if (mistaken) throw mistaken;
       return;
     }
     try {
@@ -171,9 +188,13 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     request.projectId = project;
   }
 
-  server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((request, reply) => sendProblem(request, reply, methodsOf.notFound(request)));
   return server;
+}
+
+/** Whether a request is for the API. An address may also be encoded or begin with the host. */
+function isOfApi(request: FastifyRequest): boolean {
+  return request.url.startsWith('/api/') || request.routeOptions.url?.startsWith('/api/') === true;
 }
 
 /** What makes a request unfit for any route. */
@@ -184,15 +205,40 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
   if (hasUnmetExpectation) {
     return new ValidationError('The Expect header asks for something that this server does not do.');
   }
+  const nul = nulInAddress(request.url);
+  if (nul) return nul;
   const repeated = Object.entries(request.query as object).find(([, value]) => Array.isArray(value));
   if (!repeated) return undefined;
   const [path] = repeated;
   return new ValidationError('The request is not valid.', [{ path, message: 'Given more than once.' }]);
 }
 
+/** Whether a request is an OPTIONS without what makes a preflight of it. */
+function isBareOptions({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && !(headers.origin && headers['access-control-request-method']);
+}
+
 /** A connection over a path in the file system has no address. */
 function isLocalSocket(request: FastifyRequest): boolean {
   return request.raw.socket.remoteAddress === undefined;
+}
+
+/** What makes a body too much work for its size. */
+function beyondItsBounds(request: FastifyRequest, body: string): ValidationError | undefined {
+  // A text holds fewer members than characters, so a route with more room need not be asked about a short one.
+  const maxMembers =
+    body.length > BODY_MAX_MEMBERS
+      ? (request.routeOptions.config.bodyMaxMembers ?? BODY_MAX_MEMBERS)
+      : BODY_MAX_MEMBERS;
+  switch (beyondBounds(body, maxMembers)) {
+    case 'depth':
+      return new ValidationError(`The body is too deep: it may have at most ${BODY_MAX_DEPTH} levels.`);
+    case 'members':
+      return new ValidationError(
+        `The body has too many members: at most ${maxMembers} in all its objects and arrays together.`,
+      );
+  }
+  return undefined;
 }
 
 function mayBeEmpty(schema: unknown): boolean {

@@ -38,7 +38,7 @@ function cookieHeader(
 }
 
 function nameOf(request: FastifyRequest, publicUrl: URL | undefined): string {
-  const isHttps = publicUrl?.protocol === 'https:';
+  const isHttps = publicUrl?.protocol === 'https:' || request.protocol === 'https';
   const isLoopback = LOOPBACK_HOSTS.includes(publicUrl?.hostname ?? request.hostname);
   return isHttps || !isLoopback ? SECURE_NAME : LOOPBACK_NAME;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressIdentity } from './client-address.ts';
+import { addressIdentity, withoutPort } from './client-address.ts';
 
 const group = fc.integer({ min: 0, max: 0xffff });
 const groups = fc.array(group, { minLength: 8, maxLength: 8 });
@@ -36,10 +36,21 @@ describe('a client address, as limits count it', () => {
     expect(addressIdentity(address)).toBe(identity);
   });
 
-  test('what is no address is itself', () => {
-    for (const text of ['', 'unix:', 'localhost', '203.0.113', '2001:db8::1::2', '1.2.3.4.5']) {
-      expect(addressIdentity(text)).toBe(text);
-    }
+  test.each([
+    ['203.0.113.7:4001', '203.0.113.7'],
+    ['203.0.113.7:0', '203.0.113.7'],
+    ['[2001:db8::1]:4001', '2001:db8:0:0::/64'],
+    ['[2001:db8::1]', '2001:db8:0:0::/64'],
+    ['[::ffff:203.0.113.7]:65535', '203.0.113.7'],
+    ['[fe80::1%eth0]:4001', 'fe80:0:0:0::/64'],
+  ])('%s, as a proxy may write it, is %s', (address, identity) => {
+    expect(addressIdentity(address)).toBe(identity);
+  });
+
+  test('all that is no address is the same', () => {
+    const none = ['', 'unix:', 'localhost', '203.0.113', '2001:db8::1::2', '1.2.3.4.5'];
+    const nearly = ['localhost:80', '203.0.113.7:', '203.0.113.7:x', '[203.0.113', '[]:1', '_hidden', ':1'];
+    for (const text of [...none, ...nearly]) expect(addressIdentity(text), text).toBe('unknown');
   });
 
   test('every address of one /64 is the same, those of two are not', () => {
@@ -78,4 +89,12 @@ describe('a client address, as limits count it', () => {
       ),
     );
   });
+});
+
+test('a client address is shown without a port, and else as it came', () => {
+  expect(withoutPort('203.0.113.7:4001')).toBe('203.0.113.7');
+  expect(withoutPort('[2001:db8::1]:4001')).toBe('2001:db8::1');
+  for (const address of ['203.0.113.7', '2001:db8::1', '::ffff:203.0.113.7', 'localhost', '']) {
+    expect(withoutPort(address)).toBe(address);
+  }
 });

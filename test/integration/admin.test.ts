@@ -91,6 +91,16 @@ describe('the admin password in X-Master-Key', () => {
     expect((await call(PASSWORD, '203.0.113.9')).status).toBe(429);
   });
 
+  test('counts an address as one whatever port a proxy writes behind it, and all that are none as one', async () => {
+    for (let i = 0; i < 10; i++) await call(`wrong ${i}`, `203.0.113.77:${4_000 + i}`);
+    expect((await call(PASSWORD, '203.0.113.77:5000')).status).toBe(429);
+    expect((await call(PASSWORD, '203.0.113.77')).status).toBe(429);
+    for (let i = 0; i < 10; i++) await call(`wrong ${i}`, `[2001:db8:7:7::1]:${4_000 + i}`);
+    expect((await call(PASSWORD, '2001:db8:7:7::2')).status).toBe(429);
+    for (let i = 0; i < 10; i++) await call(`wrong ${i}`, `_hidden${i}`);
+    expect((await call(PASSWORD, '_another')).status).toBe(429);
+  });
+
   test('shares its tries with the sign-in of the page', async () => {
     const signIn = (body: object) =>
       server.call('POST', 'session', { key: null, body, headers: { 'x-forwarded-for': address } });

@@ -76,11 +76,27 @@ describe('a wrong method', () => {
     ['POST', '/', ['GET', 'HEAD']],
     ['POST', '/openapi.json', ['GET', 'HEAD']],
     ['OPTIONS', '/api/v1/otp/send', ['POST']],
+    ['GET', '/api/v1/otp/send', ['POST']],
+    ['GET', '/api/v1/otp/verify?code=1', ['POST']],
+    ['POST', '/api/v1/otp/status', ['GET', 'HEAD']],
+    ['POST', '/docs', ['GET', 'HEAD']],
+    ['POST', '/docs/', ['GET', 'HEAD']],
   ])('%s %s is 405 and names the right ones in Allow', async (method, path, allow) => {
     const answer = await server.call(method, path, { key: null });
     expectProblem(answer, 'METHOD_NOT_ALLOWED');
     expect(answer.headers.get('allow')?.split(', ').sort()).toEqual([...allow].sort());
   });
+
+  test.each(['GET', 'HEAD'])(
+    '%s of an address that only POST knows is 405 with and without a key, though it has the form of one with an id',
+    async (method) => {
+      for (const key of [null, server.key]) {
+        const answer = await server.call(method, 'otp/send', { key });
+        expect(answer.status).toBe(405);
+        expect(answer.headers.get('allow')).toBe('POST');
+      }
+    },
+  );
 
   test.each(['TRACE', 'PROPFIND', 'MKCALENDAR'])(
     '%s, which HTTP knows and we do not, is 405',
@@ -147,6 +163,19 @@ describe('a body that cannot be read', () => {
     connection.destroy();
   });
 
+  test.each([
+    ['otp/send', 1],
+    ['bot/sessions/ses_01jd3x8zq2e6v9k5m7n0p4r8st/import', 64],
+    ['nothing', 1],
+  ])('a body that is too large for %s is told the %i MB that it may have', async (path, megabytes) => {
+    const headers = [`X-Master-Key: ${server.adminPassword}`, JSON_TYPE, 'Content-Length: 73400320'];
+    const connection = await openRaw(server.address);
+    connection.write(requestText(`POST /api/v1/${path}`, headers));
+    const { detail } = expectProblem(await connection.answer(), 'PAYLOAD_TOO_LARGE');
+    expect(detail).toBe(`The body is larger than ${megabytes} MB.`);
+    connection.destroy();
+  });
+
   test('a body of 2 MB that comes in pieces without a length is 413 as well', async () => {
     const connection = await openRaw(server.address);
     connection.write(
@@ -164,11 +193,11 @@ describe('a body that cannot be read', () => {
     expect(problem.errors).toEqual([{ path: 'filler', message: expect.any(String) }]);
   });
 
-  test('a refusal of 90,000 unknown fields stays small', async () => {
-    const body = `{${Array.from({ length: 90_000 }, (_, i) => `"k${i}":1`).join(',')}}`;
+  test('a refusal of 1,900 unknown fields stays small', async () => {
+    const body = `{${Array.from({ length: 1_900 }, (_, i) => `"k${i}":1`).join(',')}}`;
     const answer = await send(body);
     expectProblem(answer, 'VALIDATION_ERROR');
-    expect(answer.text.length).toBeLessThan(100_000);
+    expect(answer.body.errors).toHaveLength(20);
   });
 
   test('400,000 levels of JSON are refused and are no error of ours, with an Idempotency-Key too', async () => {

@@ -271,4 +271,9 @@ describe('the address of a client', () => {
     expect(await addressesSeen('1', CHAIN)).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.1']);
     expect(await addressesSeen('2', CHAIN)).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.2']);
   });
+
+  test('is shown without the port that a proxy wrote behind it', async () => {
+    const written = ['192.0.2.1:4001', '[2001:db8::1]:4001', '2001:db8::1'];
+    expect(await addressesSeen('1', written)).toEqual(['192.0.2.1', '2001:db8::1', '2001:db8::1']);
+  });
 });

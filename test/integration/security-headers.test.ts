@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem } from '../support/problem.ts';
 import { requestText, sendRaw } from '../support/raw-http.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN } from '../support/verifications.ts';
@@ -107,6 +108,8 @@ describe('the security headers', () => {
       await ask('POST', '/api/admin/generate-token', { asAdmin: true }),
       await ask('GET', 'health'),
       await raw('GET /api/v1/%zz'),
+      await raw('GET /%61pi/v1/keys', [`X-Master-Key: ${server.adminPassword}`]),
+      await raw('GET http://localhost/api/v1/health'),
     ]) {
       expect(answer.headers.get('cache-control')).toBe('no-store');
     }
@@ -241,6 +244,19 @@ describe('CORS, when origins are listed', () => {
     ]) {
       expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     }
+  });
+
+  test.each([
+    ['without an origin and a method', {}],
+    ['without an origin', { 'access-control-request-method': 'POST' }],
+    ['without a method', { origin: LISTED }],
+  ])('leaves an OPTIONS %s a wrong method', async (_what, headers) => {
+    const answer = await server.call('OPTIONS', 'otp/send', { key: null, headers });
+    expectProblem(answer, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')).toBe('POST');
+    expectSafeHeaders(answer);
+    const unknown = await server.call('OPTIONS', '/nothing', { key: null, headers });
+    expectProblem(unknown, 'RESOURCE_NOT_FOUND');
   });
 
   test('leaves a wrong method and an unknown address what they are', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { expectProblem } from '../support/problem.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, verificationsOf } from '../support/verifications.ts';
@@ -326,6 +326,35 @@ describe('behind https', () => {
     await browser.signIn();
     browser.cookie = browser.cookie.replace('__Host-wotp', 'wotp');
     expect(await browser.isSignedIn()).toBe(false);
+  });
+});
+
+describe('behind a proxy that ends https and names this machine as the host', () => {
+  const headers = { 'x-forwarded-proto': 'https' };
+  const start = (trustProxy: string) =>
+    startTestApp({ env: { MASTER_PASSWORD: PASSWORD, TRUST_PROXY: trustProxy } });
+
+  test('the cookie is __Host- and Secure, and opens what it shall', async () => {
+    const server = await start('1');
+    onTestFinished(() => server.stop());
+    const browser = browserOf(server, { origin: server.address.replace('http:', 'https:') });
+    const { name, attributes } = cookieOf(
+      await browser.call('POST', 'session', { password: PASSWORD }, headers),
+    );
+    expect(name).toBe('__Host-wotp');
+    expect(attributes).toContain('Secure');
+    expect((await browser.call('GET', 'session', undefined, headers)).status).toBe(200);
+    expect((await browser.call('PUT', 'simulator/faults', {}, headers)).status).toBe(200);
+    expect((await browser.call('DELETE', 'session', undefined, headers)).status).toBe(200);
+    expect(browser.cookie).toBe('');
+  });
+
+  test('nobody who is not trusted changes the cookie by saying so', async () => {
+    const server = await start('0');
+    onTestFinished(() => server.stop());
+    const browser = browserOf(server);
+    const answer = await browser.call('POST', 'session', { password: PASSWORD }, headers);
+    expect(cookieOf(answer).name).toBe('wotp');
   });
 });
 

@@ -299,6 +299,7 @@ export function whatsappRoutes(
     '/api/v1/bot/sessions/:id/import',
     {
       bodyLimit: IMPORT_MAX_BYTES,
+      config: { bodyMaxMembers: 500_000 },
       schema: {
         tags,
         summary: 'Take over the credentials of another installation',
