@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
-import { type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
+import { ChannelError, type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { tellLimit } from './limit-headers.ts';
 
@@ -58,7 +58,10 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
 export function errorHandler(log: Logger) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = toWotpError(error, request);
-    if (known.status >= 500) {
+    if (known instanceof ChannelError) {
+      // Nothing is broken: a number has to be linked, or a channel set up.
+      log.warn({ requestId: request.id, code: known.code }, known.message);
+    } else if (known.status >= 500) {
       log.error({ err: known.cause ?? known, requestId: request.id, code: known.code }, 'a request failed');
     }
     return sendProblem(request, reply, known);

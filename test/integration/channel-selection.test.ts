@@ -75,6 +75,9 @@ describe('out of mock mode', () => {
         code: 'WHATSAPP_OFFLINE',
       });
       expect(await otp.messagesTo(phone)).toBe(0);
+      const logged = JSON.parse(server.logLines.find((line) => line.includes('WHATSAPP_OFFLINE'))!);
+      expect(logged).toMatchObject({ level: 40, msg: refusal.body.error });
+      expect(logged).not.toHaveProperty('err');
     },
   );
 
