@@ -9,6 +9,7 @@ import type { BotCommands } from './commands.ts';
 import { readOptOut } from './opt-out.ts';
 import type { Session, Sessions } from './session.ts';
 import type { Suppression } from './suppression.ts';
+import { withoutCodes } from './without-codes.ts';
 
 /** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
 const COMMAND_AGE_MAX_MS = 2 * MINUTE_MS;
@@ -16,7 +17,6 @@ const COMMAND_AGE_MAX_MS = 2 * MINUTE_MS;
 const PER_MINUTE_MAX = 20;
 /** Numbers and message ids that are remembered. */
 const REMEMBERED_MAX = 5_000;
-const TEXT_MAX = 1_000;
 
 /** Somebody wrote to a linked number. */
 interface Incoming {
@@ -137,13 +137,4 @@ async function numberOf(
 
 function phoneOf(jid: string): string {
   return `+${jid.split('@')[0]!.split(':')[0]}`;
-}
-
-/** A text as an event may hold it: people answer a code with the code, so whatever looks like one is hidden. */
-function withoutCodes(text: string): string {
-  return text
-    .slice(0, TEXT_MAX)
-    .replace(/[\p{L}\p{N}]{4,}/gu, (word) =>
-      /\p{N}/u.test(word) || word === word.toUpperCase() ? '••••' : word,
-    );
 }
