@@ -81,6 +81,35 @@ describe('over WhatsApp', () => {
     expect(answer.body.data).toMatchObject({ valid: true });
   });
 
+  test.each(['lid', 'pn'] as const)(
+    'a stranger who asks for the code of another gets nothing, addressed by %s',
+    async (addressing) => {
+      const [phone, stranger] = [newPhone(), newPhone()];
+      for (const { number } of [phone, stranger]) await api.sent({ phone: number });
+      await whatsapp.until(() => phone.messages.length + stranger.messages.length === 2);
+      stranger.pretend(OWN, { id: phone.messages[0]!.id, kind: 'retry', addressing });
+      await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+      await api.sent({ phone: stranger.number, purpose: 'next', message: 'the next one {{code}}' });
+      await whatsapp.until(() => stranger.messages.some(({ text }) => text.startsWith('the next one')));
+      expect(stranger.messages).toHaveLength(2);
+    },
+  );
+
+  test("the number's own phone gets the copy that it could not read, though the connection it came over is gone", async () => {
+    const [own, phone] = [whatsapp.phone(OWN), newPhone()];
+    own.forgetSessions();
+    own.on = false;
+    await api.sent({ phone: phone.number, code: '481516' });
+    await whatsapp.until(() => phone.messages.length === 1);
+    whatsapp.linked(OWN).drop();
+    await whatsapp.until(() => !whatsapp.linked(OWN).online);
+    await whatsapp.until(() => whatsapp.linked(OWN).online);
+    own.on = true;
+    const { id } = phone.messages[0]!;
+    await whatsapp.until(() => own.messages.some((message) => message.id === id));
+    expect(own.unreadable.map((message) => message.id)).toEqual([id]);
+  });
+
   test('a number that is not on WhatsApp fails with that reason, and is then refused at once', async () => {
     const { id } = await api.sent({ phone: '+6281234599999' });
     await eventually(async () => (await api.read(id)).body.data.status === 'failed');

@@ -6,6 +6,7 @@ import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { identityOf } from '../../lib/phone.ts';
 import type { BotCommands } from './commands.ts';
+import { numberOf } from './jid.ts';
 import { readOptOut } from './opt-out.ts';
 import type { Session, Sessions } from './session.ts';
 import type { Suppression } from './suppression.ts';
@@ -118,23 +119,8 @@ async function readIncoming(socket: WASocket, message: WAMessage): Promise<Incom
   const normalized = normalizeMessageContent(content);
   const text = normalized?.conversation ?? normalized?.extendedTextMessage?.text;
   if (!text) return undefined;
-  const number = await numberOf(socket, chat, key.remoteJidAlt ?? undefined);
+  const byNumber = [chat, key.remoteJidAlt].find((jid) => jid?.endsWith('@s.whatsapp.net'));
+  const number = await numberOf(socket, byNumber ?? chat);
   if (number === undefined) return undefined;
   return { from: number, chat, text, sentAt: Number(messageTimestamp ?? 0) * 1000 };
-}
-
-/** The number behind the addresses of a chat, in E.164. A LID looks like a number and is none. */
-async function numberOf(
-  socket: WASocket,
-  chat: string,
-  other: string | undefined,
-): Promise<string | undefined> {
-  const byNumber = [chat, other].find((jid) => jid?.endsWith('@s.whatsapp.net'));
-  if (byNumber) return phoneOf(byNumber);
-  const known = await socket.signalRepository.lidMapping.getPNForLID(chat);
-  return known?.endsWith('@s.whatsapp.net') ? phoneOf(known) : undefined;
-}
-
-function phoneOf(jid: string): string {
-  return `+${jid.split('@')[0]!.split(':')[0]}`;
 }
