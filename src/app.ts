@@ -140,6 +140,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       sessions,
       suppression: optOuts,
       directory,
+      recipients,
       checkNumbers,
       pacing: { ratePerSecond: sendRate, burst: sendBurst, dailyCap, warmUp },
       codeOf: codeMessage ? (messageId) => messages.liveCode(messageId) : undefined,

@@ -110,6 +110,21 @@ describe('over WhatsApp', () => {
     expect(own.unreadable.map((message) => message.id)).toEqual([id]);
   });
 
+  test('what a stranger tells of a code is not believed', async () => {
+    const [phone, stranger] = [newPhone(), newPhone()];
+    phone.receipts = { ...phone.receipts, delivered: 'by hand' };
+    await api.sent({ phone: stranger.number });
+    const { id } = await api.sent({ phone: phone.number });
+    await eventually(async () => (await timelineOf(id)).at(-1)!.status === 'sent');
+    const { id: wireId } = phone.messages[0]!;
+    stranger.pretend(OWN, { id: wireId, kind: 'read' });
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    phone.deliver(wireId);
+    await eventually(async () => (await timelineOf(id)).at(-1)!.status !== 'sent');
+    const statuses = (await timelineOf(id)).map(({ status }) => status);
+    expect(statuses).toEqual(['queued', 'sending', 'sent', 'delivered']);
+  });
+
   test('a number that is not on WhatsApp fails with that reason, and is then refused at once', async () => {
     const { id } = await api.sent({ phone: '+6281234599999' });
     await eventually(async () => (await api.read(id)).body.data.status === 'failed');

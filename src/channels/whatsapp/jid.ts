@@ -24,3 +24,11 @@ export async function numberOf(socket: WASocket, jid: string): Promise<string | 
   const known = await socket.signalRepository.lidMapping.getPNForLID(`${person.user}@lid`);
   return known ? `+${userOf(known)}` : undefined;
 }
+
+/** Whether it is an address of the account that is logged in here. */
+export function isOwn(socket: WASocket, jid: string): boolean {
+  const person = personOf(jid);
+  const { id, lid } = socket.user ?? {};
+  const own = person?.isLid ? lid : id;
+  return own !== undefined && person?.user === userOf(own);
+}
