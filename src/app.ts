@@ -11,6 +11,7 @@ import { WhatsAppChannel } from './channels/whatsapp/channel.ts';
 import { botCommands } from './channels/whatsapp/commands.ts';
 import { numberDirectory } from './channels/whatsapp/number-directory.ts';
 import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
+import { messageRecipients } from './channels/whatsapp/recipients.ts';
 import { whatsappRoutes } from './channels/whatsapp/routes.ts';
 import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import { statusText } from './channels/whatsapp/status-text.ts';
@@ -123,21 +124,24 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       }),
       pairingDigits: usePairingCode ? pairingNumber?.slice(1) : undefined,
       agentFor: (proxy) => proxyAgent(proxy, !socketUrl?.startsWith('ws:')),
-      messageText: async (wireId) => {
-        const [messageId, ofCode] = [messageIdOf(wireId), messageIdOfCode(wireId)];
-        if (ofCode !== undefined) return messages.liveCode(ofCode);
-        return messageId === undefined ? undefined : messages.liveText(messageId);
+      messageText: async (wireId, number) => {
+        const ofCode = messageIdOfCode(wireId);
+        const messageId = ofCode ?? messageIdOf(wireId);
+        if (messageId === undefined || !(await recipients.isTo(messageId, number))) return undefined;
+        return ofCode === undefined ? messages.liveText(messageId) : messages.liveCode(messageId);
       },
     });
     const messages = messageService({ database, keyring, events, clock });
     const faults = simulatorFaults();
     const optOuts = suppression(database);
     const directory = numberDirectory(database, clock);
+    const recipients = messageRecipients({ phoneOf: messages.phoneOf, directory });
     const { sendRate, sendBurst, dailyCap, warmUp, codeMessage, checkNumbers } = config.bot;
     const whatsapp = new WhatsAppChannel({
       sessions,
       suppression: optOuts,
       directory,
+      recipients,
       checkNumbers,
       pacing: { ratePerSecond: sendRate, burst: sendBurst, dailyCap, warmUp },
       codeOf: codeMessage ? (messageId) => messages.liveCode(messageId) : undefined,

@@ -298,6 +298,11 @@ export function messageService(deps: {
       return code === undefined ? undefined : { code, body: row!.body };
     },
 
+    /** The number (E.164) that a message is for; undefined when there is no such message. */
+    async phoneOf(messageId: string): Promise<string | undefined> {
+      return (await repository.byId(database.reader, messageId))?.phone;
+    },
+
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
 

@@ -58,6 +58,17 @@ describe('with BOT_CODE_MESSAGE a person gets', () => {
     expect(phone.unreadable).toHaveLength(2);
   });
 
+  test('the bare code alone: a stranger who asks for it gets nothing', async () => {
+    const [phone, stranger] = [newPhone(), newPhone()];
+    for (const { number } of [phone, stranger]) await api.sent({ phone: number });
+    await whatsapp.until(() => phone.messages.length + stranger.messages.length === 4);
+    stranger.pretend(OWN, { id: phone.messages[1]!.id, kind: 'retry' });
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    await api.sent({ phone: stranger.number, purpose: 'next' });
+    await whatsapp.until(() => stranger.messages.length >= 4);
+    expect(stranger.messages.map(({ text }) => text)).not.toContain(phone.messages[1]!.text);
+  });
+
   test('no bare code any more once the code has ended', async () => {
     const phone = newPhone();
     phone.on = false;

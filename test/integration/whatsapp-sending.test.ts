@@ -81,6 +81,50 @@ describe('over WhatsApp', () => {
     expect(answer.body.data).toMatchObject({ valid: true });
   });
 
+  test.each(['lid', 'pn'] as const)(
+    'a stranger who asks for the code of another gets nothing, addressed by %s',
+    async (addressing) => {
+      const [phone, stranger] = [newPhone(), newPhone()];
+      for (const { number } of [phone, stranger]) await api.sent({ phone: number });
+      await whatsapp.until(() => phone.messages.length + stranger.messages.length === 2);
+      stranger.pretend(OWN, { id: phone.messages[0]!.id, kind: 'retry', addressing });
+      await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+      await api.sent({ phone: stranger.number, purpose: 'next', message: 'the next one {{code}}' });
+      await whatsapp.until(() => stranger.messages.some(({ text }) => text.startsWith('the next one')));
+      expect(stranger.messages).toHaveLength(2);
+    },
+  );
+
+  test("the number's own phone gets the copy that it could not read, though the connection it came over is gone", async () => {
+    const [own, phone] = [whatsapp.phone(OWN), newPhone()];
+    own.forgetSessions();
+    own.on = false;
+    await api.sent({ phone: phone.number, code: '481516' });
+    await whatsapp.until(() => phone.messages.length === 1);
+    whatsapp.linked(OWN).drop();
+    await whatsapp.until(() => !whatsapp.linked(OWN).online);
+    await whatsapp.until(() => whatsapp.linked(OWN).online);
+    own.on = true;
+    const { id } = phone.messages[0]!;
+    await whatsapp.until(() => own.messages.some((message) => message.id === id));
+    expect(own.unreadable.map((message) => message.id)).toEqual([id]);
+  });
+
+  test('what a stranger tells of a code is not believed', async () => {
+    const [phone, stranger] = [newPhone(), newPhone()];
+    phone.receipts = { ...phone.receipts, delivered: 'by hand' };
+    await api.sent({ phone: stranger.number });
+    const { id } = await api.sent({ phone: phone.number });
+    await eventually(async () => (await timelineOf(id)).at(-1)!.status === 'sent');
+    const { id: wireId } = phone.messages[0]!;
+    stranger.pretend(OWN, { id: wireId, kind: 'read' });
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    phone.deliver(wireId);
+    await eventually(async () => (await timelineOf(id)).at(-1)!.status !== 'sent');
+    const statuses = (await timelineOf(id)).map(({ status }) => status);
+    expect(statuses).toEqual(['queued', 'sending', 'sent', 'delivered']);
+  });
+
   test('a number that is not on WhatsApp fails with that reason, and is then refused at once', async () => {
     const { id } = await api.sent({ phone: '+6281234599999' });
     await eventually(async () => (await api.read(id)).body.data.status === 'failed');
@@ -129,13 +173,13 @@ describe('over WhatsApp', () => {
 describe('what people write to the number', () => {
   test('is told as an event, without what looks like a code', async () => {
     const phone = newPhone();
-    await phone.send(OWN, 'My code is 481516, or A7KQ2M?');
+    await phone.send(OWN, 'My code is 481516, 481 516, or A7KQ2M?');
     await eventually(async () => (await eventsOfType('message.received')).length === 1);
     const [event] = await eventsOfType('message.received');
     expect(JSON.parse(event!.data!)).toEqual({
       sessionId,
       from: phone.number,
-      text: 'My code is ••••, or ••••?',
+      text: 'My code is ••••, ••••, or ••••?',
     });
     expect(phone.messages).toEqual([]);
   });

@@ -3,6 +3,7 @@ import { SendError } from '../../src/channels/channel.ts';
 import { WhatsAppChannel } from '../../src/channels/whatsapp/channel.ts';
 import { numberDirectory } from '../../src/channels/whatsapp/number-directory.ts';
 import type { PacingRules } from '../../src/channels/whatsapp/pacing.ts';
+import { messageRecipients } from '../../src/channels/whatsapp/recipients.ts';
 import { suppression } from '../../src/channels/whatsapp/suppression.ts';
 import type { Database } from '../../src/database/database.ts';
 import { newId } from '../../src/lib/id.ts';
@@ -59,11 +60,14 @@ export function linkedChannels() {
     const directory = numberDirectory(database, clock);
     const optOuts = suppression(database);
     const receipts: string[] = [];
+    /** Whom each message is for, as the database would know it. */
+    const outbox = new Map<string, string>();
     const makeChannel = async (before: { isReady: false } | undefined = undefined) => {
       const channel = new WhatsAppChannel({
         sessions: { ...linked, all: () => (before ? [] : sessions), ...before },
         suppression: optOuts,
         directory,
+        recipients: messageRecipients({ phoneOf: async (id) => outbox.get(id), directory }),
         checkNumbers: true,
         pacing: { ...UNPACED, ...pacing },
         codeOf,
@@ -82,6 +86,7 @@ export function linkedChannels() {
         whatsapp.linked(number!).acks = {};
         whatsapp.linked(number!).answers = {};
         whatsapp.phone(number!).restrict({});
+        whatsapp.phone(number!).receipts.delivered = 0;
       }
       await database.transaction(async (trx) => {
         for (const table of ['whatsapp_senders', 'whatsapp_chats', 'suppressed_numbers'] as const) {
@@ -90,12 +95,11 @@ export function linkedChannels() {
       });
     });
 
-    const message = (to: string, text = `code for ${to}`) => ({
-      id: newId('msg', clock.now()),
-      projectId: 'prj_test',
-      to,
-      text,
-    });
+    const message = (to: string, text = `code for ${to}`) => {
+      const id = newId('msg', clock.now());
+      outbox.set(id, to);
+      return { id, projectId: 'prj_test', to, text };
+    };
     const signal = () => new AbortController().signal;
     return {
       clock,

@@ -4,6 +4,7 @@ import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { spellingsOf } from '../../lib/phone.ts';
 import { SendError } from '../channel.ts';
+import { userOf } from './jid.ts';
 import type { Listing, NumberDirectory } from './number-directory.ts';
 
 /** Where numbers are reached over one connection, with everything prepared for a message to them. */
@@ -226,9 +227,4 @@ export function addressBook(deps: {
       waiting = [];
     },
   };
-}
-
-/** The part of an address before the device and the server. */
-function userOf(jid: string): string {
-  return jid.split('@')[0]!.split(':')[0]!;
 }

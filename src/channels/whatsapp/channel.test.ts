@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { FakeWhatsApp } from '../../../test/support/fake-whatsapp/server.ts';
 import { settle } from '../../../test/support/test-clock.ts';
 import { linkedChannels, OWN } from '../../../test/support/whatsapp-channel.ts';
@@ -258,6 +258,15 @@ describe('the acknowledgement', () => {
     await whatsapp.until(() => receipts.includes(`${id} delivered`));
   });
 
+  test('may be told by the copy on the own phone', async () => {
+    const { send, device, receipts } = await setUp();
+    const phone = newPhone();
+    phone.receipts = { ...phone.receipts, delivered: 'by hand' };
+    device.acks = { lost: true };
+    await send(phone.number);
+    expect(receipts).toEqual([]);
+  });
+
   test.each([
     [479, 'temporary', 'WHATSAPP_STANZA_REFUSED (479): '],
     [400, 'permanent', 'WHATSAPP_BAD_REQUEST (400): '],
@@ -315,6 +324,85 @@ describe('receipts', () => {
     await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
     const ofThisOne = receipts.filter((receipt) => receipt.startsWith(id));
     expect(ofThisOne).toEqual(['read', 'delivered', 'delivered', 'read'].map((status) => `${id} ${status}`));
+  });
+
+  test('come from the LID of a number or from the number itself, and from each of its devices', async () => {
+    const { send, receipts } = await setUp();
+    const phone = newPhone({ devices: 2 });
+    phone.receipts = { ...phone.receipts, delivered: 'by hand' };
+    const { id } = await send(phone.number);
+    await whatsapp.until(() => phone.messages[0]?.devices.length === 2);
+    phone.deliver(wireIdOf(id), 1);
+    for (const addressing of ['lid', 'pn'] as const) {
+      phone.pretend(OWN, { id: wireIdOf(id), kind: 'read', addressing });
+    }
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    expect(receipts.toSorted()).toEqual([`${id} delivered`, `${id} read`, `${id} read`]);
+  });
+
+  test.each([
+    ['as people in Brazil spell it', '+551187654322', '+5511987654322'],
+    ['in a way that only WhatsApp knows', '+4915200777777', '+491520777777'],
+  ])('count for a number that WhatsApp spells %s', async (_how, number, dialled) => {
+    const { send, receipts } = await setUp();
+    const phone = whatsapp.phone(number, { spellings: [dialled] });
+    const { id } = await send(dialled);
+    await whatsapp.until(() => receipts.includes(`${id} delivered`));
+    phone.read(wireIdOf(id));
+    await whatsapp.until(() => receipts.includes(`${id} read`));
+  });
+
+  test('of strangers are not taken for those of the recipient', async () => {
+    const { send, receipts } = await setUp();
+    const [phone, stranger] = [newPhone(), newPhone()];
+    for (const { receipts: habits } of [phone, stranger]) habits.delivered = 'by hand';
+    await send(stranger.number);
+    const { id } = await send(phone.number);
+    await whatsapp.until(() => phone.messages.length === 1);
+    for (const kind of ['delivered', 'read', 'played'] as const) {
+      for (const addressing of ['lid', 'pn'] as const) {
+        stranger.pretend(OWN, { id: wireIdOf(id), kind, addressing });
+      }
+    }
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    phone.read(wireIdOf(id));
+    await whatsapp.until(() => receipts.length > 0);
+    expect(receipts).toEqual([`${id} read`]);
+  });
+
+  test.each(['text', 'bare code'])('of strangers do not acknowledge a %s', async (what) => {
+    const { channel, message, device, sessions } = await setUp({ codeOf: async () => '481516' });
+    const [phone, stranger] = [newPhone(), newPhone()];
+    for (const { receipts } of [phone, whatsapp.phone(OWN)]) receipts.delivered = 'by hand';
+    const sent = message(phone.number);
+    const wireId = what === 'text' ? wireIdOf(sent.id) : codeWireIdOf(sent.id);
+    device.acks = ({ id }) => (id === wireId ? { lost: true } : undefined);
+    const sending = channel.send(sent, new AbortController().signal);
+    await whatsapp.until(() => phone.messages.some(({ id }) => id === wireId));
+    const inHand = () => channel.sender(sessions[0]!.id)!.inHand;
+    stranger.pretend(OWN, { id: wireId, kind: 'delivered', addressing: 'pn' });
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    await settle();
+    expect(inHand()).toBe(1);
+    phone.deliver(wireId);
+    await sending;
+    await eventually(() => inHand() === 0);
+  });
+
+  test('are known by their sender also after a restart', async () => {
+    const { send, channel, makeChannel, receipts } = await setUp();
+    const [phone, stranger] = [newPhone(), newPhone()];
+    phone.receipts = { ...phone.receipts, delivered: 'by hand' };
+    const { id } = await send(phone.number);
+    await whatsapp.until(() => phone.messages.length === 1);
+    await channel.stop();
+    const next = await makeChannel();
+    onTestFinished(() => next.stop());
+    stranger.pretend(OWN, { id: wireIdOf(id), kind: 'read', addressing: 'pn' });
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    phone.deliver(wireIdOf(id));
+    await whatsapp.until(() => receipts.length > 0);
+    expect(receipts).toEqual([`${id} delivered`]);
   });
 
   test('of messages that others wrote are no business of ours', async () => {

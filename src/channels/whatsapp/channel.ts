@@ -12,19 +12,22 @@ import {
 import { NEW_CHAT_REFUSED, RefusedByWhatsApp } from './ack-error.ts';
 import { chooseSession } from './choice.ts';
 import { receiptsIn } from './delivery.ts';
+import { isOwn, numberOf } from './jid.ts';
 import { Line } from './line.ts';
 import type { NumberDirectory } from './number-directory.ts';
 import { type PacingRules, restOfDayMs } from './pacing.ts';
+import type { Recipients } from './recipients.ts';
 import type { HealthReport } from './sender-health.ts';
 import { sendingMemory } from './sending-memory.ts';
 import type { Session, SessionState, Sessions } from './session.ts';
 import type { Suppression } from './suppression.ts';
-import { codeWireIdOf, messageIdOf, wireIdOf } from './wire-id.ts';
+import { codeWireIdOf, messageIdOf, messageIdOfCode, wireIdOf } from './wire-id.ts';
 
 export interface WhatsAppOptions {
   sessions: Sessions;
   suppression: Suppression;
   directory: NumberDirectory;
+  recipients: Recipients;
   /** Whether WhatsApp is asked if a number is on it before the first message to it. */
   checkNumbers: boolean;
   pacing: PacingRules;
@@ -138,10 +141,11 @@ export class WhatsAppChannel implements Channel {
   }
 
   async #send({ id, projectId, to, text }: OutgoingMessage, signal: AbortSignal): Promise<void> {
-    const { database, suppression } = this.#options;
+    const { database, suppression, recipients } = this.#options;
     if (await suppression.isSuppressed(database.reader, projectId, to)) {
       throw new SendError('permanent', 'PHONE_OPTED_OUT: this number asked for no more messages.');
     }
+    recipients.note(id, to);
     const wireId = wireIdOf(id);
     for (let tries = 1; ; tries++) {
       const chats = await this.#memory.chatsWith(to);
@@ -244,7 +248,11 @@ export class WhatsAppChannel implements Channel {
     const line = this.#lineOf(session);
     if (!this.#heard.has(socket)) {
       this.#heard.add(socket);
-      socket.ws.on('CB:receipt', (node: BinaryNode) => this.#received(line, node));
+      socket.ws.on('CB:receipt', (node: BinaryNode) => {
+        this.#received(line, socket, node).catch((error: unknown) =>
+          this.#options.log.error({ err: error, session: session.id }, 'a receipt was not taken'),
+        );
+      });
     }
     line.opened(socket).catch((error: unknown) => {
       this.#options.log.error({ err: error, session: session.id }, 'a connected number cannot send');
@@ -256,16 +264,27 @@ export class WhatsAppChannel implements Channel {
     this.#lines.get(session.id)?.closed(reason);
   }
 
-  #received(line: Line, node: BinaryNode): void {
+  async #received(line: Line, socket: WASocket, node: BinaryNode): Promise<void> {
+    const from = node.attrs.from ?? '';
     for (const { wireId, receipt } of receiptsIn(node)) {
+      const messageId = messageIdOf(wireId);
+      const ofThis = messageId ?? messageIdOfCode(wireId);
+      if (ofThis === undefined || this.#isStopped) continue;
+      // Anybody can send a receipt for any id: only the own phone's for its copy count, and the recipient's.
+      const isOfCopy = receipt === 'sent' && isOwn(socket, from);
+      if (!isOfCopy && !(await this.#isFromRecipient(socket, from, ofThis))) continue;
       line.confirm(wireId);
       // What became of a bare code says nothing of the message it belongs to.
-      const messageId = messageIdOf(wireId);
       if (!messageId || receipt === 'sent') continue;
       if (receipt === 'delivered') line.arrived();
       // A receipt that came in one go with the acknowledgement is told after it.
       setImmediate(() => this.#receipts?.onReceipt(messageId, receipt));
     }
+  }
+
+  async #isFromRecipient(socket: WASocket, from: string, messageId: string): Promise<boolean> {
+    const number = await numberOf(socket, from);
+    return number !== undefined && this.#options.recipients.isTo(messageId, number);
   }
 }
 

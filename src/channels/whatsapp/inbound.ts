@@ -6,9 +6,11 @@ import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { identityOf } from '../../lib/phone.ts';
 import type { BotCommands } from './commands.ts';
+import { numberOf } from './jid.ts';
 import { readOptOut } from './opt-out.ts';
 import type { Session, Sessions } from './session.ts';
 import type { Suppression } from './suppression.ts';
+import { withoutCodes } from './without-codes.ts';
 
 /** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
 const COMMAND_AGE_MAX_MS = 2 * MINUTE_MS;
@@ -16,7 +18,6 @@ const COMMAND_AGE_MAX_MS = 2 * MINUTE_MS;
 const PER_MINUTE_MAX = 20;
 /** Numbers and message ids that are remembered. */
 const REMEMBERED_MAX = 5_000;
-const TEXT_MAX = 1_000;
 
 /** Somebody wrote to a linked number. */
 interface Incoming {
@@ -118,32 +119,8 @@ async function readIncoming(socket: WASocket, message: WAMessage): Promise<Incom
   const normalized = normalizeMessageContent(content);
   const text = normalized?.conversation ?? normalized?.extendedTextMessage?.text;
   if (!text) return undefined;
-  const number = await numberOf(socket, chat, key.remoteJidAlt ?? undefined);
+  const byNumber = [chat, key.remoteJidAlt].find((jid) => jid?.endsWith('@s.whatsapp.net'));
+  const number = await numberOf(socket, byNumber ?? chat);
   if (number === undefined) return undefined;
   return { from: number, chat, text, sentAt: Number(messageTimestamp ?? 0) * 1000 };
-}
-
-/** The number behind the addresses of a chat, in E.164. A LID looks like a number and is none. */
-async function numberOf(
-  socket: WASocket,
-  chat: string,
-  other: string | undefined,
-): Promise<string | undefined> {
-  const byNumber = [chat, other].find((jid) => jid?.endsWith('@s.whatsapp.net'));
-  if (byNumber) return phoneOf(byNumber);
-  const known = await socket.signalRepository.lidMapping.getPNForLID(chat);
-  return known?.endsWith('@s.whatsapp.net') ? phoneOf(known) : undefined;
-}
-
-function phoneOf(jid: string): string {
-  return `+${jid.split('@')[0]!.split(':')[0]}`;
-}
-
-/** A text as an event may hold it: people answer a code with the code, so whatever looks like one is hidden. */
-function withoutCodes(text: string): string {
-  return text
-    .slice(0, TEXT_MAX)
-    .replace(/[\p{L}\p{N}]{4,}/gu, (word) =>
-      /\p{N}/u.test(word) || word === word.toUpperCase() ? '••••' : word,
-    );
 }

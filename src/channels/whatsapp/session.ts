@@ -61,7 +61,7 @@ export interface Sessions {
 }
 
 /**
- * The text of a message while its code lives, by the WhatsApp id it was sent under; undefined when there is none.
- * Asked when a phone could not decrypt a message and wants it again.
+ * The text of a message while its code lives, by the WhatsApp id it was sent under; undefined when there is none, or it
+ * did not go to this number (E.164). Asked when a phone could not decrypt a message and wants it again.
  */
-export type MessageText = (messageId: string) => Promise<string | undefined>;
+export type MessageText = (wireId: string, number: string) => Promise<string | undefined>;

@@ -11,6 +11,7 @@ import {
 } from 'baileys';
 import type { AuthStore } from './auth-store.ts';
 import type { BaileysLog } from './baileys-log.ts';
+import { numberOf } from './jid.ts';
 import type { MessageText } from './session.ts';
 
 /** A query that WhatsApp leaves without an answer for so long has failed, in ms. */
@@ -53,8 +54,10 @@ export function openSocket(options: SocketOptions): WASocket {
     transactionOpts: { maxCommitRetries: 2, delayBetweenTriesMs: 500 },
     msgRetryCounterCache: retries,
     userDevicesCache: devices,
-    getMessage: async ({ id }) => {
-      const text = id ? await messageText(id) : undefined;
+    // Anybody can ask for any id, and gets what is returned here.
+    getMessage: async ({ id, remoteJid }) => {
+      const number = remoteJid ? await numberOf(socket, remoteJid) : undefined;
+      const text = id && number ? await messageText(id, number) : undefined;
       return text === undefined ? undefined : { extendedTextMessage: { text } };
     },
     makeSignalRepository: (signal, logger, lidsOf) => {
@@ -70,5 +73,6 @@ export function openSocket(options: SocketOptions): WASocket {
     ...(version === undefined ? {} : { version }),
     ...(agent === undefined ? {} : { agent }),
   };
-  return makeWASocket(config);
+  const socket = makeWASocket(config);
+  return socket;
 }

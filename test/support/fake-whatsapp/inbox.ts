@@ -30,6 +30,18 @@ export interface UnreadableMessage {
 
 type ReceiptKind = 'delivered' | 'read' | 'played';
 
+/** A receipt for a message that the phone never got. */
+export interface Pretence {
+  id: string;
+  /** As `retry` it asks for the message, as if it could not be read. */
+  kind: ReceiptKind | 'retry';
+  /** Which of the phone's addresses it comes from; the LID unless given. */
+  addressing?: 'lid' | 'pn';
+}
+
+/** What a receipt tells of the message it is for. */
+type Receivable = Pick<Arrival, 'id' | 'sender' | 'to'>;
+
 /** When a phone sends receipts by itself: after this many ms, or not at all. */
 export interface ReceiptHabits {
   delivered: number | 'by hand';
@@ -50,6 +62,8 @@ export interface Inbox {
   show(message: ShownMessage): void;
   /** Sends a receipt for a message that a linked device sent, each time it is called. */
   sendReceipt(id: string, kind: ReceiptKind, device?: number): void;
+  /** Sends a receipt for a message that a linked device sent to somebody else. */
+  pretend(sender: LinkedDeviceParts, pretence: Pretence): void;
 }
 
 /** A phone asks this often to send a message again, then gives up. */
@@ -65,13 +79,13 @@ export function makeInbox(network: Network, phone: PhoneParts): Inbox {
   let held: { device: number; arrival: Arrival }[] = [];
 
   /** Where a receipt for this message comes from: own devices name the chat beside it. */
-  const senderOf = (device: number, { sender, to }: Arrival): Record<string, string | undefined> => {
+  const senderOf = (device: number, { sender, to }: Receivable): Record<string, string | undefined> => {
     const byLid = to.endsWith('@lid') || inbox.habits.from === 'lid';
     const from = byLid ? jidOf(phone.lidUser, 'lid', device) : jidOf(phone.user, 's.whatsapp.net', device);
     return { from, recipient: sender.phone === phone ? to : undefined };
   };
 
-  const receipt = (arrival: Arrival, device: number, type: string | undefined, content?: Stanza[]) =>
+  const receipt = (arrival: Receivable, device: number, type: string | undefined, content?: Stanza[]) =>
     arrival.sender.deliver(
       stanza(
         'receipt',
@@ -80,7 +94,7 @@ export function makeInbox(network: Network, phone: PhoneParts): Inbox {
       ),
     );
 
-  const askAgain = (device: number, arrival: Arrival) => {
+  const askAgain = (device: number, arrival: Receivable) => {
     const key = `${arrival.id} ${device}`;
     const count = (retries.get(key) ?? 0) + 1;
     if (count > RETRIES_MAX) return;
@@ -161,6 +175,11 @@ export function makeInbox(network: Network, phone: PhoneParts): Inbox {
       const arrival = arrivals.get(id);
       if (!arrival) throw new Error(`${phone.number} has no message ${id} from a linked device.`);
       receipt(arrival, device, kind === 'delivered' ? undefined : kind);
+    },
+    pretend(sender, { id, kind, addressing = 'lid' }) {
+      const arrival = { id, sender, to: addressing === 'lid' ? phone.lid : phone.jid };
+      if (kind === 'retry') askAgain(0, arrival);
+      else receipt(arrival, 0, kind === 'delivered' ? undefined : kind);
     },
   };
   return inbox;

@@ -3,6 +3,7 @@ import { type EarlierPairing, pairEarlier } from './earlier-pairing.ts';
 import {
   type Inbox,
   makeInbox,
+  type Pretence,
   type ReceiptHabits,
   type ShownMessage,
   type UnreadableMessage,
@@ -38,6 +39,8 @@ export interface Phone {
   deliver(id: string, device?: number): void;
   read(id: string): void;
   play(id: string): void;
+  /** Sends a receipt to the linked device of this number for a message that went to somebody else. */
+  pretend(to: string, pretence: Pretence): void;
   /** Sends a text to a number; resolves with the id once the server has it. */
   send(to: string, text: string, options?: SendOptions): Promise<string>;
   /** Pairs with the client that shows this QR code; resolves when the client has been told to log in. */
@@ -155,6 +158,7 @@ export function makePhone(
     deliver: (id, device) => inbox.sendReceipt(id, 'delivered', device),
     read: (id) => inbox.sendReceipt(id, 'read'),
     play: (id) => inbox.sendReceipt(id, 'played'),
+    pretend: (to, pretence) => inbox.pretend(phoneByNumber(to).linked.at(-1)!, pretence),
     send: (to, text, options) => outbox.send(phoneByNumber(to), text, options),
     get codeRequested() {
       return codeRequestFor(network, parts) !== undefined;
