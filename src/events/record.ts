@@ -6,8 +6,8 @@ import type { WotpEvent } from './types.ts';
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
 export interface EventRecorder {
   record(trx: Transaction, event: WotpEvent): Promise<void>;
-  /** When the newest event was written (Unix ms); 0 when there is none. */
-  latestAt(): Promise<number>;
+  /** When a verification or a message last changed (Unix ms); 0 when none ever did. */
+  latestChangeAt(): Promise<number>;
   /** Deletes up to `limit` events from before `time` (Unix ms), the oldest first; resolves to how many went. */
   forget(trx: Transaction, time: number, limit: number): Promise<number>;
 }
@@ -58,10 +58,11 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   );
 
   return {
-    async latestAt() {
+    async latestChangeAt() {
       const newest = await database.reader
         .selectFrom('events')
         .select('at')
+        .where('verification_id', 'is not', null)
         .orderBy('seq', 'desc')
         .limit(1)
         .executeTakeFirst();

@@ -371,7 +371,7 @@ export function otpService(deps: {
      * to life, and give the others longer than they have. For the start of the only process. Returns whether it was.
      */
     async expireIfClockWasSetBack(): Promise<boolean> {
-      if (clock.now() >= (await events.latestAt())) return false;
+      if (clock.now() >= (await events.latestChangeAt())) return false;
       while ((await expireUntil(Number.MAX_SAFE_INTEGER, EXPIRED_TOGETHER)) > 0);
       return true;
     },

@@ -156,7 +156,7 @@ describe('the bare code', () => {
     phone.deliver(codeWireIdOf(id));
     phone.read(codeWireIdOf(id));
     phone.deliver(wireIdOf(id));
-    await whatsapp.until(() => receipts.length > 0);
+    await eventually(() => receipts.length > 0);
     await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
     expect(receipts).toEqual([`${id} delivered`]);
   });
@@ -255,7 +255,7 @@ describe('the acknowledgement', () => {
     const phone = newPhone();
     device.acks = { lost: true };
     const { id } = await send(phone.number);
-    await whatsapp.until(() => receipts.includes(`${id} delivered`));
+    await eventually(() => receipts.includes(`${id} delivered`));
   });
 
   test('may be told by the copy on the own phone', async () => {
@@ -347,9 +347,9 @@ describe('receipts', () => {
     const { send, receipts } = await setUp();
     const phone = whatsapp.phone(number, { spellings: [dialled] });
     const { id } = await send(dialled);
-    await whatsapp.until(() => receipts.includes(`${id} delivered`));
+    await eventually(() => receipts.includes(`${id} delivered`));
     phone.read(wireIdOf(id));
-    await whatsapp.until(() => receipts.includes(`${id} read`));
+    await eventually(() => receipts.includes(`${id} read`));
   });
 
   test('of strangers are not taken for those of the recipient', async () => {
@@ -366,7 +366,7 @@ describe('receipts', () => {
     }
     await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
     phone.read(wireIdOf(id));
-    await whatsapp.until(() => receipts.length > 0);
+    await eventually(() => receipts.length > 0);
     expect(receipts).toEqual([`${id} read`]);
   });
 
@@ -401,7 +401,7 @@ describe('receipts', () => {
     stranger.pretend(OWN, { id: wireIdOf(id), kind: 'read', addressing: 'pn' });
     await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
     phone.deliver(wireIdOf(id));
-    await whatsapp.until(() => receipts.length > 0);
+    await eventually(() => receipts.length > 0);
     expect(receipts).toEqual([`${id} delivered`]);
   });
 
