@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
 import { botSendCommand } from './bot-send.ts';
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
+import { table } from './table.ts';
 
 const POLL_MS = 1_000;
 const EXAMPLE_ID = 'ses_01jd3x8zq2e6v9k5m7n0p4r8st';
@@ -220,10 +220,16 @@ function inWords({ id, phone, state, reason, nextAttemptAt, warning }: Session):
 }
 
 function sessionTable(sessions: Session[]): string {
-  const table = new Table({ head: ['id', 'name', 'number', 'state', 'pairing code'], style: { head: [] } });
-  for (const { id, name, phone, state, pairingCode } of sessions) {
-    table.push([id, name ?? '', phone ?? '', state, pairingCode?.code ?? '']);
-  }
+  const shown = table(
+    ['id', 'name', 'number', 'state', 'pairing code'],
+    sessions.map(({ id, name, phone, state, pairingCode }) => [
+      id,
+      name ?? '',
+      phone ?? '',
+      state,
+      pairingCode?.code ?? '',
+    ]),
+  );
   const remarks = sessions.filter(({ reason, warning }) => reason !== null || warning !== null).map(inWords);
-  return [table.toString(), ...remarks].join('\n');
+  return [shown, ...remarks].join('\n');
 }

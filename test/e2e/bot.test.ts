@@ -79,6 +79,8 @@ test('a number that Baileys has linked is imported without a server, connects wi
   const table = await wotp(cwd, ['bot', 'status'], settings);
   expect(table.stdout).toMatch(new RegExp(`${id}.*paused`));
   expect(table.stdout).toContain('Paused by the operator.');
+  // A terminal's colours would arrive as litter.
+  for (const litter of ['\u001b', '\ufffd', '[90m']) expect(table.stdout).not.toContain(litter);
   expect(server.output()).not.toContain(OWN.slice(1));
   expect(await server.stop()).toMatchObject({ code: 0 });
 });
