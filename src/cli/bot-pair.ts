@@ -56,18 +56,38 @@ async function askForCode(api: ApiClient, id: string, phone: string): Promise<Li
   return (await api.call<{ data: LinkingCode }>('POST', `${sessionPath(id)}/pairing-code`, { phone })).data;
 }
 
-/** Shows every QR code until the session is linked or has given up. */
-async function followLinking(
+interface Following {
+  json: boolean | undefined;
+  showsQr: boolean;
+  /** Resolves when it is time to look again. */
+  wait?: () => Promise<unknown>;
+}
+
+/**
+ * Shows every QR code, and on standard error what holds the linking up, until the session is linked or has given up.
+ * @throws CommandError with the reason when it has given up
+ */
+export async function followLinking(
   api: ApiClient,
   id: string,
-  { json, showsQr }: { json: boolean | undefined; showsQr: boolean },
+  { json, showsQr, wait = () => sleep(POLL_MS) }: Following,
 ): Promise<Session> {
   let shown = '';
+  let hindrance: string | undefined;
+  let told = '';
   for (;;) {
     const { data } = await api.call<{ data: Session }>('GET', sessionPath(id));
     if (WORKING.includes(data.state)) return data;
     if (!UNDER_WAY.includes(data.state)) {
-      throw new CommandError(data.reason ?? 'The number was not linked.');
+      // That nobody has scanned is no reason where there was nothing to scan.
+      const reason = showsQr && shown === '' ? (hindrance ?? data.reason) : data.reason;
+      throw new CommandError(reason ?? 'The number was not linked.');
+    }
+    hindrance = data.reason ?? hindrance;
+    const line = hindranceOf(data);
+    if (line !== undefined && line !== told) {
+      told = line;
+      process.stderr.write(`${line}\n`);
     }
     const qr = showsQr && data.state === 'pairing' ? await qrOf(api, id) : undefined;
     if (qr && qr.qr !== shown) {
@@ -76,8 +96,13 @@ async function followLinking(
       const hint = 'On the phone: WhatsApp, Linked devices, Link a device. Then scan this:';
       print(json, qr, `${hint}\n\n${await qrForTerminal(qr.qr)}`);
     }
-    await sleep(POLL_MS);
+    await wait();
   }
+}
+
+function hindranceOf({ reason, nextAttemptAt }: Session): string | undefined {
+  if (reason === null) return undefined;
+  return nextAttemptAt === null ? reason : `${reason} Next attempt: ${nextAttemptAt}.`;
 }
 
 async function qrOf(api: ApiClient, id: string): Promise<{ qr: string; expiresAt: string } | undefined> {
