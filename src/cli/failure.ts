@@ -8,6 +8,7 @@ import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
+import { FolderError } from '../lib/private-folder.ts';
 import { CommandError } from './command-error.ts';
 
 const EXPECTED = [
@@ -15,6 +16,7 @@ const EXPECTED = [
   DataFolderInUseError,
   DatabaseInUseError,
   DatabaseOpenError,
+  FolderError,
   MasterKeyMissingError,
   NewerSchemaError,
   V3FileError,
