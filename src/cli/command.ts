@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { type Config, loadConfig, readEnvironment } from '../config/config.ts';
 import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
+import { checkPlaces } from '../places.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 
@@ -12,9 +13,11 @@ export function command(name: string, description: string, example: string): Com
     .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
-/** The settings of this folder and environment. */
+/** The settings of this folder and environment, for a command that looks into the places they name. */
 export function settings(): Config {
-  return loadConfig(readEnvironment(process.cwd()));
+  const config = loadConfig(readEnvironment(process.cwd()));
+  checkPlaces(config);
+  return config;
 }
 
 /**

@@ -30,8 +30,21 @@ export function failure(error: unknown): string {
   if (error instanceof ConfigError)
     return ['WOTP cannot start:', ...error.problems.map((line) => `  ${line}`)].join('\n');
   if (EXPECTED.some((kind) => error instanceof kind)) return `wotp: ${(error as Error).message}`;
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  if (code === 'EADDRINUSE')
-    return `wotp: ${address}:${port} is in use. Stop what listens there, or set PORT.`;
+  const unheard = whyItCannotListen(error);
+  if (unheard !== undefined) return `wotp: ${unheard}`;
   return `wotp: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
+type NetworkError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
+
+/** What to do about HOST and PORT; undefined when it is not they that keep the server from listening. */
+function whyItCannotListen(error: unknown): string | undefined {
+  const { code = '', syscall, address, port = 0, hostname } = error as NetworkError;
+  const elsewhere = 'Set HOST to an address of this machine, or to 0.0.0.0 for all of them.';
+  if (code === 'EADDRINUSE') return `${address}:${port} is in use. Stop what listens there, or set PORT.`;
+  if (code === 'EADDRNOTAVAIL') return `HOST: ${address} is not an address of this machine. ${elsewhere}`;
+  if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} leads nowhere (${code}). ${elsewhere}`;
+  if (code === 'EACCES' && syscall === 'listen' && port > 0)
+    return `PORT: WOTP has no right to listen on ${address}:${port}. Set PORT to one above 1023.`;
+  return undefined;
 }

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -166,6 +175,36 @@ describe('a setting that is wrong', () => {
     expect(stderr).toMatch(/^ {2}DB_MASTER_KEY/m);
     expect(stderr).toMatch(/^ {2}MASTER_PASSWORD/m);
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test.each([
+    ['DATA_DIR', 'a-file', ['serve'], /^ {2}DATA_DIR: .*a-file is not a folder; name a folder\.$/m],
+    ['DATA_DIR', 'a-file/below', ['token', 'list'], /^ {2}DATA_DIR: .*a-file is not a folder/m],
+    ['DATA_DIR', 'a-file', ['backup'], /^ {2}DATA_DIR: .*a-file is not a folder/m],
+    ['LOG_DIR', 'a-file', ['serve'], /^ {2}LOG_DIR: .*a-file is not a folder/m],
+    ['DB_PATH', 'a-file/below.wodb', ['serve'], /^ {2}DB_PATH: .*a-file is not a folder/m],
+    ['DB_PATH', 'a-folder', ['serve'], /^ {2}DB_PATH: .*a-folder is a folder; name a file\.$/m],
+  ])('is a place where something else lies: %s=%s for %j', async (setting, place, args, line) => {
+    const cwd = tempFolder();
+    writeFileSync(join(cwd, 'a-file'), '');
+    mkdirSync(join(cwd, 'a-folder'));
+    const { code, stdout, stderr } = await wotp(cwd, args, { [setting]: place, PORT: '0' });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr.trimEnd().split('\n')).toEqual(['WOTP cannot start:', expect.stringMatching(line)]);
+    expect(readdirSync(cwd)).toEqual(['a-file', 'a-folder']);
+  });
+
+  test.each([
+    ['203.0.113.7', /^wotp: HOST: 203\.0\.113\.7 is not an address of this machine\. Set HOST .*\n$/],
+    ['no-such-host.invalid', /^wotp: HOST: the name no-such-host\.invalid leads nowhere .* Set HOST .*\n$/],
+  ])('is a HOST that this machine has not: %s', async (host, line) => {
+    const { code, stderr } = await wotp(tempFolder(), ['serve'], {
+      HOST: host,
+      PORT: '0',
+      LOG_LEVEL: 'fatal',
+    });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(line);
   });
 
   test('is found in .env of the working folder too', async () => {
