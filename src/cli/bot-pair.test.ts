@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ApiClient } from './api-client.ts';
 import { followLinking } from './bot-pair.ts';
 import type { Session } from './bot-session.ts';
-import { CommandError } from './command-error.ts';
+import { RefusalError } from './command-error.ts';
 
 const UNREACHABLE = 'WhatsApp cannot be reached.';
 const NOT_SCANNED = 'The QR code was not scanned.';
@@ -42,7 +42,7 @@ function follow(...looks: Look[]): Promise<Session> {
     async call(_method, path) {
       const { qr, ...session } = looks[now]!;
       if (!path.endsWith('/qr')) return { data: session } as never;
-      if (qr === undefined) throw new CommandError('There is no QR code at the moment. (RESOURCE_NOT_FOUND)');
+      if (qr === undefined) throw new RefusalError({ code: 'RESOURCE_NOT_FOUND', detail: 'There is none.' });
       return { data: { qr, expiresAt: AT } } as never;
     },
     close: async () => {},

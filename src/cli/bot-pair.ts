@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
 import { removingOnFailure, type Session, sessionPath } from './bot-session.ts';
 import { command, print, withApi } from './command.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, RefusalError } from './command-error.ts';
 
 const POLL_MS = 1_000;
 const WORKING = ['open', 'degraded'];
@@ -110,7 +110,7 @@ async function qrOf(api: ApiClient, id: string): Promise<{ qr: string; expiresAt
     return (await api.call<{ data: { qr: string; expiresAt: string } }>('GET', `${sessionPath(id)}/qr`)).data;
   } catch (error) {
     // Between one QR code and the next there is none.
-    if (error instanceof CommandError && error.message.includes('RESOURCE_NOT_FOUND')) return undefined;
+    if (error instanceof RefusalError && error.code === 'RESOURCE_NOT_FOUND') return undefined;
     throw error;
   }
 }
