@@ -12,13 +12,17 @@ export class CommandError extends Error {
 /** The server has refused what a command asked of it. */
 export class RefusalError extends CommandError {
   readonly code: ErrorCode;
+  /** The message without the code. */
+  readonly words: string;
 
   constructor({ code, detail, errors = [] }: { code: ErrorCode; detail: string; errors?: FieldProblem[] }) {
     const places = errors
       .filter(({ message }) => message !== detail)
-      .map(({ path, message }) => `\n  ${path}: ${message}`);
-    super(`${detail} (${code})${places.join('')}`);
+      .map(({ path, message }) => `\n  ${path}: ${message}`)
+      .join('');
+    super(`${detail} (${code})${places}`);
     this.name = 'RefusalError';
     this.code = code;
+    this.words = `${detail}${places}`;
   }
 }

@@ -9,7 +9,7 @@ import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
 import { FolderError } from '../lib/private-folder.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, RefusalError } from './command-error.ts';
 
 const EXPECTED = [
   CommandError,
@@ -29,10 +29,23 @@ const EXPECTED = [
 export function failure(error: unknown): string {
   if (error instanceof ConfigError)
     return ['WOTP cannot start:', ...error.problems.map((line) => `  ${line}`)].join('\n');
-  if (EXPECTED.some((kind) => error instanceof kind)) return `wotp: ${(error as Error).message}`;
-  const unheard = whyItCannotListen(error);
-  if (unheard !== undefined) return `wotp: ${unheard}`;
-  return `wotp: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `wotp: ${sentenceOf(error) ?? stack}`;
+}
+
+/** The same for a program, as one line of JSON; `code` is that of the API, null where the API has not refused. */
+export function failureAsJson(error: unknown): string {
+  const { code, words } =
+    error instanceof RefusalError
+      ? error
+      : { code: null, words: sentenceOf(error) ?? (error instanceof Error ? error.message : String(error)) };
+  return JSON.stringify({ error: { code, message: words } });
+}
+
+/** The sentence of an expected failure; undefined for every other. */
+function sentenceOf(error: unknown): string | undefined {
+  if (EXPECTED.some((kind) => error instanceof kind)) return (error as Error).message;
+  return whyItCannotListen(error);
 }
 
 type NetworkError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };

@@ -168,6 +168,15 @@ describe('a setting that is wrong', () => {
     },
   );
 
+  test('is one line of JSON for programs that ask for it', async () => {
+    const { code, stdout, stderr } = await wotp(tempFolder(), ['token', 'list', '--json'], { PORT: '99999' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^WOTP cannot start:\n {2}PORT/);
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: null, message: expect.stringMatching(/^PORT: given "99999"/) },
+    });
+  });
+
   test('in production is also every secret that is missing', async () => {
     const cwd = tempFolder();
     const { code, stderr } = await wotp(cwd, ['serve'], { NODE_ENV: 'production' });
@@ -286,7 +295,10 @@ describe('without a server', () => {
     };
     const ill = await ask();
     answering.close();
-    expect(stranger).toMatchObject({ code: 1, stdout: '' });
+    expect([stranger.code, lastLine(stranger.stdout)]).toEqual([
+      1,
+      { error: { code: null, message: expect.stringContaining('not WOTP') } },
+    ]);
     expect(stranger.stderr).toMatch(/^wotp: .*not WOTP/);
     expect([ill.code, lastLine(ill.stdout)]).toEqual([1, body]);
   });
@@ -340,7 +352,7 @@ describe('beside a running server', () => {
     const unknown = 'key_01jd3x8zq2e6v9k5m7n0p4r8st';
     const [permission, past, phone, key] = await Promise.all([
       wotp(cwd, ['token', 'create', '--permissions', 'otp:send,root']),
-      wotp(cwd, ['token', 'create', '--expires', '2001-01-01', '--json']),
+      wotp(cwd, ['token', 'create', '--expires', '2001-01-01']),
       wotp(cwd, ['limits', 'show', '12']),
       wotp(cwd, ['token', 'revoke', unknown]),
     ]);
@@ -355,6 +367,16 @@ describe('beside a running server', () => {
       expect(stderr).toMatch(/^wotp: /);
       expect(stderr).not.toMatch(/\n\s+at /);
     }
+  });
+
+  test('with --json a refusal is one line of JSON too, and the text and the exit code stay', async () => {
+    const show = ['limits', 'show', '12'];
+    const [plain, json] = await Promise.all([wotp(cwd, show), wotp(cwd, [...show, '--json'])]);
+    expect({ ...json, stdout: '' }).toEqual(plain);
+    expect(json.stdout).toMatch(/^\{.*\}\n$/);
+    const { error } = lastLine(json.stdout) as { error: { code: string; message: string } };
+    expect(plain.stderr).toBe(`wotp: ${error.message} (${error.code})\n`);
+    expect(error.code).toBe('PHONE_INVALID');
   });
 
   test('the list is a table for people, without a whole key in it', async () => {
