@@ -2,6 +2,7 @@ import { type App, buildApp } from './app.ts';
 import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
+import { checkPlaces } from './places.ts';
 import { VERSION } from './version.ts';
 
 /** A stop that takes longer is cut off, in ms. */
@@ -14,6 +15,7 @@ const STOP_MAX_MS = 9_500;
  */
 export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
   const config = loadConfigOf(process.cwd());
+  checkPlaces(config);
   const { log, close: closeLog } = openLog(config.logging);
   const exit = async (code: number) => {
     await closeLog();

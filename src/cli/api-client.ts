@@ -2,11 +2,11 @@ import { request as httpRequest } from 'node:http';
 import type { Config } from '../config/config.ts';
 import { controlSocketPath } from '../http/control-socket.ts';
 import type { Problem } from '../http/problem.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, RefusalError } from './command-error.ts';
 
 /** The API as the command line uses it: as the administrator, whether or not the server runs. */
 export interface ApiClient {
-  /** Calls a route and resolves to the whole answer. Throws CommandError with the server's own sentence. */
+  /** Calls a route and resolves to the whole answer. Throws RefusalError with the server's own sentence. */
   call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T>;
   close(): Promise<void>;
 }
@@ -86,7 +86,5 @@ function overSocket<T>(socketPath: string, method: string, path: string, body?: 
 function read<T>(status: number, body: string): T {
   const answer = JSON.parse(body) as T | Problem;
   if (status < 400) return answer as T;
-  const { code, detail, errors = [] } = answer as Problem;
-  const places = errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('');
-  throw new CommandError(`${detail} (${code})${places}`);
+  throw new RefusalError(answer as Problem);
 }

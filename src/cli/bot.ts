@@ -1,35 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
+import { botPairCommand } from './bot-pair.ts';
 import { botSendCommand } from './bot-send.ts';
+import { EXAMPLE_ID, removingOnFailure, type Session, sessionPath } from './bot-session.ts';
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
-
-const POLL_MS = 1_000;
-const EXAMPLE_ID = 'ses_01jd3x8zq2e6v9k5m7n0p4r8st';
-const WORKING = ['open', 'degraded'];
-
-interface Session {
-  id: string;
-  name: string | null;
-  state: string;
-  phone: string | null;
-  reason: string | null;
-  /** ISO 8601. */
-  nextAttemptAt: string | null;
-  warning: string | null;
-  pairingCode: { code: string; expiresAt: string } | null;
-}
-
-interface PairOptions {
-  session?: string;
-  name?: string;
-  phone?: string;
-  json?: boolean;
-}
+import { table } from './table.ts';
 
 export function botCommand(): Command {
   const bot = command('bot', 'link and operate WhatsApp numbers', 'wotp bot pair');
@@ -45,18 +23,7 @@ export function botCommand(): Command {
       ),
   );
 
-  bot.addCommand(
-    command(
-      'pair',
-      'link a number: shows a QR code to scan, or with --phone a code to type',
-      'wotp bot pair --phone +6283834946034',
-    )
-      .option('--session <id>', 'a session that is not linked (default: a new one)')
-      .option('--name <name>', 'a name for the new session')
-      .option('--phone <number>', 'link this number by a code that is typed into the phone')
-      .option('--json', 'print lines of JSON; the last is the session')
-      .action((options: PairOptions) => withApi((api) => pair(api, options))),
-  );
+  bot.addCommand(botPairCommand());
 
   for (const [name, description] of [
     ['logout', 'unlink a number and forget its keys'],
@@ -70,7 +37,7 @@ export function botCommand(): Command {
         .option('--json', 'print one line of JSON')
         .action((id: string, { json }: { json?: boolean }) =>
           withApi(async (api) => {
-            const { data } = await api.call<{ data: Session }>('POST', `${pathOf(id)}/${name}`);
+            const { data } = await api.call<{ data: Session }>('POST', `${sessionPath(id)}/${name}`);
             print(json, data, inWords(data));
           }),
         ),
@@ -93,15 +60,10 @@ export function botCommand(): Command {
             name,
             link: false,
           });
-          try {
-            const { data } = await api.call<{ data: Session }>('POST', `${pathOf(made.id)}/import`, {
-              files,
-            });
-            print(json, data, `${data.phone} is taken over as ${data.id}. Nobody has to scan a QR code.`);
-          } catch (error) {
-            await api.call('DELETE', pathOf(made.id));
-            throw error;
-          }
+          const { data } = await removingOnFailure(api, made.id, () =>
+            api.call<{ data: Session }>('POST', `${sessionPath(made.id)}/import`, { files }),
+          );
+          print(json, data, `${data.phone} is taken over as ${data.id}. Nobody has to scan a QR code.`);
         }),
       ),
   );
@@ -119,7 +81,7 @@ export function botCommand(): Command {
         withApi(async (api) => {
           const { data } = await api.call<{ data: { files: Record<string, string> } }>(
             'POST',
-            `${pathOf(id)}/export`,
+            `${sessionPath(id)}/export`,
           );
           const names = Object.keys(data.files);
           writeFolder(dir, data.files);
@@ -131,8 +93,6 @@ export function botCommand(): Command {
   bot.addCommand(botSendCommand());
   return bot;
 }
-
-const pathOf = (id: string) => `/api/v1/bot/sessions/${encodeURIComponent(id)}`;
 
 /** All sessions, however many pages they fill. */
 async function listSessions(api: ApiClient): Promise<Session[]> {
@@ -146,60 +106,6 @@ async function listSessions(api: ApiClient): Promise<Session[]> {
     cursor = answer.page.next;
   } while (cursor !== null);
   return found;
-}
-
-async function pair(api: ApiClient, { session, name, phone, json }: PairOptions): Promise<void> {
-  const id = session ?? (await make(api, name, phone !== undefined));
-  if (phone !== undefined) {
-    const { data } = await api.call<{ data: { code: string; expiresAt: string } }>(
-      'POST',
-      `${pathOf(id)}/pairing-code`,
-      { phone },
-    );
-    const words = `${data.code}\n\nOn the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead.`;
-    print(json, data, words);
-  } else if (session !== undefined) await api.call('POST', `${pathOf(id)}/restart`);
-  const linked = await followLinking(api, id, { json, showsQr: phone === undefined });
-  print(json, linked, `${linked.phone} is linked as ${linked.id}.`);
-}
-
-async function make(api: ApiClient, name: string | undefined, byCode: boolean): Promise<string> {
-  const body = { name, link: !byCode };
-  return (await api.call<{ data: Session }>('POST', '/api/v1/bot/sessions', body)).data.id;
-}
-
-/** Shows every QR code until the session is linked or has given up. */
-async function followLinking(
-  api: ApiClient,
-  id: string,
-  { json, showsQr }: { json: boolean | undefined; showsQr: boolean },
-): Promise<Session> {
-  let shown = '';
-  for (;;) {
-    const { data } = await api.call<{ data: Session }>('GET', pathOf(id));
-    if (WORKING.includes(data.state)) return data;
-    if (!['pairing', 'connecting', 'reconnecting'].includes(data.state)) {
-      throw new CommandError(data.reason ?? 'The number was not linked.');
-    }
-    const qr = showsQr && data.state === 'pairing' ? await qrOf(api, id) : undefined;
-    if (qr && qr.qr !== shown) {
-      shown = qr.qr;
-      const { qrForTerminal } = await import('../channels/whatsapp/qr-image.ts');
-      const hint = 'On the phone: WhatsApp, Linked devices, Link a device. Then scan this:';
-      print(json, qr, `${hint}\n\n${await qrForTerminal(qr.qr)}`);
-    }
-    await sleep(POLL_MS);
-  }
-}
-
-async function qrOf(api: ApiClient, id: string): Promise<{ qr: string; expiresAt: string } | undefined> {
-  try {
-    return (await api.call<{ data: { qr: string; expiresAt: string } }>('GET', `${pathOf(id)}/qr`)).data;
-  } catch (error) {
-    // Between one QR code and the next there is none.
-    if (error instanceof CommandError && error.message.includes('RESOURCE_NOT_FOUND')) return undefined;
-    throw error;
-  }
 }
 
 function readFolder(dir: string): Record<string, string> {
@@ -230,10 +136,16 @@ function inWords({ id, phone, state, reason, nextAttemptAt, warning }: Session):
 }
 
 function sessionTable(sessions: Session[]): string {
-  const table = new Table({ head: ['id', 'name', 'number', 'state', 'pairing code'], style: { head: [] } });
-  for (const { id, name, phone, state, pairingCode } of sessions) {
-    table.push([id, name ?? '', phone ?? '', state, pairingCode?.code ?? '']);
-  }
+  const shown = table(
+    ['id', 'name', 'number', 'state', 'pairing code'],
+    sessions.map(({ id, name, phone, state, pairingCode }) => [
+      id,
+      name ?? '',
+      phone ?? '',
+      state,
+      pairingCode?.code ?? '',
+    ]),
+  );
   const remarks = sessions.filter(({ reason, warning }) => reason !== null || warning !== null).map(inWords);
-  return [table.toString(), ...remarks].join('\n');
+  return [shown, ...remarks].join('\n');
 }

@@ -1,20 +1,42 @@
 import { Command } from 'commander';
 import { type Config, loadConfigOf } from '../config/config.ts';
 import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
+import { checkPlaces } from '../places.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 
+type Action = Parameters<Command['action']>[0];
+
+/** With `--json`, a failure is a line of JSON on standard output as well; what follows on it is as without. */
+class TellingCommand extends Command {
+  override action(work: Action): this {
+    return super.action(async (...args) => {
+      try {
+        await work.apply(this, args);
+      } catch (error) {
+        if (this.opts().json) {
+          const { failureAsJson } = await import('./failure.ts');
+          process.stdout.write(`${failureAsJson(error)}\n`);
+        }
+        throw error;
+      }
+    });
+  }
+}
+
 /** A command with its help, an example and `--json`. */
 export function command(name: string, description: string, example: string): Command {
-  return new Command(name)
+  return new TellingCommand(name)
     .description(description)
     .helpOption('--help', 'show this help')
     .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
-/** The settings of this folder and environment. */
+/** The settings of this folder and environment, for a command that looks into the places they name. */
 export function settings(): Config {
-  return loadConfigOf(process.cwd());
+  const config = loadConfigOf(process.cwd());
+  checkPlaces(config);
+  return config;
 }
 
 /**

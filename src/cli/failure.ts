@@ -8,13 +8,15 @@ import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
-import { CommandError } from './command-error.ts';
+import { FolderError } from '../lib/private-folder.ts';
+import { CommandError, RefusalError } from './command-error.ts';
 
 const EXPECTED = [
   CommandError,
   DataFolderInUseError,
   DatabaseInUseError,
   DatabaseOpenError,
+  FolderError,
   MasterKeyMissingError,
   NewerSchemaError,
   V3FileError,
@@ -27,9 +29,35 @@ const EXPECTED = [
 export function failure(error: unknown): string {
   if (error instanceof ConfigError)
     return ['WOTP cannot start:', ...error.problems.map((line) => `  ${line}`)].join('\n');
-  if (EXPECTED.some((kind) => error instanceof kind)) return `wotp: ${(error as Error).message}`;
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  if (code === 'EADDRINUSE')
-    return `wotp: ${address}:${port} is in use. Stop what listens there, or set PORT.`;
-  return `wotp: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `wotp: ${sentenceOf(error) ?? stack}`;
+}
+
+/** The same for a program, as one line of JSON; `code` is that of the API, null where the API has not refused. */
+export function failureAsJson(error: unknown): string {
+  const { code, words } =
+    error instanceof RefusalError
+      ? error
+      : { code: null, words: sentenceOf(error) ?? (error instanceof Error ? error.message : String(error)) };
+  return JSON.stringify({ error: { code, message: words } });
+}
+
+/** The sentence of an expected failure; undefined for every other. */
+function sentenceOf(error: unknown): string | undefined {
+  if (EXPECTED.some((kind) => error instanceof kind)) return (error as Error).message;
+  return whyItCannotListen(error);
+}
+
+type NetworkError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
+
+/** What to do about HOST and PORT; undefined when it is not they that keep the server from listening. */
+function whyItCannotListen(error: unknown): string | undefined {
+  const { code = '', syscall, address, port = 0, hostname } = error as NetworkError;
+  const elsewhere = 'Set HOST to an address of this machine, or to 0.0.0.0 for all of them.';
+  if (code === 'EADDRINUSE') return `${address}:${port} is in use. Stop what listens there, or set PORT.`;
+  if (code === 'EADDRNOTAVAIL') return `HOST: ${address} is not an address of this machine. ${elsewhere}`;
+  if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} leads nowhere (${code}). ${elsewhere}`;
+  if (code === 'EACCES' && syscall === 'listen' && port > 0)
+    return `PORT: WOTP has no right to listen on ${address}:${port}. Set PORT to one above 1023.`;
+  return undefined;
 }

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import Table from 'cli-table3';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/database.ts';
 import { presentMasterKey, resolveMasterKey } from '../database/master-key.ts';
@@ -13,6 +12,7 @@ import { openWodb, type Upgrade } from '../database/wodb/open.ts';
 import { runningServer } from './api-client.ts';
 import { print, settings } from './command.ts';
 import { type Progress, showProgress } from './progress.ts';
+import { table } from './table.ts';
 
 interface SchemaState {
   engine: Database['engine'];
@@ -26,10 +26,8 @@ export async function showMigrations(json: boolean | undefined): Promise<void> {
   const state = server
     ? (await server.call<{ data: SchemaState }>('GET', '/api/v1/database/migrations')).data
     : await stateAtRest(config);
-  const table = new Table({ style: { head: [], border: [] }, head: ['number', 'name', 'applied'] });
-  for (const { number, name, appliedAt } of state.migrations)
-    table.push([number, name, appliedAt ?? 'pending']);
-  print(json, state, `The database is ${state.engine}.\n${table}`);
+  const rows = state.migrations.map(({ number, name, appliedAt }) => [number, name, appliedAt ?? 'pending']);
+  print(json, state, `The database is ${state.engine}.\n${table(['number', 'name', 'applied'], rows)}`);
 }
 
 /** Brings the schema up to this version. A running server has done so when it started. */

@@ -1,6 +1,6 @@
-import Table from 'cli-table3';
 import { type Command, InvalidArgumentError } from 'commander';
 import { command, print, withApi } from './command.ts';
+import { table } from './table.ts';
 
 interface CreateOptions {
   name: string;
@@ -101,23 +101,18 @@ export function tokenCommand(): Command {
 }
 
 function keyTable(keys: ListedKey[]): string {
-  const table = new Table({
-    style: { head: [], border: [] },
-    head: ['id', 'name', 'key', 'permissions', 'uses', 'last used', 'expires'],
-  });
-  for (const key of keys) {
-    const permissions = key.permissions.join(', ');
-    table.push([
+  return table(
+    ['id', 'name', 'key', 'permissions', 'uses', 'last used', 'expires'],
+    keys.map((key) => [
       key.id,
       key.name,
       key.keyPreview,
-      permissions,
+      key.permissions.join(', '),
       key.usageCount,
       key.lastUsed ?? '–',
       key.expiresAt ?? '–',
-    ]);
-  }
-  return table.toString();
+    ]),
+  );
 }
 
 function wholeNumber(text: string): number {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createPrivateFolder, writePrivateFile } from './private-files.ts';
+import { createPrivateFolder } from '../lib/private-folder.ts';
+import { writePrivateFile } from './private-files.ts';
 import { keyCheckPathIn } from './wodb/key-check.ts';
 import { realPath, takeDatabaseLock } from './wodb/lock.ts';
 import { finishReplacement, isBeingReplaced } from './wodb/replace.ts';

@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.ts';
+import { createPrivateFolder } from '../lib/private-folder.ts';
 import type { Database } from './database.ts';
 import { resolveMasterKey } from './master-key.ts';
 import { openPostgres } from './postgres/open.ts';
-import { createPrivateFolder } from './private-files.ts';
 import { keyCheckPathIn } from './wodb/key-check.ts';
 import { openWodb } from './wodb/open.ts';
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { modeOf } from '../../test/support/wodb.ts';
-import { createPrivateFile, createPrivateFolder, writePrivateFile } from './private-files.ts';
+import { createPrivateFolder } from '../lib/private-folder.ts';
+import { createPrivateFile, writePrivateFile } from './private-files.ts';
 
 test.for(['000', '022', '377', '777'])('files are 0600 and folders 0700 under umask %s', (umask) => {
   const dir = tempFolder();

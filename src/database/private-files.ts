@@ -1,20 +1,5 @@
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-
-/** Creates a folder that only its owner may enter, whatever the umask; one that exists stays as it is. */
-export function createPrivateFolder(path: string): void {
-  if (mkdirSync(path, { recursive: true, mode: 0o700 })) chmodSync(path, 0o700);
-}
 
 /** Creates an empty file that only its owner may read, whatever the umask; one that exists stays as it is. */
 export function createPrivateFile(path: string): void {

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { multistream, type Logger as PinoLogger, pino } from 'pino';
+import { createPrivateFolder } from './private-folder.ts';
 
 /** The part of pino that the product uses. Fields come first, then one sentence. */
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
@@ -25,7 +25,7 @@ export interface OpenLog {
 export function openLog({ level, dir }: { level: string; dir: string | undefined }): OpenLog {
   const outputs = [gatheringOutput({ dest: 1 })];
   if (dir !== undefined) {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    createPrivateFolder(dir);
     outputs.push(gatheringOutput({ dest: join(dir, 'wotp.log'), mode: 0o600, append: true }));
   }
   const streams = outputs.map((stream) => ({ level: 'trace' as const, stream }));

@@ -79,6 +79,8 @@ test('a number that Baileys has linked is imported without a server, connects wi
   const table = await wotp(cwd, ['bot', 'status'], settings);
   expect(table.stdout).toMatch(new RegExp(`${id}.*paused`));
   expect(table.stdout).toContain('Paused by the operator.');
+  // A terminal's colours would arrive as litter.
+  for (const litter of ['\u001b', '\ufffd', '[90m']) expect(table.stdout).not.toContain(litter);
   expect(server.output()).not.toContain(OWN.slice(1));
   expect(await server.stop()).toMatchObject({ code: 0 });
 });
@@ -119,6 +121,31 @@ test('pair shows QR codes until one is scanned, then send sends, and each says w
     code: 1,
     stderr: expect.stringContaining('nowhere cannot be read'),
   });
+  await server.stop();
+});
+
+test('a pairing that cannot begin leaves no session behind, and one that was there before stays', async () => {
+  const { whatsapp, settings, cwd } = await start();
+  const sessions = async () =>
+    lastLine<{ sessions: ShownSession[] }>((await wotp(cwd, ['bot', 'status', '--json'], settings)).stdout)
+      .sessions;
+  const pair = (more: string[], changes: Record<string, string> = {}) =>
+    wotp(cwd, ['bot', 'pair', ...more], { ...settings, ...changes });
+
+  expect((await pair(['--phone', 'abc'])).stderr).toContain('PHONE_INVALID');
+  expect((await pair(['--phone', OWN], { BOT_MOCK_MODE: 'true' })).stderr).toContain('BOT_MOCK_MODE=false');
+  await whatsapp.goAway();
+  expect((await pair(['--phone', OWN])).stderr).toContain('CHANNEL_UNAVAILABLE');
+  expect(await sessions()).toEqual([]);
+
+  await whatsapp.comeBack();
+  const server = await serve(cwd, settings);
+  const headers = { 'x-master-key': PASSWORD, 'content-type': 'application/json' };
+  const body = JSON.stringify({ link: false });
+  await fetch(`${server.address}/api/v1/bot/sessions`, { method: 'POST', headers, body });
+  const [own] = await sessions();
+  expect((await pair(['--session', own!.id, '--phone', 'abc'])).stderr).toContain('PHONE_INVALID');
+  expect(await sessions()).toMatchObject([{ id: own!.id }]);
   await server.stop();
 });
 

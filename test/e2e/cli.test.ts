@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -159,6 +168,15 @@ describe('a setting that is wrong', () => {
     },
   );
 
+  test('is one line of JSON for programs that ask for it', async () => {
+    const { code, stdout, stderr } = await wotp(tempFolder(), ['token', 'list', '--json'], { PORT: '99999' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^WOTP cannot start:\n {2}PORT/);
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: null, message: expect.stringMatching(/^PORT: given "99999"/) },
+    });
+  });
+
   test('in production is also every secret that is missing', async () => {
     const cwd = tempFolder();
     const { code, stderr } = await wotp(cwd, ['serve'], { NODE_ENV: 'production' });
@@ -166,6 +184,36 @@ describe('a setting that is wrong', () => {
     expect(stderr).toMatch(/^ {2}DB_MASTER_KEY/m);
     expect(stderr).toMatch(/^ {2}MASTER_PASSWORD/m);
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test.each([
+    ['DATA_DIR', 'a-file', ['serve'], /^ {2}DATA_DIR: .*a-file is not a folder; name a folder\.$/m],
+    ['DATA_DIR', 'a-file/below', ['token', 'list'], /^ {2}DATA_DIR: .*a-file is not a folder/m],
+    ['DATA_DIR', 'a-file', ['backup'], /^ {2}DATA_DIR: .*a-file is not a folder/m],
+    ['LOG_DIR', 'a-file', ['serve'], /^ {2}LOG_DIR: .*a-file is not a folder/m],
+    ['DB_PATH', 'a-file/below.wodb', ['serve'], /^ {2}DB_PATH: .*a-file is not a folder/m],
+    ['DB_PATH', 'a-folder', ['serve'], /^ {2}DB_PATH: .*a-folder is a folder; name a file\.$/m],
+  ])('is a place where something else lies: %s=%s for %j', async (setting, place, args, line) => {
+    const cwd = tempFolder();
+    writeFileSync(join(cwd, 'a-file'), '');
+    mkdirSync(join(cwd, 'a-folder'));
+    const { code, stdout, stderr } = await wotp(cwd, args, { [setting]: place, PORT: '0' });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr.trimEnd().split('\n')).toEqual(['WOTP cannot start:', expect.stringMatching(line)]);
+    expect(readdirSync(cwd)).toEqual(['a-file', 'a-folder']);
+  });
+
+  test.each([
+    ['203.0.113.7', /^wotp: HOST: 203\.0\.113\.7 is not an address of this machine\. Set HOST .*\n$/],
+    ['no-such-host.invalid', /^wotp: HOST: the name no-such-host\.invalid leads nowhere .* Set HOST .*\n$/],
+  ])('is a HOST that this machine has not: %s', async (host, line) => {
+    const { code, stderr } = await wotp(tempFolder(), ['serve'], {
+      HOST: host,
+      PORT: '0',
+      LOG_LEVEL: 'fatal',
+    });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(line);
   });
 
   test('is found in .env of the working folder too', async () => {
@@ -247,7 +295,10 @@ describe('without a server', () => {
     };
     const ill = await ask();
     answering.close();
-    expect(stranger).toMatchObject({ code: 1, stdout: '' });
+    expect([stranger.code, lastLine(stranger.stdout)]).toEqual([
+      1,
+      { error: { code: null, message: expect.stringContaining('not WOTP') } },
+    ]);
     expect(stranger.stderr).toMatch(/^wotp: .*not WOTP/);
     expect([ill.code, lastLine(ill.stdout)]).toEqual([1, body]);
   });
@@ -301,20 +352,31 @@ describe('beside a running server', () => {
     const unknown = 'key_01jd3x8zq2e6v9k5m7n0p4r8st';
     const [permission, past, phone, key] = await Promise.all([
       wotp(cwd, ['token', 'create', '--permissions', 'otp:send,root']),
-      wotp(cwd, ['token', 'create', '--expires', '2001-01-01', '--json']),
+      wotp(cwd, ['token', 'create', '--expires', '2001-01-01']),
       wotp(cwd, ['limits', 'show', '12']),
       wotp(cwd, ['token', 'revoke', unknown]),
     ]);
     expect(permission.stderr).toContain('VALIDATION_ERROR');
     expect(permission.stderr).toContain('\n  permissions.1: ');
     expect(past.stderr).toContain('\n  expiresAt: ');
-    expect(phone.stderr).toContain('PHONE_INVALID');
+    // The sentence about the only field says it all, once.
+    expect(phone.stderr).toMatch(/^wotp: .* \(PHONE_INVALID\)\n$/);
     expect(key.stderr).toContain('RESOURCE_NOT_FOUND');
     for (const { code, stdout, stderr } of [permission, past, phone, key]) {
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
       expect(stderr).toMatch(/^wotp: /);
       expect(stderr).not.toMatch(/\n\s+at /);
     }
+  });
+
+  test('with --json a refusal is one line of JSON too, and the text and the exit code stay', async () => {
+    const show = ['limits', 'show', '12'];
+    const [plain, json] = await Promise.all([wotp(cwd, show), wotp(cwd, [...show, '--json'])]);
+    expect({ ...json, stdout: '' }).toEqual(plain);
+    expect(json.stdout).toMatch(/^\{.*\}\n$/);
+    const { error } = lastLine(json.stdout) as { error: { code: string; message: string } };
+    expect(plain.stderr).toBe(`wotp: ${error.message} (${error.code})\n`);
+    expect(error.code).toBe('PHONE_INVALID');
   });
 
   test('the list is a table for people, without a whole key in it', async () => {

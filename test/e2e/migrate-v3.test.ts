@@ -108,7 +108,7 @@ test('the key is taken from a file, the environment, .env or standard input, too
 test('what is wrong is said in one sentence with exit 1, and nothing is made or changed', async () => {
   const { cwd } = withV3();
   writeFileSync(join(cwd, 'short.wodb'), readFileSync(join(cwd, FILE)).subarray(0, -5));
-  const run = (file: string, ...key: string[]) => wotp(cwd, ['migrate', '--from-v3', file, ...key, '--json']);
+  const run = (file: string, ...key: string[]) => wotp(cwd, ['migrate', '--from-v3', file, ...key]);
   for (const [result, words] of [
     [await run(FILE, '--v3-key', 'wrong'), /^wotp: v3\/database\.wodb does not open with this key\./],
     [await run('none.wodb', '--v3-key', V3_KEY), /^wotp: There is no file none\.wodb\./],

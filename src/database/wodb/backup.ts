@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ConflictError, DatabaseError, ValidationError } from '../../errors/errors.ts';
+import { createPrivateFolder } from '../../lib/private-folder.ts';
 import { VERSION } from '../../version.ts';
-import { createPrivateFolder, syncFolder } from '../private-files.ts';
+import { syncFolder } from '../private-files.ts';
 import { type FileKey, isDamage, sqliteCode } from './connection.ts';
 import { backupName, manifestPath, removeOlderBackups, writeManifest } from './manifest.ts';
 import { digestOf, removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';

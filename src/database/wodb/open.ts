@@ -1,9 +1,10 @@
 import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { createPrivateFolder } from '../../lib/private-folder.ts';
 import type { Database } from '../database.ts';
 import { MIGRATIONS, migrateToLatest, migrationStates } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
-import { createPrivateFile, createPrivateFolder, syncFolder } from '../private-files.ts';
+import { createPrivateFile, syncFolder } from '../private-files.ts';
 import { makeBackup, prepareBackupFolder } from './backup.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { type ConnectionMode, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';

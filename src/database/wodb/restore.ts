@@ -3,8 +3,9 @@ import { createReadStream, createWriteStream, existsSync, realpathSync, rmSync, 
 import { basename, dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createPrivateFolder } from '../../lib/private-folder.ts';
 import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
-import { createPrivateFile, createPrivateFolder, writePrivateFile } from '../private-files.ts';
+import { createPrivateFile, writePrivateFile } from '../private-files.ts';
 import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
 import { kyselyOver } from './dialect.ts';
 import { examineFile } from './examine.ts';

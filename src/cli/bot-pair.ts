@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { ApiClient } from './api-client.ts';
+import { removingOnFailure, type Session, sessionPath } from './bot-session.ts';
+import { command, print, withApi } from './command.ts';
+import { CommandError, RefusalError } from './command-error.ts';
+
+const POLL_MS = 1_000;
+const WORKING = ['open', 'degraded'];
+const UNDER_WAY = ['pairing', 'connecting', 'reconnecting'];
+
+interface PairOptions {
+  session?: string;
+  name?: string;
+  phone?: string;
+  json?: boolean;
+}
+
+interface LinkingCode {
+  code: string;
+  expiresAt: string;
+}
+
+/** `wotp bot pair`: links a number, by QR code or by a code to type. */
+export function botPairCommand(): Command {
+  return command(
+    'pair',
+    'link a number: shows a QR code to scan, or with --phone a code to type',
+    'wotp bot pair --phone +6283834946034',
+  )
+    .option('--session <id>', 'a session that is not linked (default: a new one)')
+    .option('--name <name>', 'a name for the new session')
+    .option('--phone <number>', 'link this number by a code that is typed into the phone')
+    .option('--json', 'print lines of JSON; the last is the session')
+    .action((options: PairOptions) => withApi((api) => pair(api, options)));
+}
+
+async function pair(api: ApiClient, { session, name, phone, json }: PairOptions): Promise<void> {
+  const id = session ?? (await make(api, name, phone !== undefined));
+  if (phone !== undefined) {
+    const ask = () => askForCode(api, id, phone);
+    const code = session === undefined ? await removingOnFailure(api, id, ask) : await ask();
+    const words = `${code.code}\n\nOn the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead.`;
+    print(json, code, words);
+  } else if (session !== undefined) await api.call('POST', `${sessionPath(id)}/restart`);
+  const linked = await followLinking(api, id, { json, showsQr: phone === undefined });
+  print(json, linked, `${linked.phone} is linked as ${linked.id}.`);
+}
+
+async function make(api: ApiClient, name: string | undefined, byCode: boolean): Promise<string> {
+  const body = { name, link: !byCode };
+  return (await api.call<{ data: Session }>('POST', '/api/v1/bot/sessions', body)).data.id;
+}
+
+async function askForCode(api: ApiClient, id: string, phone: string): Promise<LinkingCode> {
+  return (await api.call<{ data: LinkingCode }>('POST', `${sessionPath(id)}/pairing-code`, { phone })).data;
+}
+
+interface Following {
+  json: boolean | undefined;
+  showsQr: boolean;
+  /** Resolves when it is time to look again. */
+  wait?: () => Promise<unknown>;
+}
+
+/**
+ * Shows every QR code, and on standard error what holds the linking up, until the session is linked or has given up.
+ * @throws CommandError with the reason when it has given up
+ */
+export async function followLinking(
+  api: ApiClient,
+  id: string,
+  { json, showsQr, wait = () => sleep(POLL_MS) }: Following,
+): Promise<Session> {
+  let shown = '';
+  let hindrance: string | undefined;
+  let told = '';
+  for (;;) {
+    const { data } = await api.call<{ data: Session }>('GET', sessionPath(id));
+    if (WORKING.includes(data.state)) return data;
+    if (!UNDER_WAY.includes(data.state)) {
+      // That nobody has scanned is no reason where there was nothing to scan.
+      const reason = showsQr && shown === '' ? (hindrance ?? data.reason) : data.reason;
+      throw new CommandError(reason ?? 'The number was not linked.');
+    }
+    hindrance = data.reason ?? hindrance;
+    const line = hindranceOf(data);
+    if (line !== undefined && line !== told) {
+      told = line;
+      process.stderr.write(`${line}\n`);
+    }
+    const qr = showsQr && data.state === 'pairing' ? await qrOf(api, id) : undefined;
+    if (qr && qr.qr !== shown) {
+      shown = qr.qr;
+      const { qrForTerminal } = await import('../channels/whatsapp/qr-image.ts');
+      const hint = 'On the phone: WhatsApp, Linked devices, Link a device. Then scan this:';
+      print(json, qr, `${hint}\n\n${await qrForTerminal(qr.qr)}`);
+    }
+    await wait();
+  }
+}
+
+function hindranceOf({ reason, nextAttemptAt }: Session): string | undefined {
+  if (reason === null) return undefined;
+  return nextAttemptAt === null ? reason : `${reason} Next attempt: ${nextAttemptAt}.`;
+}
+
+async function qrOf(api: ApiClient, id: string): Promise<{ qr: string; expiresAt: string } | undefined> {
+  try {
+    return (await api.call<{ data: { qr: string; expiresAt: string } }>('GET', `${sessionPath(id)}/qr`)).data;
+  } catch (error) {
+    // Between one QR code and the next there is none.
+    if (error instanceof RefusalError && error.code === 'RESOURCE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Config, ConfigError } from './config/config.ts';
+import { isFolder } from './lib/private-folder.ts';
+
+/**
+ * Refuses settings that name a file where a folder has to be, or a folder where a file has to be. Makes nothing.
+ * @throws ConfigError that names every problem at once
+ */
+export function checkPlaces({ database, logging }: Config): void {
+  const problems = [
+    fileInTheWay('DATA_DIR', database.dataDir),
+    ...(database.url === undefined ? [databaseProblem(database)] : []),
+    ...(logging.dir === undefined ? [] : [fileInTheWay('LOG_DIR', logging.dir)]),
+  ].filter((problem) => problem !== undefined);
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function databaseProblem({ path, dataDir }: Config['database']): string | undefined {
+  if (isFolder(path)) return `DB_PATH: ${path} is a folder; name a file.`;
+  return dirname(path) === dataDir ? undefined : fileInTheWay('DB_PATH', dirname(path));
+}
+
+function fileInTheWay(setting: string, folder: string): string | undefined {
+  const there = nearestThatExists(folder);
+  return isFolder(there) ? undefined : `${setting}: ${there} is not a folder; name a folder.`;
+}
+
+function nearestThatExists(path: string): string {
+  return existsSync(path) ? path : nearestThatExists(dirname(path));
+}
