@@ -56,14 +56,16 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
 
 /** The one place where errors become answers. What is not meant for clients goes to the log. */
 export function errorHandler(log: Logger) {
+  function logFailure(error: WotpError, requestId: string): void {
+    const { code } = error;
+    // Nothing is broken: a number has to be linked, or a channel set up.
+    if (error instanceof ChannelError) log.warn({ requestId, code }, error.message);
+    else log.error({ err: error.cause ?? error, requestId, code }, 'a request failed');
+  }
+
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = toWotpError(error, request);
-    if (known instanceof ChannelError) {
-      // Nothing is broken: a number has to be linked, or a channel set up.
-      log.warn({ requestId: request.id, code: known.code }, known.message);
-    } else if (known.status >= 500) {
-      log.error({ err: known.cause ?? known, requestId: request.id, code: known.code }, 'a request failed');
-    }
+    if (known.status >= 500) logFailure(known, request.id);
     return sendProblem(request, reply, known);
   };
 }

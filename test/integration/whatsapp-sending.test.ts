@@ -136,6 +136,7 @@ describe('over WhatsApp', () => {
     expect(again.body.code).not.toBe('INTERNAL_ERROR');
     expect(again.status).toBe(422);
     expect(again.body.code).toBe('PHONE_NOT_ON_WHATSAPP');
+    expect(app.server.logLines.filter((line) => line.includes('"PHONE_NOT_ON_WHATSAPP"'))).toEqual([]);
   });
 
   test('an error of WhatsApp stands in the timeline with its code and a sentence', async () => {
