@@ -36,9 +36,8 @@ const PARAMETERS = {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      'Makes a repetition safe: for 24 hours the same key with the same body gets the first answer again. 1 to 255 visible ASCII characters, in quotes or without.',
+      'Makes a repetition safe: for 24 hours the same key with the same body gets the first answer again. 1 to 255 visible ASCII characters, in quotes or without, such as `9b2f6c1e-3d0a-4b7e-8f55-2a6c1d9e0b47`.',
     schema: { type: 'string' },
-    example: '9b2f6c1e-3d0a-4b7e-8f55-2a6c1d9e0b47',
   },
 };
 
