@@ -19,11 +19,12 @@ export function readEnvironment(cwd: string): Environment {
 
 /** As `readEnvironment`, with what is wrong with `.env` beside what could be read of it. */
 export function environmentIn(cwd: string): { environment: Environment; problems: string[] } {
-  const text = readText(join(cwd, '.env'));
-  if (text === undefined) return { environment: { ...process.env }, problems: [] };
-  if ('problem' in text) return { environment: { ...process.env }, problems: [text.problem] };
-  const { variables, problems } = parse(text.text.replace(/^\uFEFF/, ''));
-  return { environment: { ...variables, ...process.env }, problems };
+  const file = readText(join(cwd, '.env'));
+  const lines = parse(file.text.replace(/^\uFEFF/, ''));
+  return {
+    environment: { ...lines.variables, ...process.env },
+    problems: [...file.problems, ...lines.problems],
+  };
 }
 
 /** A setting whose value is in quotes, which may hold line breaks. */
@@ -52,13 +53,13 @@ function linesWithoutSetting(text: string): number[] {
     .flatMap((line, at) => (isSettingOrComment.test(line) ? [] : [at + 1]));
 }
 
-/** Undefined where there is no file. */
-function readText(file: string): { text: string } | { problem: string } | undefined {
+/** No text where there is no file. */
+function readText(file: string): { text: string; problems: string[] } {
   try {
-    return { text: readFileSync(file, 'utf8') };
+    return { text: readFileSync(file, 'utf8'), problems: [] };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    if (reason === 'ENOENT') return undefined;
-    return { problem: `.env: cannot be read (${reason}); allowed: a readable file, or none` };
+    const problem = `.env: cannot be read (${reason}); allowed: a readable file, or none`;
+    return { text: '', problems: reason === 'ENOENT' ? [] : [problem] };
   }
 }
