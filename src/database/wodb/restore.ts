@@ -148,8 +148,8 @@ async function checked(file: string, draft: string, fileKey: FileKey) {
 }
 
 /**
- * Applies the migrations that came after the backup, ends the page's sessions, notes the restore in its events, and makes sure that the values in
- * it can be read under `target`, the master key that it will be opened with.
+ * Applies the migrations that came after the backup, ends the page's sessions, notes the restore in its events, and
+ * makes sure that the values in it can be read under `target`, the master key that it will be opened with.
  */
 async function bringDraftUpToDate(
   draft: string,
