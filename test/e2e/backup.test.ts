@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { endCommands, serve, wotp } from '../support/command-line.ts';
+import { endCommands, lastLine, PASSWORD, serve, wotp } from '../support/command-line.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { newPhone } from '../support/verifications.ts';
 
@@ -12,14 +12,10 @@ beforeAll(ensureBuilt, 120_000);
 afterAll(endCommands);
 
 const SETTINGS = {
-  MASTER_PASSWORD: 'a password only tests know',
+  MASTER_PASSWORD: PASSWORD,
   DB_MASTER_KEY: 'a master key only tests know, long',
 };
 const OTHER_KEY = 'a key for copies that go elsewhere';
-
-function lastLine(stdout: string): Record<string, unknown> & { file: string } {
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
-}
 
 const send = (address: string, key: string) =>
   fetch(`${address}/api/v1/otp/send`, {
@@ -32,7 +28,7 @@ const send = (address: string, key: string) =>
 async function good(cwd: string, ...args: string[]) {
   const { code, stdout, stderr } = await wotp(cwd, [...args, '--json'], SETTINGS);
   expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' });
-  return lastLine(stdout);
+  return lastLine<Record<string, unknown> & { file: string }>(stdout);
 }
 
 async function refused(cwd: string, args: string[], settings: Record<string, string> = SETTINGS) {

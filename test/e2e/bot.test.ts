@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { useMultiFileAuthState } from 'baileys';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { endCommands, serve, wotp } from '../support/command-line.ts';
+import { endCommands, lastLine, PASSWORD, serve, wotp } from '../support/command-line.ts';
 import { bareBaileys } from '../support/fake-whatsapp/bare-baileys.ts';
 import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
@@ -18,17 +18,11 @@ afterAll(endCommands);
 
 const OWN = '+4915100000001';
 const SECOND = '+4915100000002';
-const PASSWORD = 'a password only tests know';
 
 interface ShownSession {
   id: string;
   state: string;
   phone: string;
-}
-
-/** The object in the last line that was printed. */
-function lastLine<T>(stdout: string): T {
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
 }
 
 async function start(): Promise<{ whatsapp: FakeWhatsApp; settings: Record<string, string>; cwd: string }> {

@@ -2,18 +2,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { endCommands, serve, wotp } from '../support/command-line.ts';
+import { endCommands, lastLine, serve, wotp } from '../support/command-line.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(ensureBuilt, 120_000);
 afterAll(endCommands);
-
-/** The object in the last line that was printed. */
-function lastLine(stdout: string): Record<string, unknown> {
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
-}
 
 describe('seed', () => {
   test('makes as many verifications as asked for, with a server and without one', async () => {

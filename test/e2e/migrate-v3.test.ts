@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { endCommands, serve, wotp } from '../support/command-line.ts';
+import { endCommands, lastLine, PASSWORD, serve, wotp } from '../support/command-line.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { V3_KEY, v3Token, writeV3Database } from '../support/v3-database.ts';
 
@@ -11,7 +11,6 @@ vi.setConfig({ testTimeout: 60_000 });
 beforeAll(ensureBuilt, 120_000);
 afterAll(endCommands);
 
-const PASSWORD = 'a password only tests know';
 const AT = Date.UTC(2025, 5, 1, 8, 30);
 const FILE = 'v3/database.wodb';
 
@@ -36,7 +35,6 @@ function withV3(counts = { tokens: 2, logs: 3 }) {
 }
 
 const migrate = (cwd: string, ...args: string[]) => wotp(cwd, ['migrate', '--from-v3', FILE, ...args]);
-const lastLine = (stdout: string) => JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
 
 const status = (address: string, token: string) =>
   fetch(`${address}/api/v1/otp/status`, { headers: { authorization: `Bearer ${token}` } }).then(

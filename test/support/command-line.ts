@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+/** The administrator's password of the servers that `call` is for. */
+export const PASSWORD = 'a password only tests know';
+
 const PROGRAM = fileURLToPath(new URL('../../bin/wotp.js', import.meta.url));
 
 /** What a command came to. */
@@ -101,4 +104,23 @@ export async function serve(
       return { code, tookMs: performance.now() - begun };
     },
   };
+}
+
+/** The object in the last line that was printed. */
+export function lastLine<T = Record<string, unknown>>(stdout: string): T {
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+}
+
+/** A call to a running server, with a key or as the administrator. */
+export function call(
+  address: string,
+  method: string,
+  path: string,
+  { key, body }: { key?: string; body?: object } = {},
+): Promise<Response> {
+  const headers: Record<string, string> = key
+    ? { authorization: `Bearer ${key}` }
+    : { 'x-master-key': PASSWORD };
+  if (body) headers['content-type'] = 'application/json';
+  return fetch(`${address}/api/v1/${path}`, { method, headers, body: body && JSON.stringify(body) });
 }
