@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors/codes.ts';
+import type { FieldProblem } from '../../src/errors/errors.ts';
 import type { Problem } from '../../src/http/problem.ts';
 import type { Answer } from './test-app.ts';
 
@@ -40,6 +41,11 @@ export function expectProblem(answer: Answer, code: ErrorCode): Problem {
   if (waits) expect(retryAfter).toMatch(/^[1-9]\d*$/);
   else expect(retryAfter).toBeNull();
   return problem;
+}
+
+/** The places that a refusal names, each once. */
+export function pathsOf(errors: readonly FieldProblem[]): string[] {
+  return [...new Set(errors.map(({ path }) => path))].sort();
 }
 
 /** An answer without what differs by nature from one request to the next. */
