@@ -6,7 +6,7 @@ import { createPrivateFolder } from './private-folder.ts';
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
 /** So many lines are gathered, or for this long, before they are written together. */
-const GATHER_LINES = 64;
+const GATHER_LINES = 256;
 const GATHER_MS = 250;
 
 /** How long closing waits for a reader that takes nothing, in ms. */
