@@ -31,8 +31,8 @@ export async function forgetContacts(
 ): Promise<boolean> {
   const time = Math.min(before, now - KEPT_AT_LEAST_MS);
   const day = dayOf(time);
-  const removed = await Promise.all([
-    trx
+  const removed = [
+    await trx
       .deleteFrom('whatsapp_chats')
       .where('last_wrote_at', '<', time)
       .where(({ eb, refTuple, selectFrom }) =>
@@ -47,14 +47,14 @@ export async function forgetContacts(
         ),
       )
       .executeTakeFirst(),
-    trx
+    await trx
       .deleteFrom('whatsapp_numbers')
       .where('checked_at', '<', time)
       .where('phone', 'in', (eb) =>
         eb.selectFrom('whatsapp_numbers').select('phone').where('checked_at', '<', time).limit(limit),
       )
       .executeTakeFirst(),
-    trx
+    await trx
       .deleteFrom('whatsapp_auth')
       .where('used_day', '<', day)
       .where(({ eb, refTuple, selectFrom }) =>
@@ -70,6 +70,6 @@ export async function forgetContacts(
         ),
       )
       .executeTakeFirst(),
-  ]);
+  ];
   return removed.some(({ numDeletedRows }) => numDeletedRows >= limit);
 }
