@@ -3,26 +3,17 @@
 // A database of a million invented verifications (by default): what it weighs, how fast sends and checks are beside an
 // empty one, how long every list takes, and how long a send waits while old data is deleted and space is given back. The
 // database is made in the folder if it holds none, and stays there; without a folder it is made and removed.
-import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import Table from 'cli-table3';
 import { BuiltServer } from './built-server.js';
 import { ensureBuilt } from './ensure-built.js';
+import { inTurn, ratio, startEmptyHandler, tableOf } from './rounds.js';
 
-const run = promisify(execFile);
-const here = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
-
-const SEED_AT_ONCE = 1_000;
 const ROUNDS = 5;
 const ROUND_SECONDS = 4;
-const WARM_UP_SECONDS = 8;
 /** How often each list is asked for. */
 const ASKED = 100;
 const CLIENTS = 8;
@@ -61,16 +52,6 @@ async function settled(server) {
   }
 }
 
-/** @param {BuiltServer} server */
-async function seed(server) {
-  for (let made = 0; made < count; made += SEED_AT_ONCE) {
-    if (made % 50_000 === 0) process.stderr.write(`  stored ${made} of ${count}\r`);
-    const body = { count: Math.min(SEED_AT_ONCE, count - made) };
-    const { status, body: answer } = await server.callAsAdmin('POST', 'database/demo-data', body);
-    if (status !== 201) throw new Error(JSON.stringify(answer));
-  }
-}
-
 /** @param {number[]} values @param {number} share */
 function quantile(values, share) {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0;
@@ -78,51 +59,6 @@ function quantile(values, share) {
 
 // Each phone is sent to once in an hour at most, also when the folder is used again.
 let nextPhone = Math.floor(Date.now() / 1000) % 60_000_000;
-
-/** @param {string} address @param {string} key @param {'send' | 'verify'} what @param {object} load */
-async function loaded(address, key, what, load) {
-  const url = `${address}/api/v1/otp/${what}`;
-  const { stdout } = await run(process.execPath, [here('load.js'), JSON.stringify({ url, key, ...load })]);
-  return /** @type {import('./load.js').Result} */ (JSON.parse(stdout));
-}
-
-/** Loads the empty handler and both servers in turn. @param {BuiltServer} none @param {BuiltServer} many @param {string} empty */
-async function compare(none, many, empty) {
-  /** @type {Record<'send' | 'verify', { none: number[], many: number[] }>} */
-  const ratios = { send: { none: [], many: [] }, verify: { none: [], many: [] } };
-  for (let round = 0; round <= ROUNDS; round++) {
-    const seconds = round === 0 ? WARM_UP_SECONDS : ROUND_SECONDS;
-    const first = nextPhone;
-    const reference = {
-      send: (await loaded(empty, none.apiKey, 'send', { first, seconds })).perSecond,
-      verify: (await loaded(empty, none.apiKey, 'verify', { first, seconds })).perSecond,
-    };
-    /** @type {number[]} */
-    const sent = [];
-    const servers = /** @type {[('none' | 'many'), BuiltServer][]} */ ([
-      ['none', none],
-      ['many', many],
-    ]);
-    for (const [name, server] of round % 2 === 0 ? servers : servers.reverse()) {
-      // What one still delivers would take the processor from the other.
-      for (const each of [none, many]) await settled(each);
-      const send = await loaded(server.address, server.apiKey, 'send', { first, seconds });
-      const verify = await loaded(server.address, server.apiKey, 'verify', { first, count: send.done });
-      if (send.ok !== send.done || verify.ok !== verify.done) throw new Error('not every request succeeded');
-      sent.push(send.done);
-      if (round === 0) continue;
-      ratios.send[name].push(send.perSecond / reference.send);
-      ratios.verify[name].push(verify.perSecond / reference.verify);
-    }
-    nextPhone += Math.max(...sent);
-  }
-  const table = new Table({ head: ['ratio to the empty handler', 'at zero', `at ${count}`, 'of it'] });
-  for (const what of /** @type {const} */ (['send', 'verify'])) {
-    const [atNone, atMany] = [quantile(ratios[what].none, 0.5), quantile(ratios[what].many, 0.5)];
-    table.push([what, atNone.toFixed(3), atMany.toFixed(3), (atMany / atNone).toFixed(2)]);
-  }
-  say(table.toString());
-}
 
 /** @template T @param {readonly T[]} values */
 const anyOf = (values) => /** @type {T} */ (values[Math.floor(Math.random() * values.length)]);
@@ -247,14 +183,13 @@ await ensureBuilt();
 if (given !== undefined) mkdirSync(given, { recursive: true });
 const dir = given ?? mkdtempSync(join(tmpdir(), 'wotp-million-'));
 const emptyDir = mkdtempSync(join(tmpdir(), 'wotp-million-none-'));
-const handler = spawn(process.execPath, [here('empty-handler.js')], { stdio: ['ignore', 'pipe', 'inherit'] });
-const [emptyAddress] = await once(createInterface({ input: handler.stdout }), 'line');
+const handler = await startEmptyHandler();
 try {
   const path = join(dir, 'wotp.wodb');
   if (!existsSync(path)) {
     const seeding = await start(dir);
     const begun = performance.now();
-    await seed(seeding);
+    await seeding.seed(count);
     await seeding.stop();
     say(`Stored ${count} verifications in ${((performance.now() - begun) / 1000).toFixed(0)} s.`);
     say(
@@ -264,7 +199,19 @@ try {
 
   const none = await start(emptyDir);
   const many = await start(dir);
-  await compare(none, many, emptyAddress);
+  const { results, nextPhone: free } = await inTurn(
+    { 'empty handler': handler, none, many },
+    { rounds: ROUNDS, seconds: ROUND_SECONDS, firstPhone: nextPhone },
+  );
+  nextPhone = free;
+  say(tableOf(`${count} stored`, results));
+  const [sends, checks] = [
+    ratio(results.many, results.none, 'send'),
+    ratio(results.many, results.none, 'verify'),
+  ];
+  say(
+    `With ${count} stored: sends at ${sends.toFixed(2)}, checks at ${checks.toFixed(2)} of those with none.`,
+  );
   await none.stop();
   await settled(many);
   await lists(many);
@@ -281,7 +228,7 @@ try {
   await compact(releasing, 'while space is given back');
   await releasing.stop();
 } finally {
-  handler.kill();
+  handler.stop();
   rmSync(emptyDir, { recursive: true, force: true });
   if (given === undefined) rmSync(dir, { recursive: true, force: true });
 }
