@@ -20,12 +20,23 @@ const folder = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
 /** What is to be stopped at the end, the latest first. @type {(() => void | Promise<void>)[]} */
 const stops = [() => rmSync(folder, { recursive: true, force: true })];
 
-/** A server that logs each request, as an operator's does. @param {string} name @param {Record<string, string>} settings */
-async function start(name, settings = {}) {
-  const dir = mkdtempSync(join(folder, `${name}-`));
-  const server = await BuiltServer.start(dir, SECRETS, undefined, { LOG_LEVEL: 'info', ...settings });
+/** @param {string} name */
+const newDir = (name) => mkdtempSync(join(folder, `${name}-`));
+
+/** A server that logs each request, as an operator's does. @param {string} dir @param {Record<string, string>} settings */
+async function start(dir, settings = {}, apiKey = '') {
+  const server = await BuiltServer.start(dir, SECRETS, apiKey, { LOG_LEVEL: 'info', ...settings });
   stops.unshift(() => server.stop());
   return server;
+}
+
+/** A server over a database that holds so many verifications; another process has stored them. @param {number} count */
+async function startWith(count) {
+  const dir = newDir('many');
+  const seeding = await BuiltServer.start(dir, SECRETS);
+  await seeding.seed(count);
+  await seeding.stop();
+  return start(dir, {}, seeding.apiKey);
 }
 
 /** Resident memory of a process in MB. @param {number | undefined} pid */
@@ -42,15 +53,14 @@ const beside = (own, other) =>
 try {
   const handler = await startEmptyHandler();
   stops.unshift(handler.stop);
-  const none = await start('none');
+  const none = await start(newDir('none'));
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   console.log(`Idle memory after 3 s: ${residentMegabytes(none.pid)} MB resident.`);
   console.log(
     `32 connections from another process, distinct phones; medians of ${ROUNDS} rounds of ${ROUND_SECONDS} s in turn.`,
   );
 
-  const many = await start('many');
-  await many.seed(STORED);
+  const many = await startWith(STORED);
   const { results, nextPhone } = await inTurn(
     { 'empty handler': handler, none, many },
     { rounds: ROUNDS, seconds: ROUND_SECONDS, firstPhone: 0 },
@@ -62,7 +72,7 @@ try {
 
   const postgres = await LocalPostgres.start({ fsync: true });
   stops.unshift(() => postgres.remove());
-  const onPostgres = await start('node', { DATABASE_URL: await postgres.createDatabase() });
+  const onPostgres = await start(newDir('node'), { DATABASE_URL: await postgres.createDatabase() });
   const { results: engines } = await inTurn(
     { 'empty handler': handler, WODB: none, PostgreSQL: onPostgres },
     { rounds: ROUNDS, seconds: ROUND_SECONDS, firstPhone: nextPhone },

@@ -12,8 +12,7 @@ const run = promisify(execFile);
 const here = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Node compiles what it has seen often enough; before that the figures are those of a start, not of a day. */
-const WARM_UP_SECONDS = 10;
-const WARM_UP_CHECKS = 20_000;
+const WARM_UP = 25_000;
 
 /**
  * @typedef {'send' | 'verify'} What
@@ -83,16 +82,18 @@ export async function inTurn(servers, { rounds, seconds, firstPhone }) {
   for (let round = 0; round <= rounds; round++) {
     process.stderr.write(round === 0 ? '  warming up     \r' : `  round ${round} of ${rounds} \r`);
     const isWarmUp = round === 0;
+    const load = isWarmUp ? { first, count: WARM_UP } : { first, seconds };
     /** @type {Record<string, number>} */
     const sent = {};
     for (const what of /** @type {const} */ (['send', 'verify'])) {
       for (const name of names) {
         await Promise.all(names.map((each) => idle(servers[each])));
-        const load =
-          what === 'send'
-            ? { first, seconds: isWarmUp ? WARM_UP_SECONDS : seconds }
-            : { first, count: isWarmUp ? Math.min(sent[name] ?? 0, WARM_UP_CHECKS) : sent[name] };
-        const measured = await measure(servers[name], what, load);
+        const measured = await measure(
+          servers[name],
+          what,
+          // All that was sent is checked: what is left over would expire while something is measured.
+          what === 'send' ? load : { first, count: sent[name] },
+        );
         if (what === 'send') sent[name] = measured.done;
         if (!isWarmUp) results[name][what].push(measured);
       }
