@@ -26,46 +26,48 @@ export const verificationId = z
   .meta({ description: 'The id of a send.', example: 'ver_01jd3x8zq2e6v9k5m7n0p4r8st' });
 export const idParams = z.object({ id: verificationId });
 
-export const sendBody = z.strictObject({
-  phone,
-  purpose: purpose.default(DEFAULT_PURPOSE),
-  code: z
-    .string()
-    .regex(/^[A-Za-z0-9]{4,10}$/, '4 to 10 ASCII letters or digits')
-    .optional()
-    .meta({ description: 'Your own code; WOTP makes one when absent.', example: '482913' }),
-  length: z
-    .int()
-    .min(6)
-    .max(10)
-    .optional()
-    .meta({ description: 'Length of the code WOTP makes.', example: 6 }),
-  alphabet: z
-    .enum(ALPHABETS)
-    .optional()
-    .meta({ description: 'What the code is made of (default `numeric`).' }),
-  message: z.string().min(1).max(4096).optional().meta({
-    description:
-      'Your own text, with `{{code}}` or the code itself in it; with neither, its first run of 4 to 8 digits is the code.',
-    example: '{{code}} is your Example code.',
-  }),
-  channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
-  email: z.email().max(254).optional().meta({
-    description: 'Where the channel `email` sends. Other channels make no use of it.',
-    example: 'ayu@example.com',
-  }),
-  expiryMinutes: z.int().min(1).max(60).optional().meta({
-    description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
-    example: 5,
-  }),
-  clientIp: clientIp.optional(),
-  metadata: z
-    .record(z.string(), z.unknown())
-    .refine(isSmall, `at most ${METADATA_MAX_BYTES} bytes of JSON, ${METADATA_MAX_DEPTH} levels deep`)
-    .optional()
-    .meta({ description: 'Anything of yours, up to 4 KB; returned by GET.', example: { userId: 'u_42' } }),
-  projectId,
-});
+export const sendBody = z
+  .strictObject({
+    phone,
+    purpose: purpose.default(DEFAULT_PURPOSE),
+    code: z
+      .string()
+      .regex(/^[A-Za-z0-9]{4,10}$/, '4 to 10 ASCII letters or digits')
+      .optional()
+      .meta({ description: 'Your own code; WOTP makes one when absent.', example: '482913' }),
+    length: z
+      .int()
+      .min(6)
+      .max(10)
+      .optional()
+      .meta({ description: 'Length of the code WOTP makes.', example: 6 }),
+    alphabet: z
+      .enum(ALPHABETS)
+      .optional()
+      .meta({ description: 'What the code is made of (default `numeric`).' }),
+    message: z.string().min(1).max(4096).optional().meta({
+      description:
+        'Your own text, with `{{code}}` or the code itself in it; with neither, its first run of 4 to 8 digits is the code.',
+      example: '{{code}} is your Example code.',
+    }),
+    channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
+    email: z.email().max(254).optional().meta({
+      description: 'Where the channel `email` sends. Other channels make no use of it.',
+      example: 'ayu@example.com',
+    }),
+    expiryMinutes: z.int().min(1).max(60).optional().meta({
+      description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
+      example: 5,
+    }),
+    clientIp: clientIp.optional(),
+    metadata: z
+      .record(z.string(), z.unknown())
+      .refine(isSmall, `at most ${METADATA_MAX_BYTES} bytes of JSON, ${METADATA_MAX_DEPTH} levels deep`)
+      .optional()
+      .meta({ description: 'Anything of yours, up to 4 KB; returned by GET.', example: { userId: 'u_42' } }),
+    projectId,
+  })
+  .meta({ example: { phone: '+62 838 3494 6034' } });
 
 const code = z.string().min(1).max(64).meta({
   description: 'What the person typed; spaces and hyphens are ignored.',
@@ -83,7 +85,8 @@ export const verifyBody = z
   .refine((body) => (body.id === undefined) !== (body.phone === undefined), {
     path: ['id'],
     message: 'Give either id or phone.',
-  });
+  })
+  .meta({ example: { phone: '+62 838 3494 6034', code: '482 913' } });
 
 export const verification = z.object({
   id: verificationId,

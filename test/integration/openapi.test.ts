@@ -283,6 +283,18 @@ describe('the OpenAPI document', () => {
     expect(parameters.IdempotencyKey).not.toHaveProperty('example');
   });
 
+  test('gives examples of a send and of a check that pass as they stand', async () => {
+    const exampleOf = (route: string) =>
+      operationOf(document, route).requestBody!.content['application/json']!.schema.example as object;
+    const sent = await server.call('POST', '/api/v1/otp/send', { body: exampleOf('POST /api/v1/otp/send') });
+    expect(sent.status, sent.text).toBe(201);
+    const checked = await server.call('POST', '/api/v1/otp/verify', {
+      body: exampleOf('POST /api/v1/otp/verify'),
+    });
+    expect(checked.status, checked.text).toBe(422);
+    expect(checked.body).toMatchObject({ code: 'OTP_INCORRECT' });
+  });
+
   test('describes each header of an answer, once for all', () => {
     const { headers } = document.components as { headers: Record<string, Schema> };
     for (const header of Object.values(headers)) expect(header.description).toMatch(/.{5,}/);
