@@ -306,10 +306,10 @@ export function messageService(deps: {
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
 
-    /** What the phone shows of a message, with its code; undefined once the code is wiped, or it never existed. */
+    /** What the phone shows of a message, with its code, while a person can still use it; undefined afterwards. */
     async liveText(messageId: string): Promise<string | undefined> {
       const row = await repository.byId(database.reader, messageId);
-      return row?.sealed_code ? textOf(row) : undefined;
+      return row?.sealed_code && clock.now() < row.expires_at ? textOf(row) : undefined;
     },
 
     /** The code of a message while a person can still use it; undefined afterwards. */

@@ -74,5 +74,9 @@ export function openSocket(options: SocketOptions): WASocket {
     ...(agent === undefined ? {} : { agent }),
   };
   const socket = makeWASocket(config);
+  // By default it keeps the last 512 texts, codes in them, and is asked before `getMessage`. What it counts stays on.
+  const { messageRetryManager } = socket;
+  if (!messageRetryManager) throw new Error('Baileys has no memory of messages to switch off.');
+  messageRetryManager.addRecentMessage = () => {};
   return socket;
 }
