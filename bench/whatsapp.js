@@ -61,6 +61,7 @@ async function wotpSender(fake) {
     { WhatsAppSessions },
     { WhatsAppChannel },
     { numberDirectory },
+    { messageRecipients },
     { suppression },
     { webVersion },
     { systemClock },
@@ -75,6 +76,7 @@ async function wotpSender(fake) {
       'channels/whatsapp/sessions.js',
       'channels/whatsapp/channel.js',
       'channels/whatsapp/number-directory.js',
+      'channels/whatsapp/recipients.js',
       'channels/whatsapp/suppression.js',
       'channels/whatsapp/web-version.js',
       'lib/clock.js',
@@ -111,6 +113,7 @@ async function wotpSender(fake) {
     keyring,
     events,
     clock,
+    machineClock: clock,
     log,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
@@ -120,10 +123,12 @@ async function wotpSender(fake) {
     },
     messageText: async () => undefined,
   });
+  const directory = numberDirectory(database, clock);
   const channel = new WhatsAppChannel({
     sessions,
     suppression: suppression(database),
-    directory: numberDirectory(database, clock),
+    directory,
+    recipients: messageRecipients({ phoneOf: messages.phoneOf, directory }),
     checkNumbers: true,
     pacing: { ratePerSecond: 10_000, burst: 10_000, dailyCap: 10_000_000, warmUp: false },
     database,

@@ -88,8 +88,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
   const { database, masterKey } = await openDatabase(config, onFatal);
   try {
     const { sharedTime } = database;
-    const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
-    const clock = givenClock ?? shared ?? systemClock();
+    const machineClock = givenClock ?? systemClock();
+    const shared = sharedTime && !givenClock ? await sharedClock(machineClock, sharedTime) : undefined;
+    const clock = shared ?? machineClock;
     const keyring = await openKeyring(database, masterKey, clock);
     const events = eventRecorder(database, clock);
     const projects = projectService({ database, clock });
@@ -113,6 +114,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       keyring,
       events,
       clock,
+      machineClock,
       log,
       mockMode,
       url: socketUrl,

@@ -73,7 +73,8 @@ export class WhatsAppChannel implements Channel {
 
   constructor(options: WhatsAppOptions) {
     this.#options = options;
-    this.#memory = sendingMemory(options.database, options.clock, options.log);
+    const { sessions, database, clock, log } = options;
+    this.#memory = sendingMemory(database, clock, log, (trx, id) => sessions.holds(trx, id));
     const channel = this;
     this.capabilities = {
       deliveryReceipts: true,
@@ -83,9 +84,9 @@ export class WhatsAppChannel implements Channel {
         return channel.#inHand + channel.#room();
       },
     };
-    options.sessions.on('open', (session, socket) => this.#opened(session, socket));
-    options.sessions.on('closed', (session) => this.#closed(session));
-    options.sessions.on('state', (session, { to }) => {
+    sessions.on('open', (session, socket) => this.#opened(session, socket));
+    sessions.on('closed', (session) => this.#closed(session));
+    sessions.on('state', (session, { to }) => {
       // A socket that answers nothing is still there, but its messages move to another number until it does again.
       if (to !== 'open') this.#closed(session);
       else if (session.socket) this.#opened(session, session.socket);

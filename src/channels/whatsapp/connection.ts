@@ -5,7 +5,8 @@ import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
 import { baileysLog } from './baileys-log.ts';
 import { type Close, readClose } from './close-reason.ts';
-import { holdUntilSaved, type OutputGate } from './output-gate.ts';
+import type { Lease } from './lease.ts';
+import { guardOutput, type OutputGate } from './output-gate.ts';
 import type { LinkingCode } from './repository.ts';
 import { openSocket, type SocketOptions } from './socket.ts';
 
@@ -24,9 +25,12 @@ const NEXT_QR_MS = 20_000;
 const ALL_QR_MS = 160_000;
 
 const KEYS_LOST = 'The database did not keep the keys of this connection.';
+const LEASE_UNSURE = 'It was not sure any more that no other node drives this session.';
 
 export interface ConnectionOptions extends Omit<SocketOptions, 'log'> {
   sessionId: string;
+  /** While it is not sure, nothing goes out. */
+  lease: Pick<Lease, 'isSure'>;
   clock: Clock;
   log: Logger;
 }
@@ -74,9 +78,9 @@ export class Connection {
     this.#listener = listener;
     this.version = options.version;
     this.socket = openSocket({ ...options, log: baileysLog(log, sessionId) });
-    this.#gate = holdUntilSaved(this.socket, this.#auth, (error) => {
-      log.error({ session: sessionId, err: error }, KEYS_LOST);
-      this.#close({ code: undefined, isDeclared: false }, KEYS_LOST);
+    this.#gate = guardOutput(this.socket, this.#auth, options.lease, (error) => {
+      if (error) log.error({ session: sessionId, err: error }, KEYS_LOST);
+      this.#close({ code: undefined, isDeclared: false }, error ? KEYS_LOST : LEASE_UNSURE);
     });
     this.#watch();
     this.#listen();
@@ -113,10 +117,10 @@ export class Connection {
     for (const tell of this.#readyToLink.splice(0)) tell(false);
   }
 
-  /** Ends it, once what was held back has gone out. */
-  async end(): Promise<void> {
+  /** Ends it, once what was held back has gone out unless it is to end at once. */
+  async end({ atOnce = false } = {}): Promise<void> {
     this.leave();
-    await this.#gate.empty();
+    if (!atOnce) await this.#gate.empty();
     // Not awaited: a peer that is gone would let it take half a minute.
     this.socket.end(undefined).catch(() => {});
     const wire = (this.socket.ws as unknown as { socket: { terminate(): void } | null }).socket;

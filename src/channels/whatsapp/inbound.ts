@@ -89,7 +89,13 @@ export function listenForInbound(options: InboundOptions): void {
     const { projectId, id: sessionId } = session;
     const wish = readOptOut(text);
     const data = { sessionId, from, text: wish ? text : withoutCodes(text) };
-    await database.transaction((trx) => events.record(trx, { type: 'message.received', projectId, data }));
+    const isOurs = await database.transaction(async (trx) => {
+      // Another process that drives the session by now gets the message, too.
+      if (!(await sessions.holds(trx, sessionId))) return false;
+      await events.record(trx, { type: 'message.received', projectId, data });
+      return true;
+    });
+    if (!isOurs) return;
     if (wish) await optOut(session, from, wish === 'stop');
     if (!admins.has(identityOf(from)) || clock.now() - incoming.sentAt > COMMAND_AGE_MAX_MS) return;
     const answer = await commands.run(text, { projectId, from });

@@ -1,4 +1,5 @@
 import type { WASocket } from 'baileys';
+import type { Transaction } from '../../database/database.ts';
 
 /** Every state a session can be in; the documentation and the routes show them in this order. */
 export const SESSION_STATES = [
@@ -56,6 +57,11 @@ export interface Sessions {
   all(): readonly Session[];
   /** Listeners are called in the order in which they were added, and must not throw. */
   on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => void): void;
+  /**
+   * In the transaction of a write for a session: whether this process drives it, and does until the transaction ends.
+   * Otherwise another one has written what is right by now, and the write is left out.
+   */
+  holds(trx: Transaction, sessionId: string): Promise<boolean>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
