@@ -40,8 +40,14 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings, input = ''): ChildProcess {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+function start(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings,
+  input = '',
+  program = PROGRAM,
+): ChildProcess {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -74,13 +80,17 @@ export async function wotp(
   return { code, stdout, stderr };
 }
 
-/** Starts the server on a free port and resolves when it says that it listens; rejects when it ends before. */
+/**
+ * Starts the server on a free port and resolves when it says that it listens; rejects when it ends before.
+ * @param program a script that serves in its own way, in place of `wotp serve`
+ */
 export async function serve(
   cwd: string,
   settings: Settings = {},
   options: readonly string[] = [],
+  program?: string,
 ): Promise<ServeProcess> {
-  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings });
+  const child = start(cwd, program ? [] : ['serve', ...options], { PORT: '0', ...settings }, '', program);
   let output = '';
   const address = await new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {

@@ -1,5 +1,5 @@
 import type { Agent } from 'node:https';
-import { jidDecode, type WASocket, type WAVersion } from 'baileys';
+import { jidDecode, type WAVersion } from 'baileys';
 import { ChannelError, ConflictError } from '../../errors/errors.ts';
 import type { WotpEvent } from '../../events/types.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
@@ -12,7 +12,7 @@ import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, OUTDATED } from './cl
 import { Connection } from './connection.ts';
 import { type Lease, LeaseLostError } from './lease.ts';
 import type { LinkingCode, SessionChanges, StoredSession } from './repository.ts';
-import type { MessageText, Session, SessionState, StateChange } from './session.ts';
+import type { MessageText, Session, SessionState, StateChange, WhatsAppSocket } from './session.ts';
 import type { WebVersion } from './web-version.ts';
 
 /** How often in a row WhatsApp may ask for a restart before the restarts are spaced out. */
@@ -63,7 +63,7 @@ export interface LinkedSessionOptions {
   /** Another process drives the session: whoever hears this stops it. */
   onLeaseLost: () => void;
   onState: (session: LinkedSession, change: StateChange) => void;
-  onOpen: (session: LinkedSession, socket: WASocket) => void;
+  onOpen: (session: LinkedSession, socket: WhatsAppSocket) => void;
   onClosed: (session: LinkedSession) => void;
 }
 
@@ -113,7 +113,7 @@ export class LinkedSession implements Session {
     return this.#stored.linkedAt ?? undefined;
   }
 
-  get socket(): WASocket | undefined {
+  get socket(): WhatsAppSocket | undefined {
     return this.#connection?.isOpen ? this.#connection.socket : undefined;
   }
 
@@ -342,7 +342,7 @@ export class LinkedSession implements Session {
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
   }
 
-  #onOpen(socket: WASocket): void {
+  #onOpen(socket: WhatsAppSocket): void {
     this.#moveTo('open', null);
     this.#options.onOpen(this, socket);
     this.checkPhone();
@@ -371,7 +371,7 @@ export class LinkedSession implements Session {
 
   #onEnded(close: Close, reason?: string): void {
     if (!this.#auth.isLinked) {
-      this.#onLinkingFailed(close);
+      this.#onLinkingFailed(close, reason);
       return;
     }
     const answer = answerTo(close);
@@ -400,7 +400,7 @@ export class LinkedSession implements Session {
     }
   }
 
-  #onLinkingFailed(close: Close): void {
+  #onLinkingFailed(close: Close, reason?: string): void {
     const answer = answerTo(close);
     if (close.isLinkingOver || this.#clock.now() >= this.#linkingUntil) {
       this.#run(this.#giveUp('new', NOT_SCANNED));
@@ -408,7 +408,7 @@ export class LinkedSession implements Session {
       this.#run(this.disconnect());
       this.#failures += 1;
       const retryAt = this.#retryIn(reconnectDelayMs(this.#failures, this.#options.random()));
-      this.#moveTo('pairing', answer.reason, retryAt);
+      this.#moveTo('pairing', reason ?? answer.reason, retryAt);
     } else {
       this.#run(this.#giveUp('action_required', answer.reason));
     }

@@ -1,9 +1,4 @@
-import type { WASocket } from 'baileys';
-
-/** The part of a WebSocket that lets bytes out. */
-interface Wire {
-  send(data: Uint8Array, done?: (error?: Error) => void): void;
-}
+import type { Wire } from './socket.ts';
 
 /** The way out of a socket. */
 export interface OutputGate {
@@ -26,13 +21,11 @@ interface Savable {
  * the lease is not sure. What was held back is gone, and the connection is of no more use.
  */
 export function guardOutput(
-  socket: WASocket,
+  wire: Pick<Wire, 'send'>,
   keys: Savable,
   lease: { readonly isSure: boolean },
   onLost: (error?: unknown) => void,
 ): OutputGate {
-  // Baileys sends through the WebSocket inside its own client, which has no other way in.
-  const wire = (socket.ws as unknown as { socket: Wire }).socket;
   const send = wire.send.bind(wire);
   let last: Promise<void> | undefined;
   let isLost = false;

@@ -1,3 +1,5 @@
+// Before the library, which takes its bounds when it is loaded.
+import './frame-bounds.ts';
 import type { Transaction } from '../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
 import { HOUR_MS } from '../../lib/duration.ts';
