@@ -231,7 +231,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backupsAreScheduled: config.backups.cron !== undefined,
     });
 
-    const connections = connectionRegistry();
+    const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
       keys,
@@ -312,6 +312,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await keeping.purge(stopSignal.signal);
         await counters.purge(longestWindowMs);
       },
+      dropUnread: connections.dropUnread,
       shared,
       maintenance,
       backups: config.backups,

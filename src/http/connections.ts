@@ -2,13 +2,14 @@ import type { Server as HttpServer, IncomingMessage, RequestListener, ServerResp
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { addressIdentity, UNKNOWN_ADDRESS, withoutPort } from '../lib/client-address.ts';
+import type { Clock } from '../lib/clock.ts';
 
 /** How many requests of one connection may wait for their answers. Nobody who means well pipelines that many. */
 const OUTSTANDING_MAX = 100;
-/** How long a client may take nothing of the answers that wait for it, in ms. */
-const UNREAD_MAX_MS = 15_000;
+/** How long a client may take to read an answer, from when it is that answer's turn, in ms. */
+const READING_MAX_MS = 15_000;
 /** The same for answers that are long, such as exported sessions. */
-export const LONG_UNREAD_MAX_MS = 60_000;
+export const LONG_READING_MAX_MS = 10 * 60_000;
 
 /** Called once; `aborted` when the connection closed before it had taken the answer. */
 type EndListener = (aborted: boolean) => void;
@@ -16,17 +17,21 @@ type EndListener = (aborted: boolean) => void;
 /** A request and its answer. */
 interface Exchange {
   readonly listeners: EndListener[];
-  /** Whether all is done but the writing of the answer. */
-  isAnswered: boolean;
+  /** When all was done but the writing of the answer (Unix ms); undefined before. */
+  answeredAt: number | undefined;
+  readingMaxMs: number;
 }
 
 interface Connection {
+  readonly socket: Socket;
   /** As it was when the connection opened: a connection that is reset has none any more. */
   readonly address: string | undefined;
   /** Whether it came over the control socket, which only the owner of the data folder can open. */
   readonly isControl: boolean;
+  /** In the order in which they came, which is that of their answers. */
   readonly outstanding: Set<Exchange>;
-  hasAnswered: boolean;
+  /** When the latest of them ended (Unix ms). */
+  turnedAt: number;
   isOverfull: boolean;
   isClosed: boolean;
 }
@@ -38,41 +43,38 @@ export type Connections = ReturnType<typeof connectionRegistry>;
  * Watches the connections of HTTP servers. Node closes an answer's response only when it was that answer's turn, so
  * whatever a request holds ends here instead: with its answer or with its connection, whichever is first.
  */
-export function connectionRegistry() {
+export function connectionRegistry(clock: Clock) {
   const connections = new WeakMap<Socket, Connection>();
+  const open = new Set<Connection>();
   const exchanges = new WeakMap<IncomingMessage, Exchange>();
   const refused = new WeakSet<IncomingMessage>();
 
   function end(connection: Connection, exchange: Exchange, aborted: boolean): void {
     if (!connection.outstanding.delete(exchange)) return;
-    connection.hasAnswered = true;
+    connection.turnedAt = clock.now();
     for (const listener of exchange.listeners) listener(aborted);
   }
 
-  function open(socket: Socket, isControl: boolean): void {
+  function onConnection(socket: Socket, isControl: boolean): void {
     const connection: Connection = {
+      socket,
       address: socket.remoteAddress,
       isControl,
       outstanding: new Set(),
-      hasAnswered: false,
+      turnedAt: 0,
       isOverfull: false,
       isClosed: false,
     };
     connections.set(socket, connection);
+    open.add(connection);
     socket.once('close', () => {
       connection.isClosed = true;
+      open.delete(connection);
       // One that is still worked on ends with its answer, so that its status is known.
       for (const exchange of connection.outstanding) {
-        if (exchange.isAnswered) end(connection, exchange, true);
+        if (exchange.answeredAt !== undefined) end(connection, exchange, true);
       }
     });
-  }
-
-  /** Drops a client that reads nothing, and one that has nothing more to ask. One that waits for us may wait. */
-  function onTimeout(socket: Socket): void {
-    const connection = connections.get(socket);
-    const isIdle = connection?.hasAnswered === true && connection.outstanding.size === 0;
-    if (socket.writableLength > 0 || isIdle) socket.destroy();
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
@@ -86,7 +88,7 @@ export function connectionRegistry() {
       response.setHeader('connection', 'close');
       socket.pause();
     }
-    const exchange: Exchange = { listeners: [], isAnswered: false };
+    const exchange: Exchange = { listeners: [], answeredAt: undefined, readingMaxMs: READING_MAX_MS };
     connection.outstanding.add(exchange);
     exchanges.set(request, exchange);
     response.on('finish', () => end(connection, exchange, false));
@@ -97,9 +99,7 @@ export function connectionRegistry() {
   return {
     /** Watches a server's connections and has its requests answered by `handle`. */
     serve(server: HttpServer, handle: RequestListener, { isControl = false } = {}): HttpServer {
-      server.timeout = UNREAD_MAX_MS;
-      server.on('connection', (socket: Socket) => open(socket, isControl));
-      server.on('timeout', onTimeout);
+      server.on('connection', (socket: Socket) => onConnection(socket, isControl));
       server.on('request', (request, response) => onRequest(request, response, handle));
       return server;
     },
@@ -109,6 +109,21 @@ export function connectionRegistry() {
 
     /** Whether a request is one too many for its connection. */
     isTooMany: (request: IncomingMessage): boolean => refused.has(request),
+
+    /** Gives a client more time to read the answer to a request. */
+    allowReading(request: IncomingMessage, maxMs: number): void {
+      const exchange = exchanges.get(request);
+      if (exchange) exchange.readingMaxMs = maxMs;
+    },
+
+    /** Drops the clients that do not read what is there for them. Nothing counts while the server itself is at work. */
+    dropUnread(): void {
+      for (const { socket, outstanding, turnedAt } of open) {
+        const [next] = outstanding;
+        if (next?.answeredAt === undefined) continue;
+        if (clock.now() >= Math.max(next.answeredAt, turnedAt) + next.readingMaxMs) socket.destroy();
+      }
+    },
 
     /** Calls back when a request has ended, however it did. */
     onEnd(request: IncomingMessage, listener: EndListener): void {
@@ -120,7 +135,7 @@ export function connectionRegistry() {
       const connection = connections.get(request.socket)!;
       const exchange = exchanges.get(request);
       if (!exchange) return;
-      exchange.isAnswered = true;
+      exchange.answeredAt = clock.now();
       if (connection.isClosed) end(connection, exchange, true);
     },
   };
@@ -159,7 +174,7 @@ declare module 'fastify' {
     readonly clientIdentity: string;
   }
   interface FastifyContextConfig {
-    /** How long a client may take nothing of this route's answer, in ms, where that is longer than elsewhere. */
-    unreadMaxMs?: number;
+    /** How long a client may take to read this route's answer, in ms, where that is longer than elsewhere. */
+    readingMaxMs?: number;
   }
 }

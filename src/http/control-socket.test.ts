@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import Fastify from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tempFolder } from '../../test/support/temp-folder.ts';
+import { systemClock } from '../lib/clock.ts';
 import { connectionRegistry } from './connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './control-socket.ts';
 
@@ -32,7 +33,7 @@ describe('the control socket', () => {
     for (const server of listening.splice(0)) await new Promise((resolve) => server.close(resolve));
   });
 
-  async function listen(path: string, connections = connectionRegistry()): Promise<Server> {
+  async function listen(path: string, connections = connectionRegistry(systemClock())): Promise<Server> {
     const app = Fastify();
     app.get('/', ({ raw }) => ({ known: connections.of(raw).isControl }));
     await app.ready();

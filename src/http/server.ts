@@ -133,8 +133,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   server.addHook('onRequest', (request, reply, done) => {
     begin(request, reply);
-    const { unreadMaxMs } = request.routeOptions.config;
-    if (unreadMaxMs !== undefined) request.raw.socket.setTimeout(unreadMaxMs);
+    const { readingMaxMs } = request.routeOptions.config;
+    if (readingMaxMs !== undefined) connections.allowReading(request.raw, readingMaxMs);
     if (connections.isTooMany(request.raw)) {
       done(new WotpError('RATE_LIMIT_EXCEEDED', TOO_MANY_OUTSTANDING, { retryAfterSeconds: 1 }));
     } else done(malformed(request, withUnmetExpectation.has(request.raw)));
