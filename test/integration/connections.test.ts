@@ -129,6 +129,14 @@ describe('a connection that is reset at once', () => {
       .where('type', '=', 'admin.sign_in_failed')
       .execute();
     for (const { data } of events) expect(String(data)).toMatch(/127\.0\.0\.1|unknown/);
+    const unknown = events.filter(({ data }) => String(data).includes('unknown')).length;
+    await server.clock.advance(1_000);
+    const row = await server.app.database.reader
+      .selectFrom('rate_limits')
+      .select('count')
+      .where('key', '=', 'address:unknown')
+      .executeTakeFirst();
+    expect(row?.count ?? 0).toBe(unknown);
   });
 });
 
