@@ -93,7 +93,9 @@ export const sentenceOf = (code: ErrorCode): string => `${code}: ${ERROR_CODES[c
  */
 export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
   const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of new Set([...COMMON, ...codes])) {
+  // Where answers are kept for repetition, one may be kept that can no longer be read.
+  const ofKept: ErrorCode[] = codes.includes('IDEMPOTENCY_MISMATCH') ? ['CONFLICT'] : [];
+  for (const code of new Set([...COMMON, ...codes, ...ofKept])) {
     const { status } = ERROR_CODES[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
