@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { derivedKeys, isKeyOfVersion } from '../keyring.ts';
 import { schemaVersion } from '../migrate.ts';
 import { type FileKey, isDamage } from './connection.ts';
@@ -5,7 +7,7 @@ import { examineFile } from './examine.ts';
 import { fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
-import { readManifest } from './manifest.ts';
+import { changesBeside, readManifest } from './manifest.ts';
 import { finishReplacement } from './replace.ts';
 import {
   digestOf,
@@ -37,7 +39,13 @@ export async function verifyAtRest(options: Rules & { file: string; masterKey: s
   const isAsDescribed = !manifest || manifest.sha256 === (await digestOf(file));
   const verdict = await verifyWhole({ ...options, path: file, fileKey });
   const changed = 'The file is not what its manifest describes: the SHA-256 is another one.';
-  return isAsDescribed ? verdict : { ...verdict, findings: [changed, ...verdict.findings] };
+  const beside = manifest && changesBeside(file);
+  const findings = [
+    ...(isAsDescribed ? [] : [changed]),
+    ...(beside === undefined ? [] : [beside]),
+    ...verdict.findings,
+  ];
+  return { ...verdict, findings };
 }
 
 /**
@@ -49,10 +57,11 @@ export async function verifyStopped(
   options: Rules & { path: string; keyCheckPath: string; masterKey: string },
 ): Promise<Verdict> {
   const { keyCheckPath, masterKey } = options;
+  refuseSharedFolder(dirname(keyCheckPath));
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
-    finishReplacement(path);
+    finishReplacement(path, dirname(keyCheckPath));
     const keyCheck = readKeyCheck(keyCheckPath);
     holdsDatabase(path, keyCheck);
     const fileKey = keyCheck ? fileKeyOf(path, masterKey, keyCheck) : examineFile(path, masterKey);
