@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { withoutPort } from '../lib/client-address.ts';
 import type { Logger } from '../lib/logger.ts';
+import { cleanTyped } from '../lib/typed-text.ts';
 
 /** Writes the one line of a request. Health probes are logged at `debug`. Bodies, queries and headers never are. */
 export function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
@@ -31,7 +32,7 @@ const DIGITS_OF_A_PHONE_ANYWHERE = new RegExp(`(?:\\d\\D*){${DIGITS_OF_A_PHONE}}
 
 function maskSegment(segment: string): string {
   if (ID_FORM.test(segment)) return segment;
-  const digits = decoded(segment).replace(/\D/g, '');
+  const digits = cleanTyped(decoded(segment)).replace(/\D/g, '');
   return digits.length < DIGITS_OF_A_PHONE ? segment : `****${digits.slice(-4)}`;
 }
 
