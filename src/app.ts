@@ -1,6 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
@@ -188,9 +187,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           invariants: INVARIANTS,
           clock,
           folder: config.backups.folder,
-          record: async ({ actor, file, reason }) => {
-            const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
-            const type = file ? 'backup.created' : 'backup.failed';
+          record: async (data) => {
+            const type = data.file ? 'backup.created' : 'backup.failed';
             await database
               .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
               .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { ConflictError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Backup, type BackupProgress, makeBackup, prepareBackupFolder } from './backup.ts';
@@ -34,7 +35,14 @@ export function wodbMaintenance(deps: {
   /** Where backups lie unless a caller names another place. */
   folder: string;
   /** Keeps what came of a backup in the events; never rejects. */
-  record: (outcome: { actor: string; file?: string; reason?: string }) => Promise<void>;
+  record: (outcome: {
+    actor: string;
+    /** Its name without a folder. */
+    file?: string;
+    /** Names of older backups that were removed for it. */
+    removed?: string[];
+    reason?: string;
+  }) => Promise<void>;
 }) {
   const { database, invariants, clock, folder, record } = deps;
   let state: JobState | undefined;
@@ -89,7 +97,8 @@ export function wodbMaintenance(deps: {
           const made = await backup(request);
           Object.assign(backups, { lastAt: clock.now(), lastBytes: made.bytes, failure: undefined });
           backups.succeeded += 1;
-          await record({ actor, file: made.file });
+          const { removed } = made;
+          await record({ actor, file: basename(made.file), ...(removed.length > 0 && { removed }) });
           return made;
         } catch (error) {
           backups.failed += 1;
