@@ -27,6 +27,7 @@ import { isWodb } from './database/wodb/open.ts';
 import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
+import type { WotpEvent } from './events/types.ts';
 import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
@@ -36,11 +37,13 @@ import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
+import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
 import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
+import { GUESS_WINDOW_MAX_MS } from './keys/guess-limits.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
@@ -61,8 +64,6 @@ import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
 import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
-
-const SIGN_IN_WINDOW_MS = 15 * 60_000;
 
 export interface AppOptions {
   config: Config;
@@ -94,9 +95,13 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
-    const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
+    const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
     const keys = keyService({ database, events, clock });
+    const audit = (event: WotpEvent) =>
+      database
+        .transaction((trx) => events.record(trx, event))
+        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
     const admin = adminService({
       database,
       keyring,
@@ -104,6 +109,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       counters,
       configuredPassword: config.security.masterPassword,
       failuresMax: config.limits.signInFailures,
+      onWrong: (address) =>
+        audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
     const { socketUrl, usePairingCode, pairingNumber } = config.bot;
@@ -187,12 +194,12 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           invariants: INVARIANTS,
           clock,
           folder: config.backups.folder,
-          record: async (data) => {
-            const type = data.file ? 'backup.created' : 'backup.failed';
-            await database
-              .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
-              .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
-          },
+          record: (data) =>
+            audit({
+              type: data.file ? 'backup.created' : 'backup.failed',
+              projectId: defaultProjectId,
+              data,
+            }),
         })
       : undefined;
     if (!mockMode) {
@@ -238,12 +245,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         admin,
         defaultProjectId,
         controlConnections,
-        audit: (event) =>
-          database
-            .transaction((trx) => events.record(trx, event))
-            .catch((error: unknown) =>
-              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
-            ),
+        audit,
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
@@ -252,6 +254,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
+      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys, controlConnections }),
     });
     const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
@@ -279,7 +282,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       logs: v3Logs({ database, clock }),
       runOnce: once.runOnce,
     });
-    sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
+    sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl, controlConnections });
     limitRoutes(server, { otp, database });
     databaseRoutes(server, { maintenance, runLongOnce: once.runLongOnce });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
