@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
@@ -27,6 +26,7 @@ import { isWodb } from './database/wodb/open.ts';
 import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
+import type { WotpEvent } from './events/types.ts';
 import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
@@ -38,11 +38,13 @@ import { closeServer } from './http/close.ts';
 import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
+import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
 import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
+import { GUESS_WINDOW_MAX_MS } from './keys/guess-limits.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
@@ -63,8 +65,6 @@ import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
 import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
-
-const SIGN_IN_WINDOW_MS = 15 * 60_000;
 
 export interface AppOptions {
   config: Config;
@@ -98,9 +98,13 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
-    const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
+    const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
     const keys = keyService({ database, events, clock });
+    const audit = (event: WotpEvent) =>
+      database
+        .transaction((trx) => events.record(trx, event))
+        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
     const admin = adminService({
       database,
       keyring,
@@ -108,6 +112,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       counters,
       configuredPassword: config.security.masterPassword,
       failuresMax: config.limits.signInFailures,
+      onWrong: (address) =>
+        audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
     const { socketUrl, usePairingCode, pairingNumber } = config.bot;
@@ -193,13 +199,12 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: async ({ actor, file, reason }) => {
-            const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
-            const type = file ? 'backup.created' : 'backup.failed';
-            await database
-              .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
-              .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
-          },
+          record: (data) =>
+            audit({
+              type: data.file ? 'backup.created' : 'backup.failed',
+              projectId: defaultProjectId,
+              data,
+            }),
         })
       : undefined;
     if (!mockMode) {
@@ -245,12 +250,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        audit: (event) =>
-          database
-            .transaction((trx) => events.record(trx, event))
-            .catch((error: unknown) =>
-              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
-            ),
+        audit,
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
@@ -260,6 +260,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
+      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
     });
     const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
