@@ -2,6 +2,7 @@ import { type App, buildApp } from './app.ts';
 import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
+import { writeJson, writeLine } from './lib/terminal.ts';
 import { checkPlaces } from './places.ts';
 import { VERSION } from './version.ts';
 
@@ -59,11 +60,8 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
     const addresses = addressesOf(config, app, address);
-    process.stdout.write(
-      json
-        ? `${JSON.stringify({ version: VERSION, ...addresses, firstRun: firstRun ?? null })}\n`
-        : banner(config, addresses, firstRun),
-    );
+    if (json) writeJson({ version: VERSION, ...addresses, firstRun: firstRun ?? null });
+    else writeLine(banner(config, addresses, firstRun));
     for (const sentence of looseSettings(config)) log.warn(sentence);
   } catch (error) {
     await app.stop();
@@ -111,5 +109,5 @@ function banner(
     if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
     lines.push(`  API key         ${firstRun.apiKey}`);
   }
-  return `\n${lines.join('\n')}\n\n`;
+  return `\n${lines.join('\n')}\n`;
 }
