@@ -60,9 +60,10 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
     const addresses = addressesOf(config, app, address);
-    if (json) writeJson({ version: VERSION, ...addresses, firstRun: firstRun ?? null });
-    else writeLine(banner(config, addresses, firstRun));
-    for (const sentence of looseSettings(config)) log.warn(sentence);
+    const warnings = looseSettings(config);
+    if (json) writeJson({ version: VERSION, ...addresses, warnings, firstRun: firstRun ?? null });
+    else writeLine(banner(config, addresses, warnings, firstRun));
+    for (const sentence of warnings) log.warn(sentence);
   } catch (error) {
     await app.stop();
     throw error;
@@ -93,6 +94,7 @@ function addressesOf(config: Config, app: App, listening: string): Addresses {
 function banner(
   config: Config,
   { api, dashboard, docs, signIn }: Addresses,
+  warnings: readonly string[],
   firstRun: FirstRun | undefined,
 ): string {
   const lines = [
@@ -104,6 +106,9 @@ function banner(
     `  Sign in    ${signIn}`,
     '             (works once, within 15 minutes)',
   ];
+  if (warnings.length > 0) {
+    lines.push('', '  Less strict than recommended:', ...warnings.map((sentence) => `  - ${sentence}`));
+  }
   if (firstRun) {
     lines.push('', '  First run. Keep these, they are shown only now:');
     if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
