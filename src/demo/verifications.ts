@@ -102,7 +102,7 @@ export function demoVerifications(
       const [, last, reason] = changes.at(-1)!;
       sends.push([at, messageId]);
       for (const [changedAt, to, why] of changes)
-        told.push({ at: changedAt, type: `message.${to}`, messageId, reason: why });
+        if (to !== 'sending') told.push({ at: changedAt, type: `message.${to}`, messageId, reason: why });
       rows.messages.push({
         id: messageId,
         project_id: projectId,
@@ -152,7 +152,7 @@ export function demoVerifications(
         project_id: projectId,
         type,
         at,
-        verification_id: id,
+        subject: id,
         message_id: messageId,
         data: reason === null ? null : JSON.stringify({ reason }),
       });

@@ -41,7 +41,7 @@ export function messageService(deps: {
   async function recordChange(
     trx: Transaction,
     row: MessageRefRow,
-    status: MessageStatus,
+    status: Exclude<MessageStatus, 'sending'>,
     reason: string | null,
   ) {
     await events.record(trx, {
@@ -78,7 +78,7 @@ export function messageService(deps: {
   async function enter(
     trx: Transaction,
     id: string,
-    status: MessageStatus,
+    status: 'delivered' | 'read',
     reason: string | null,
   ): Promise<boolean> {
     const row = await repository.enter(trx, { id, status, reason, at: clock.now() });
@@ -169,7 +169,6 @@ export function messageService(deps: {
       return database.transaction(async (trx) => {
         const now = clock.now();
         const rows = await repository.claimDue(trx, { channel, now, leaseUntil: now + LEASE_MS, limit });
-        for (const row of rows) await recordChange(trx, row, 'sending', null);
         return rows.map(toClaimed);
       });
     },

@@ -68,7 +68,12 @@ export async function openTestOutbox() {
       return view.timeline.map(({ status, reason }) => (reason === null ? status : `${status}: ${reason}`));
     },
 
-    /** The same history as the events tell it. */
+    /** The changes that have an event: all but `sending`. */
+    async changes(id: string): Promise<string[]> {
+      return (await this.history(id)).filter((change) => change !== 'sending');
+    },
+
+    /** The same changes as the events report them. */
     async eventHistory(id: string): Promise<string[]> {
       const rows = await database.reader
         .selectFrom('events')
