@@ -147,7 +147,7 @@ export interface Schema {
   /**
    * The durable outbox, and what became of every message.
    * @kept as long as its verification; the code in it only until that ends
-   * @index messages_queued_by_due the next to be sent; only queued ones are in it
+   * @index messages_queued_by_due the next that a channel sends, lane by lane; only queued ones are in it
    * @index messages_sending_by_due claims whose lease is over; only those being sent are in it
    */
   messages: {
@@ -161,6 +161,8 @@ export interface Schema {
     phone: string;
     /** The channel that sends it. */
     channel: string;
+    /** Which wait first: 0 a code, 1 a single message, 2 one of many. */
+    lane: number;
     /** `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `expired` or `canceled`. */
     status: string;
     /** Why it failed, waits or was given up. */

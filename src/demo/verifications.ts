@@ -8,7 +8,7 @@ import { MINUTE_MS } from '../lib/duration.ts';
 import { newId } from '../lib/id.ts';
 import { parsePhone } from '../lib/phone.ts';
 import { seal } from '../lib/seal.ts';
-import type { MessageStatus } from '../messages/types.ts';
+import { LANES, type MessageStatus } from '../messages/types.ts';
 import { generateCode } from '../otp/code.ts';
 import { codeSecrets } from '../otp/code-secrets.ts';
 import { defaultMessage } from '../otp/message-text.ts';
@@ -109,6 +109,7 @@ export function demoVerifications(
         verification_id: id,
         phone: e164,
         channel,
+        lane: LANES.code,
         status: last,
         reason,
         body: defaultMessage(LIFE_MS / MINUTE_MS, channel),

@@ -229,6 +229,20 @@ describe('a try that fails', () => {
     expect(channel.tries).toHaveLength(2);
   });
 
+  test('for ever new reasons leaves a timeline of the newest 40 changes', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    for (let i = 0; i < 60; i++) {
+      channel.waitReason = `reason ${i} with ],[ and "quotes"`;
+      await pass(1_000);
+    }
+    const history = await outbox.history(id);
+    expect(history).toHaveLength(40);
+    expect(history).toEqual(
+      Array.from({ length: 40 }, (_, i) => `queued: reason ${i + 20} with ],[ and "quotes"`),
+    );
+  });
+
   test('by an error that says nothing of itself is repeated, and nothing of it is shown', async () => {
     channel.onTry = ({ fail }) => fail(new TypeError('cannot read properties of undefined'));
     const id = await outbox.enqueue();
@@ -535,6 +549,36 @@ describe('claims', () => {
     const claimed = claims.flat().map(({ id }) => id);
     expect(claimed).toHaveLength(30);
     expect(new Set(claimed)).toEqual(ids);
+  });
+});
+
+describe('lanes', () => {
+  test('a code is the next message of a channel that sends one a second, though 10,000 of many wait', async () => {
+    channel = new ScriptedChannel('simulator', 1);
+    channel.onTry = ({ acknowledge }) => outbox.clock.setTimeout(acknowledge, 1_000);
+    dispatcher = makeDispatcher();
+    await outbox.fill({ lane: 'bulk', count: 10_000 });
+    await dispatcher.start();
+    await pass(5_000);
+    const sentBefore = channel.tries.length;
+    expect(sentBefore).toBeGreaterThan(2);
+
+    const code = await outbox.enqueue();
+    dispatcher.wake();
+    await pass(1_500);
+    expect(channel.tries[sentBefore]?.message.id).toBe(code);
+  });
+
+  test('are taken in their order, and of one lane the oldest first', async () => {
+    const ids: string[] = [];
+    for (const lane of ['bulk', 'code', 'single', 'bulk', 'code'] as const) {
+      ids.push(await outbox.enqueue({ lane }));
+      await pass(100);
+    }
+    const claimed: string[] = [];
+    for (let i = 0; i < ids.length; i++)
+      claimed.push(...(await outbox.messages.claimDue('simulator', 1)).map(({ id }) => id));
+    expect(claimed).toEqual([1, 4, 2, 0, 3].map((i) => ids[i]));
   });
 });
 

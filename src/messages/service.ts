@@ -7,13 +7,14 @@ import type { Clock } from '../lib/clock.ts';
 import { seal, unseal } from '../lib/seal.ts';
 import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
-import type {
-  ClaimedMessage,
-  MessageStatus,
-  MessageView,
-  NewMessage,
-  Receipt,
-  TimelineEntry,
+import {
+  type ClaimedMessage,
+  LANES,
+  type MessageStatus,
+  type MessageView,
+  type NewMessage,
+  type Receipt,
+  type TimelineEntry,
 } from './types.ts';
 
 /** How long a claim holds before another try may begin; longer than a try may take. */
@@ -147,6 +148,7 @@ export function messageService(deps: {
         verification_id: message.verificationId,
         phone: message.phone,
         channel: message.channel,
+        lane: LANES[message.lane],
         status: 'queued',
         body: message.body,
         sealed_code: seal(keyring.key('message-code'), message.code, message.id),

@@ -84,6 +84,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('verification_id', text, (c) => c.notNull())
     .addColumn('phone', text, (c) => c.notNull())
     .addColumn('channel', text, (c) => c.notNull())
+    .addColumn('lane', 'integer', (c) => c.notNull())
     .addColumn('status', text, (c) => c.notNull())
     .addColumn('reason', text)
     .addColumn('body', text, (c) => c.notNull())
@@ -97,11 +98,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('created_at', time, (c) => c.notNull())
     .execute();
   // One index a state: an engine uses a partial index only for a query that repeats its very condition.
-  for (const status of ['queued', 'sending']) {
+  for (const [status, columns] of [
+    ['queued', ['channel', 'lane', 'due_at']],
+    ['sending', ['due_at']],
+  ] as const) {
     await db.schema
       .createIndex(`messages_${status}_by_due`)
       .on('messages')
-      .column('due_at')
+      .columns([...columns])
       .where(sql`status`, '=', sql.lit(status))
       .execute();
   }
