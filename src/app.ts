@@ -31,6 +31,7 @@ import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
 import { healthRoutes } from './health/routes.ts';
+import { SEALED_VALUES } from './health/sealed-values.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
@@ -90,7 +91,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const { sharedTime } = database;
     const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
     const clock = givenClock ?? shared ?? systemClock();
-    const keyring = await openKeyring(database, masterKey, clock);
+    const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
+      log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
+    );
     const events = eventRecorder(database, clock);
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
@@ -185,7 +188,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const maintenance = isWodb(database)
       ? wodbMaintenance({
           database,
+          keyring,
           invariants: INVARIANTS,
+          sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
           record: async ({ actor, file, reason }) => {
@@ -221,6 +226,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     }
     const health = healthService({
       database,
+      keyring,
       dispatcher,
       clock,
       dataDir,
