@@ -44,8 +44,7 @@ function start(
   cwd: string,
   args: readonly string[],
   settings: Settings,
-  input = '',
-  program = PROGRAM,
+  { input = '', program = PROGRAM }: { input?: string; program?: string } = {},
 ): ChildProcess {
   const child = spawn(process.execPath, [program, ...args], {
     cwd,
@@ -66,8 +65,9 @@ export async function wotp(
   args: readonly string[],
   settings: Settings = {},
   input = '',
+  program = PROGRAM,
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, input);
+  const child = start(cwd, args, settings, { input, program });
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
@@ -80,17 +80,14 @@ export async function wotp(
   return { code, stdout, stderr };
 }
 
-/**
- * Starts the server on a free port and resolves when it says that it listens; rejects when it ends before.
- * @param program a script that serves in its own way, in place of `wotp serve`
- */
+/** Starts the server on a free port and resolves when it says that it listens; rejects when it ends before. */
 export async function serve(
   cwd: string,
   settings: Settings = {},
   options: readonly string[] = [],
-  program?: string,
+  program = PROGRAM,
 ): Promise<ServeProcess> {
-  const child = start(cwd, program ? [] : ['serve', ...options], { PORT: '0', ...settings }, '', program);
+  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings }, { program });
   let output = '';
   const address = await new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {

@@ -7,7 +7,7 @@ import type { AuthStore } from './auth-store.ts';
 import { baileysLog } from './baileys-log.ts';
 import { type Close, readClose } from './close-reason.ts';
 import type { Lease } from './lease.ts';
-import { listening } from './library.ts';
+import { listening } from './library-scope.ts';
 import { guardOutput, type OutputGate } from './output-gate.ts';
 import type { LinkingCode } from './repository.ts';
 import { FrameTooLongError, type OpenedSocket, openSocket, type SocketOptions } from './socket.ts';

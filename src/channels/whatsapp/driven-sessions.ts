@@ -7,6 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
 import { LEASE_MS, type Lease, LeaseLostError, lease } from './lease.ts';
+import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
 import type { SessionRepository } from './repository.ts';
@@ -67,6 +68,8 @@ export class DrivenSessions {
   /** Takes the lease of a session; undefined while another process has it. */
   async take(id: string): Promise<Driven | undefined> {
     const { database, clock, machineClock, log } = this.#options;
+    // With the first session that is driven, and before its lease keeps others from driving it.
+    const { LinkedSession } = await loadWithBaileys(() => import('./linked-session.ts'));
     const begunAt = machineClock.now();
     const now = clock.now();
     const claim = { owner: this.#owner, until: now + LEASE_MS, now, force: database.isExclusive };
@@ -76,8 +79,6 @@ export class DrivenSessions {
       return this.#repository.lease(trx, id, claim);
     });
     if (claimed === undefined) return undefined;
-    // Baileys takes half a second and 60 MB, so it is loaded with the first session that is driven.
-    const { LinkedSession } = await import('./linked-session.ts');
     const taken = this.#driven.get(id);
     if (taken) return taken;
     this.#endQuiet ??= quietLibsignal();
@@ -123,7 +124,7 @@ export class DrivenSessions {
 
   /** A session's keys; they can be written only by who has the lease. */
   async authOf(id: string, held?: Lease): Promise<AuthStore> {
-    const { authStore } = await import('./auth-store.ts');
+    const { authStore } = await loadWithBaileys(() => import('./auth-store.ts'));
     const { database, keyring, clock } = this.#options;
     return authStore({
       database,

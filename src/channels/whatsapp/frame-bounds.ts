@@ -1,6 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module';
 import zlib from 'node:zlib';
-import { callLibrary, isInLibrary } from './library.ts';
+import { callLibrary, isInLibrary } from './library-scope.ts';
 
 /**
  * The largest frame that is taken from WhatsApp, and the largest that a compressed one may come to, in bytes. What WhatsApp

@@ -1,52 +1,32 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { createRequire } from 'node:module';
+import { ConflictError } from '../../errors/errors.ts';
+import { OPTIONAL_DEPENDENCIES } from '../../version.ts';
 
-/** Hears of what the library's code has let through, in place of whoever called it. */
-export interface LibraryUser {
-  failed(error: unknown): void;
+const WITHOUT_BAILEYS = `Baileys, the library that talks to WhatsApp, is not installed here, so nothing is sent over WhatsApp. Run \`npm install --no-save baileys@${OPTIONAL_DEPENDENCIES.baileys}\` in the folder of WOTP and start the server again.`;
+
+/** Says what to do where Baileys, an optional dependency, is not installed; undefined where it is. Loads nothing. */
+export function baileysProblem(): string | undefined {
+  try {
+    createRequire(import.meta.url).resolve('baileys');
+    return undefined;
+  } catch (error) {
+    if (isMissing(error)) return WITHOUT_BAILEYS;
+    throw error;
+  }
 }
 
 /**
- * For whom the library's code runs just now, its timers and callbacks included; undefined in code of our own. Everything
- * that Baileys does is done inside, so that an exception which nobody catches is known to be the library's, and whose.
+ * Loads a module of WOTP that needs Baileys, which takes half a second and 60 MB.
+ * @throws ConflictError that says what to do where Baileys is not installed
  */
-const runningFor = new AsyncLocalStorage<LibraryUser | undefined>();
-
-/** Calls the library in the name of a connection. What it throws at once comes back to the caller. */
-export function callLibrary<T>(user: LibraryUser, work: () => T): T {
-  return runningFor.run(user, work);
+export async function loadWithBaileys<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    throw isMissing(error) ? new ConflictError(WITHOUT_BAILEYS) : error;
+  }
 }
 
-/** Whether the library's code runs just now. */
-export function isInLibrary(): boolean {
-  return runningFor.getStore() !== undefined;
-}
-
-/** A function of ours that the library asks for something. What it begins is ours; what it throws the library hears. */
-export function ours<Given extends unknown[], T>(answer: (...given: Given) => T): (...given: Given) => T {
-  return (...given) => runningFor.run(undefined, () => answer(...given));
-}
-
-/** A function of ours that the library tells something. What it throws is none of the library's affairs: it is uncaught. */
-export function listening<Given extends unknown[]>(
-  listener: (...given: Given) => void,
-): (...given: Given) => void {
-  return ours((...given) => {
-    try {
-      listener(...given);
-    } catch (error) {
-      setImmediate(() => {
-        throw error;
-      });
-    }
-  });
-}
-
-/**
- * For `uncaughtException` and `unhandledRejection`: whether the library's code has let this through. Then whoever it ran
- * for has been told, and the process goes on.
- */
-export function isFailureOfLibrary(error: unknown): boolean {
-  const user = runningFor.getStore();
-  if (user) runningFor.run(undefined, () => user.failed(error));
-  return user !== undefined;
+function isMissing(error: unknown): boolean {
+  return ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -16,7 +16,7 @@ import type { AuthStore } from './auth-store.ts';
 import type { BaileysLog } from './baileys-log.ts';
 import { type BoundedWire, boundMessages, checkInflateIsBounded, frameLengths } from './frame-bounds.ts';
 import { numberOf } from './jid.ts';
-import { callLibrary, type LibraryUser, listening, ours } from './library.ts';
+import { callLibrary, type LibraryUser, listening, ours } from './library-scope.ts';
 import type { MessageText, WhatsAppSocket } from './session.ts';
 import { isOfGroups, isOfLinking } from './stanzas.ts';
 
