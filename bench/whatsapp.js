@@ -166,6 +166,7 @@ async function wotpSender(fake) {
             verificationId: newId('ver', clock.now()),
             phone,
             channel: 'whatsapp',
+            lane: 'code',
             body: 'Your code is {{code}}.',
             code: '481516',
             expiresAt: clock.now() + 600_000,
