@@ -112,6 +112,7 @@ async function wotpSender(fake) {
     keyring,
     events,
     clock,
+    machineClock: clock,
     log,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
@@ -192,6 +193,8 @@ const median = (values) =>
   /** @type {number} */ ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]);
 
 await ensureBuilt();
+// Before anything that loads Baileys, as in the server.
+await import('../dist/channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };

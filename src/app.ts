@@ -91,8 +91,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
   const { database, masterKey } = await openDatabase(config, onFatal);
   try {
     const { sharedTime } = database;
-    const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
-    const clock = givenClock ?? shared ?? systemClock();
+    const machineClock = givenClock ?? systemClock();
+    const shared = sharedTime && !givenClock ? await sharedClock(machineClock, sharedTime) : undefined;
+    const clock = shared ?? machineClock;
     const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
       log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
     );
@@ -126,6 +127,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       keyring,
       events,
       clock,
+      machineClock,
       log,
       mockMode,
       libraryProblem,

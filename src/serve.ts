@@ -1,4 +1,5 @@
 import { type App, buildApp } from './app.ts';
+import { isFailureOfLibrary } from './channels/whatsapp/library-scope.ts';
 import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
@@ -51,9 +52,15 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  process.on('unhandledRejection', (reason) =>
-    log.error({ err: reason }, 'a promise was rejected and nobody looked'),
-  );
+  process.on('unhandledRejection', (reason) => {
+    if (!isFailureOfLibrary(reason)) log.error({ err: reason }, 'a promise was rejected and nobody looked');
+  });
+  process.on('uncaughtException', (error) => {
+    if (isFailureOfLibrary(error)) return;
+    log.fatal({ err: error }, 'an error in the server that nobody has caught; the server ends');
+    process.stderr.write(`wotp: An error in the server ended it:\n${error?.stack ?? error}\n`);
+    void exit(1);
+  });
 
   try {
     const address = await app.start();
