@@ -194,7 +194,7 @@ const median = (values) =>
 
 await ensureBuilt();
 // Before anything that loads Baileys, as in the server.
-await import('../dist/channels/whatsapp/frame-bounds.js');
+await dist('channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };
