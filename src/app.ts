@@ -97,7 +97,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
 
     const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
-    const keys = keyService({ database, events, clock });
+    const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
     const admin = adminService({
       database,
       keyring,

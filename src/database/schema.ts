@@ -50,6 +50,8 @@ export interface Schema {
     usage_count: number;
     /** When it was last used, as exactly. */
     last_used_at: number | null;
+    /** The key that created it, with which it ends; null where the administrator did. */
+    parent_id: string | null;
   };
 
   /**
