@@ -144,6 +144,8 @@ export interface Schema {
     verified_at: number | null;
     /** When an administrator lifted the phone's limits: what came before no longer counts. */
     limits_lifted_at: number | null;
+    /** The end user's address that the right code came from, as the caller gave it. */
+    verified_client_ip: string | null;
   };
 
   /**

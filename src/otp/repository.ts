@@ -1,12 +1,30 @@
 import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
+import { firstIdAt } from '../lib/id.ts';
 import type { FailedCheck } from './guess-budget.ts';
 import type { Ending } from './state-machine.ts';
+import type { VerificationStatus } from './types.ts';
 
 export type VerificationRow = Schema['verifications'];
 
-type NewVerificationRow = Omit<VerificationRow, 'attempts' | 'verified_at' | 'reason' | 'limits_lifted_at'>;
+/** A verification without the caller's own JSON, which may be large and which no rule looks at. */
+export type DestinationRow = Omit<VerificationRow, 'metadata'>;
+
+type NewVerificationRow = Omit<
+  VerificationRow,
+  'attempts' | 'verified_at' | 'reason' | 'limits_lifted_at' | 'verified_client_ip'
+>;
+
+/**
+ * The states, as they are stored, in which a request gets another answer than for a verification that never existed. Who
+ * may not read cannot tell the others apart, neither by the answer nor by the work it took.
+ */
+const OPEN_FOR = {
+  check: ['pending', 'expired', 'max_attempts_reached'],
+  resend: ['pending', 'expired'],
+  cancel: ['pending', 'expired', 'canceled'],
+} as const satisfies Record<string, readonly VerificationStatus[]>;
 
 /** A message of a verification: when it was put into the outbox (Unix ms) and its id. */
 export type Send = [at: number, messageId: string];
@@ -23,7 +41,28 @@ export interface VerificationRepository {
     projectId: string,
     destination: string,
     since: number,
-  ): Promise<VerificationRow[]>;
+  ): Promise<DestinationRow[]>;
+  /** As `ofDestination`; none where the newest for the purpose is not open for a check. The same reads either way. */
+  ofOpenDestination(
+    executor: Executor,
+    wanted: { projectId: string; destination: string; purpose: string; since: number },
+  ): Promise<DestinationRow[]>;
+  /**
+   * The phone of a verification that is open for what is asked, and made at `since` (Unix ms) or later; undefined for
+   * every other and for one that never existed, by the same reads.
+   */
+  openDestination(
+    executor: Executor,
+    request: keyof typeof OPEN_FOR,
+    wanted: { projectId: string; id: string; since: number },
+  ): Promise<string | undefined>;
+  /** The client addresses that verified a phone by a verification made at `since` (Unix ms) or later. */
+  clientsThatVerified(
+    executor: Executor,
+    projectId: string,
+    destination: string,
+    since: number,
+  ): Promise<ReadonlySet<string>>;
   /** Leaves `pending`; resolves to the `sends` as they are then, to undefined when it had been left before. */
   end(
     trx: Transaction,
@@ -33,7 +72,7 @@ export interface VerificationRepository {
    * Takes the code: from `pending` to `verified` at `at`, with no failed check left. False when it is no longer
    * pending, so that of any number of callers one succeeds.
    */
-  consume(trx: Transaction, id: string, at: number): Promise<boolean>;
+  consume(trx: Transaction, id: string, at: number, clientIp: string | null): Promise<boolean>;
   /** Takes one attempt of a pending verification and keeps the failed check; false when it is no longer pending. */
   spendAttempt(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<boolean>;
   setFailedChecks(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<void>;
@@ -48,6 +87,32 @@ export interface VerificationRepository {
   /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
   counts(projectId: string, firstId: string): Promise<Record<string, number>>;
 }
+
+const DESTINATION_COLUMNS = [
+  'id',
+  'project_id',
+  'phone',
+  'destination',
+  'purpose',
+  'channel',
+  'status',
+  'reason',
+  'code_mac',
+  'key_version',
+  'code_length',
+  'attempts',
+  'sends',
+  'failed_checks',
+  'client_ip',
+  'created_at',
+  'expires_at',
+  'verified_at',
+  'limits_lifted_at',
+  'verified_client_ip',
+] as const satisfies readonly (keyof DestinationRow)[];
+
+/** Words of ours that stand in a query as they are. */
+const literals = (words: readonly string[]) => words.map((word) => sql.lit(word));
 
 /** Failed checks take as much room from the start, so that no check makes its row grow and split its page. */
 const FAILED_CHECKS_ROOM = 24;
@@ -91,16 +156,90 @@ export function verificationRepository(database: Database): VerificationReposito
   );
   const ofDestination = database.prepare<
     { projectId: string; destination: string; since: number },
-    VerificationRow
+    DestinationRow
   >((db, value) =>
     db
       .selectFrom('verifications')
-      .selectAll()
+      .select(DESTINATION_COLUMNS)
       .where('destination', '=', value('destination'))
       .where('created_at', '>=', value('since'))
       .where('project_id', '=', value('projectId'))
       .orderBy('created_at')
       .orderBy('id'),
+  );
+  // Where nothing matches, the phone before it in the index is read: the same reads as for one that does.
+  const ofOpenDestination = database.prepare<
+    { projectId: string; destination: string; purpose: string; since: number },
+    DestinationRow
+  >((db, value) =>
+    db
+      .selectFrom((eb) =>
+        eb
+          .selectFrom('verifications')
+          .select(['destination', 'status'])
+          .where('destination', '<=', value('destination'))
+          .where((or) =>
+            or.or([
+              or('destination', '<', value('destination')),
+              or.and([or('project_id', '=', value('projectId')), or('purpose', '=', value('purpose'))]),
+            ]),
+          )
+          .orderBy('destination', 'desc')
+          .orderBy('created_at', 'desc')
+          .orderBy('id', 'desc')
+          .limit(sql.lit(1))
+          .as('newest'),
+      )
+      // An outer join, so that both engines read the newest first.
+      .leftJoin('verifications', (join) =>
+        join
+          .onRef('verifications.destination', '=', 'newest.destination')
+          .on('verifications.created_at', '>=', value('since'))
+          .on('verifications.project_id', '=', value('projectId')),
+      )
+      .select(DESTINATION_COLUMNS.map((column) => `verifications.${column}` as const))
+      .where('newest.destination', '=', value('destination'))
+      .where('newest.status', 'in', literals(OPEN_FOR.check))
+      .orderBy('verifications.created_at')
+      .orderBy('verifications.id')
+      .$castTo<DestinationRow>(),
+  );
+  const openDestination = (request: keyof typeof OPEN_FOR) =>
+    // Where nothing has the id, the verification before it is read: the same reads as for one that has.
+    database.prepare<{ projectId: string; id: string; first: string }, { destination: string }>((db, value) =>
+      db
+        .selectFrom((eb) =>
+          eb
+            .selectFrom('verifications')
+            .select(['id', 'project_id', 'destination', 'status'])
+            .where('id', '<=', value('id'))
+            .orderBy('id', 'desc')
+            .limit(sql.lit(1))
+            .as('nearest'),
+        )
+        .select('destination')
+        .where('id', '=', value('id'))
+        .where('id', '>=', value('first'))
+        .where('project_id', '=', value('projectId'))
+        .where('status', 'in', literals(OPEN_FOR[request])),
+    );
+  const openDestinations = {
+    check: openDestination('check'),
+    resend: openDestination('resend'),
+    cancel: openDestination('cancel'),
+  };
+  const clientsThatVerified = database.prepare<
+    { projectId: string; destination: string; since: number },
+    { clientIp: string }
+  >((db, value) =>
+    db
+      .selectFrom('verifications')
+      .select(sql<string>`verified_client_ip`.as('clientIp'))
+      .distinct()
+      .where('destination', '=', value('destination'))
+      .where('created_at', '>=', value('since'))
+      .where('project_id', '=', value('projectId'))
+      .where('verified_client_ip', 'is not', null),
   );
   const end = database.prepare<{ id: string; status: string; reason: string | null }, { sends: string }>(
     (db, value) =>
@@ -111,10 +250,15 @@ export function verificationRepository(database: Database): VerificationReposito
         .where('status', '=', sql.lit('pending'))
         .returning('sends'),
   );
-  const consume = database.prepareChange<{ id: string; at: number }>((db, value) =>
+  const consume = database.prepareChange<{ id: string; at: number; clientIp: string | null }>((db, value) =>
     db
       .updateTable('verifications')
-      .set({ status: 'verified', verified_at: value('at'), failed_checks: failedChecksColumn([]) })
+      .set({
+        status: 'verified',
+        verified_at: value('at'),
+        verified_client_ip: value('clientIp'),
+        failed_checks: failedChecksColumn([]),
+      })
       .where('id', '=', value('id'))
       .where('status', '=', sql.lit('pending')),
   );
@@ -176,12 +320,26 @@ export function verificationRepository(database: Database): VerificationReposito
     },
     ofDestination: (executor, projectId, destination, since) =>
       ofDestination(executor, { projectId, destination, since }),
+    async ofOpenDestination(executor, wanted) {
+      const rows = await ofOpenDestination(executor, wanted);
+      // What is left of an outer join without a match: the newest began before `since`.
+      return rows.filter(({ id }) => (id as string | null) !== null);
+    },
+    async openDestination(executor, request, { projectId, id, since }) {
+      const wanted = { projectId, id, first: firstIdAt('ver', Math.max(0, since)) };
+      const [found] = await openDestinations[request](executor, wanted);
+      return found?.destination;
+    },
+    async clientsThatVerified(executor, projectId, destination, since) {
+      const rows = await clientsThatVerified(executor, { projectId, destination, since });
+      return new Set(rows.map(({ clientIp }) => clientIp));
+    },
     async end(trx, change) {
       const [changed] = await end(trx, change);
       return changed?.sends;
     },
-    async consume(trx, id, at) {
-      return (await consume(trx, { id, at })) === 1;
+    async consume(trx, id, at, clientIp) {
+      return (await consume(trx, { id, at, clientIp })) === 1;
     },
     async spendAttempt(trx, id, failedChecks) {
       return (await spendAttempt(trx, { id, failedChecks: failedChecksColumn(failedChecks) })) === 1;

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { CHANNEL_NAMES } from '../channels/channel.ts';
 import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
-import { ALPHABETS, DEFAULT_PURPOSE, VERIFICATION_STATUSES, type Verification } from './types.ts';
+import {
+  ALPHABETS,
+  DEFAULT_PURPOSE,
+  VERIFICATION_STATUSES,
+  type Verification,
+  type VerificationWithMetadata,
+} from './types.ts';
 
 const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
@@ -141,7 +147,7 @@ export function toAnswer(verification: Verification) {
 }
 
 /** A verification with everything that is known of it. */
-export function toDetailed(verification: Verification) {
+export function toDetailed(verification: VerificationWithMetadata) {
   return {
     ...toAnswer(verification),
     createdAt: iso(verification.createdAt),

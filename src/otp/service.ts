@@ -38,9 +38,20 @@ import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
-import { failedChecksColumn, type Send, type VerificationRow, verificationRepository } from './repository.ts';
+import {
+  type DestinationRow,
+  failedChecksColumn,
+  type Send,
+  type VerificationRow,
+  verificationRepository,
+} from './repository.ts';
 import { statusAt } from './state-machine.ts';
-import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
+import type {
+  SendRequest,
+  Verification,
+  VerificationTimelineEntry,
+  VerificationWithMetadata,
+} from './types.ts';
 
 /** So many verifications are ended in one transaction where there may be many. */
 const EXPIRED_TOGETHER = 500;
@@ -85,7 +96,7 @@ export function otpService(deps: {
   }
 
   function toVerification(
-    row: VerificationRow,
+    row: DestinationRow,
     destination: Destination,
     messageStatus: MessageStatus,
   ): Verification {
@@ -109,20 +120,24 @@ export function otpService(deps: {
       attemptsRemaining: isPending ? attemptsRemaining(destination, row, rules.maxAttempts, now) : 0,
       verifiedAt: row.verified_at,
       reason: row.reason,
-      metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
     };
   }
 
-  async function view(executor: Executor, row: VerificationRow): Promise<Verification> {
+  async function view(executor: Executor, row: DestinationRow): Promise<Verification> {
     const destination = await load(executor, row.project_id, row.destination);
     const [newest] = (await messages.views(executor, messageIdsOf(row).slice(-1))).values();
     return toVerification(row, destination, newest?.status ?? 'expired');
   }
 
+  async function viewWithMetadata(row: VerificationRow): Promise<VerificationWithMetadata> {
+    const metadata = row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>);
+    return { ...(await view(database.reader, row)), metadata };
+  }
+
   /** Nothing is sent to a phone whose guesses are used up. */
   function refuseWithoutGuesses(
     destination: Destination,
-    guesser: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+    guesser: Pick<DestinationRow, 'code_length' | 'client_ip'>,
     now: number,
   ): void {
     const { remaining, quota } = budgetOf(destination, guesser, now);
@@ -134,7 +149,7 @@ export function otpService(deps: {
   /** Puts a message with the verification's code into the outbox. */
   function enqueue(
     trx: Transaction,
-    row: VerificationRow,
+    row: DestinationRow,
     message: { id: string; code: string; body: string; channel: ChannelName },
   ): Promise<void> {
     return messages.enqueue(trx, {
@@ -150,7 +165,7 @@ export function otpService(deps: {
   }
 
   /** Refuses another message of a pending verification before its time; `retryAt` is when the same request may pass. */
-  function refuseTooSoon(destination: Destination, row: VerificationRow, retryAt: number, now: number): void {
+  function refuseTooSoon(destination: Destination, row: DestinationRow, retryAt: number, now: number): void {
     if (nextResendOf(destination, row, phoneLimits) <= now) return;
     const limit =
       sendsOf(row).length >= SENDS_MAX
@@ -162,7 +177,7 @@ export function otpService(deps: {
   /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
   async function sendAgain(
     trx: Transaction,
-    row: VerificationRow,
+    row: DestinationRow,
     destination: Destination,
     { body: newBody, channel, phone = row.phone }: { body?: string; channel: ChannelName; phone?: string },
   ): Promise<Verification> {
@@ -207,12 +222,18 @@ export function otpService(deps: {
     return minutes;
   }
 
-  /** The verification with this id, alone with its phone's state. */
-  async function findAlone(trx: Transaction, projectId: string, id: string) {
-    const found = await repository.byId(trx, projectId, id);
-    if (!found) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
-    const destination = await loadAlone(trx, projectId, found.destination);
-    const row = destination.verifications.find((candidate) => candidate.id === id) ?? found;
+  /**
+   * The verification with this id that is open for the request, alone with its phone's state.
+   * @throws NotFoundError for every other, by the same reads as for one that never existed
+   */
+  async function findAlone(trx: Transaction, request: 'resend' | 'cancel', projectId: string, id: string) {
+    const identity = await repository.openDestination(trx, request, { projectId, id, since: 0 });
+    if (identity === undefined) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+    const destination = await loadAlone(trx, projectId, identity);
+    const row =
+      destination.verifications.find((candidate) => candidate.id === id) ??
+      (await repository.byId(trx, projectId, id));
+    if (!row) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
     const status = statusAt(row, clock.now());
     if (status === 'expired') throw new WotpError('OTP_EXPIRED', EXPIRED);
     return { row, destination, status };
@@ -292,6 +313,7 @@ export function otpService(deps: {
         expires_at: now + expiryMinutes * MINUTE_MS,
         verified_at: null,
         limits_lifted_at: null,
+        verified_client_ip: null,
       };
       await repository.insert(trx, row);
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
@@ -307,7 +329,7 @@ export function otpService(deps: {
      * CHANNEL_UNAVAILABLE
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
-      const { row, destination, status } = await findAlone(trx, projectId, id);
+      const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       const now = clock.now();
       const channel = selectChannel('auto', projectId, row.phone);
@@ -320,7 +342,7 @@ export function otpService(deps: {
 
     /** Cancels a pending verification; canceling it again changes nothing. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED. */
     async cancel(trx: Transaction, projectId: string, id: string): Promise<Verification> {
-      const { row, status } = await findAlone(trx, projectId, id);
+      const { row, status } = await findAlone(trx, 'cancel', projectId, id);
       if (status === 'pending') await ender.end(trx, row, 'canceled', 'canceled');
       else if (status !== 'canceled') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       return view(trx, (await repository.byId(trx, projectId, id)) ?? row);
@@ -330,7 +352,7 @@ export function otpService(deps: {
     async get(
       projectId: string,
       id: string,
-    ): Promise<{ verification: Verification; timeline: VerificationTimelineEntry[] }> {
+    ): Promise<{ verification: VerificationWithMetadata; timeline: VerificationTimelineEntry[] }> {
       const row = await repository.byId(database.reader, projectId, id);
       if (!row) throw new NotFoundError('There is no verification with this id.');
       const views = await messages.views(database.reader, messageIdsOf(row));
@@ -338,7 +360,7 @@ export function otpService(deps: {
         timeline.map((entry) => ({ ...entry, messageId, channel })),
       );
       return {
-        verification: await view(database.reader, row),
+        verification: await viewWithMetadata(row),
         timeline: timeline.sort((a, b) => a.at - b.at),
       };
     },
@@ -352,11 +374,11 @@ export function otpService(deps: {
       projectId: string,
       filter: Omit<VerificationFilter, 'destination'> & { phone?: string },
       { cursor, limit }: { cursor?: string; limit: number },
-    ): Promise<{ verifications: Verification[]; next: string | null }> {
+    ): Promise<{ verifications: VerificationWithMetadata[]; next: string | null }> {
       const { phone, ...rest } = filter;
       const narrowed = phone === undefined ? rest : { ...rest, destination: readPhone(phone).identity };
       const { rows, next } = await list.page(projectId, narrowed, clock.now(), { before: cursor, limit });
-      return { verifications: await Promise.all(rows.map((row) => view(database.reader, row))), next };
+      return { verifications: await Promise.all(rows.map(viewWithMetadata)), next };
     },
 
     /** How many verifications made since `since` (Unix ms) are in each state. */
