@@ -173,6 +173,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           per10Minutes: config.limits.phonePer10Minutes,
           perDay: config.limits.phonePerDay,
         },
+        spread: { perClientIp: config.limits.sendsPerClientIp, perPrefix: config.limits.sendsPerPrefix },
       },
     });
     const dispatcher = new Dispatcher({

@@ -23,6 +23,12 @@ export function looseSettings({ otp, limits, bot }: Config): string[] {
       `PHONE_LIMIT_PER_DAY is ${limits.phonePerDay}: a phone can get more than the safe 10 messages.`,
     );
   }
+  if (limits.sendsPerClientIp === 0) {
+    sentences.push('SENDS_PER_CLIENT_IP is 0: one client can have codes sent to any number of phones.');
+  }
+  if (limits.sendsPerPrefix === 0) {
+    sentences.push('SENDS_PER_PREFIX is 0: nothing stops sends to a whole block of neighboring numbers.');
+  }
   if (bot.socketUrl?.startsWith('ws:')) {
     sentences.push(
       'BOT_SOCKET_URL is not a wss address: nothing proves that what answers there is WhatsApp.',

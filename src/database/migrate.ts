@@ -7,6 +7,7 @@ import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
 import { up as keyParents } from './migrations/0010-key-parents.ts';
 import { up as verifiedClients } from './migrations/0011-verified-clients.ts';
+import { up as recentSends } from './migrations/0012-recent-sends.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -19,6 +20,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0006-lists': { up: lists },
   '0010-key-parents': { up: keyParents },
   '0011-verified-clients': { up: verifiedClients },
+  '0012-recent-sends': { up: recentSends },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

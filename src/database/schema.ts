@@ -149,6 +149,20 @@ export interface Schema {
   };
 
   /**
+   * What a client address, or a block of numbers, was lately sent: the limits that count over many phones.
+   * @kept an hour or two after its last send; deleted every 10 minutes
+   * @index recent_sends_by_age what nothing is counted from any more is deleted from the oldest on
+   */
+  recent_sends: {
+    /** `client` or `prefix`, the project, and the client address or the number without its last four digits. */
+    key: string;
+    /** JSON array of the ids of verifications, oldest first; as many as the limit at most. */
+    verifications: string;
+    /** The hour of the last of them, in hours since 1970 (UTC). */
+    used_hour: number;
+  };
+
+  /**
    * The durable outbox, and what became of every message.
    * @kept as long as its verification; the code in it only until that ends
    * @index messages_queued_by_due the next to be sent; only queued ones are in it

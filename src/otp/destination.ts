@@ -11,7 +11,7 @@ import type { DestinationRow, Send, VerificationRepository } from './repository.
 import { statusAt } from './state-machine.ts';
 
 /** Guesses one verification has at most, whatever the settings. */
-export const ATTEMPTS_MAX = 5;
+const ATTEMPTS_MAX = 5;
 
 /** Messages one verification may send. */
 export const SENDS_MAX = 5;

@@ -15,6 +15,7 @@ const RULES = {
   maxExpiryMinutes: 60,
   maxAttempts: 5,
   phoneLimits: { gapMs: 0, per10Minutes: 100, perDay: 100 },
+  spread: { perClientIp: 0, perPrefix: 0 },
 };
 
 let outbox: TestOutbox;

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
+import { HOUR_MS } from '../lib/duration.ts';
 import { firstIdAt } from '../lib/id.ts';
 import type { FailedCheck } from './guess-budget.ts';
 import type { Ending } from './state-machine.ts';
@@ -63,6 +64,13 @@ export interface VerificationRepository {
     destination: string,
     since: number,
   ): Promise<ReadonlySet<string>>;
+  /** Which of these verifications have been verified. */
+  verifiedAmong(executor: Executor, projectId: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** How many phones from one identity to another, of as many digits, were verified after `since` (Unix ms); at most `atMost`. */
+  verifiedPhones(
+    executor: Executor,
+    wanted: { projectId: string; from: string; to: string; since: number; atMost: number },
+  ): Promise<number>;
   /** Leaves `pending`; resolves to the `sends` as they are then, to undefined when it had been left before. */
   end(
     trx: Transaction,
@@ -87,6 +95,9 @@ export interface VerificationRepository {
   /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
   counts(projectId: string, firstId: string): Promise<Record<string, number>>;
 }
+
+/** The longest a verification may live, in ms. */
+const LIFE_MAX_MS = HOUR_MS;
 
 const DESTINATION_COLUMNS = [
   'id',
@@ -333,6 +344,32 @@ export function verificationRepository(database: Database): VerificationReposito
     async clientsThatVerified(executor, projectId, destination, since) {
       const rows = await clientsThatVerified(executor, { projectId, destination, since });
       return new Set(rows.map(({ clientIp }) => clientIp));
+    },
+    async verifiedAmong(executor, projectId, ids) {
+      const rows = await executor
+        .selectFrom('verifications')
+        .select('id')
+        .where('id', 'in', ids)
+        .where('project_id', '=', projectId)
+        .where('status', '=', 'verified')
+        .execute();
+      return new Set(rows.map(({ id }) => id));
+    },
+    async verifiedPhones(executor, { projectId, from, to, since, atMost }) {
+      const rows = await executor
+        .selectFrom('verifications')
+        .select('destination')
+        .distinct()
+        .where('destination', '>=', from)
+        .where('destination', '<=', to)
+        .where(sql`length(destination)`, '=', from.length)
+        .where('created_at', '>', since - LIFE_MAX_MS)
+        .where('project_id', '=', projectId)
+        .where('status', '=', 'verified')
+        .where('verified_at', '>', since)
+        .limit(atMost)
+        .execute();
+      return rows.length;
     },
     async end(trx, change) {
       const [changed] = await end(trx, change);

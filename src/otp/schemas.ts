@@ -25,7 +25,11 @@ const purpose = z
 const clientIp = z
   .string()
   .refine((address) => isIP(address) !== 0, 'an IPv4 or IPv6 address')
-  .meta({ description: "The end user's address; its guesses are limited apart.", example: '203.0.113.7' });
+  .meta({
+    description:
+      "The end user's address, for the limits of sends and of guesses that count by it. Give it in send and verify.",
+    example: '203.0.113.7',
+  });
 export const verificationId = z
   .string()
   .max(64)

@@ -18,6 +18,7 @@ import {
   attemptsRemaining,
   budgetOf,
   type Destination,
+  failedChecksOf,
   LIFE_WORTH_A_RETRY_MS,
   LOOK_BACK_MS,
   loadDestination,
@@ -29,10 +30,11 @@ import {
   pendingFor,
   SENDS_MAX,
   sendsOf,
+  withFailedCheck,
   withMessageAt,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
-import { BUDGET_WINDOW_MS } from './guess-budget.ts';
+import { BUDGET_WINDOW_MS, type FailedCheck } from './guess-budget.ts';
 import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
@@ -45,6 +47,7 @@ import {
   type VerificationRow,
   verificationRepository,
 } from './repository.ts';
+import { type SpreadRules, spreadLimits } from './spread-limits.ts';
 import { statusAt } from './state-machine.ts';
 import type {
   SendRequest,
@@ -62,6 +65,7 @@ export interface OtpRules {
   maxExpiryMinutes: number;
   maxAttempts: number;
   phoneLimits: PhoneLimits;
+  spread: SpreadRules;
 }
 
 /** The rules of verifications. Verbs that take a transaction leave committing to the caller. */
@@ -84,6 +88,7 @@ export function otpService(deps: {
   const secrets = codeSecrets(keyring);
   const ender = verificationEnder({ repository, events, messages });
   const verify = codeCheck({ ...deps, ...rules, repository, ender, secrets });
+  const spread = spreadLimits({ database, repository, rules: rules.spread });
   const limits = limitDesk({ ...deps, repository, phoneLimits });
 
   const load = (executor: Executor, projectId: string, identity: string) =>
@@ -266,7 +271,7 @@ export function otpService(deps: {
       const expiryMinutes = expiryOf(request);
       const text = readText(request);
       const channel = selectChannel(request.channel, request.projectId, phone.e164);
-      const destination = await loadAlone(trx, request.projectId, phone.identity);
+      let destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
       const client_ip = request.clientIp === undefined ? null : addressIdentity(request.clientIp);
 
@@ -274,18 +279,32 @@ export function otpService(deps: {
       const repeatable = pending && pending.expires_at - now >= LIFE_WORTH_A_RETRY_MS ? pending : undefined;
       const code_length = text.code?.length ?? repeatable?.code_length ?? request.length ?? rules.length;
       refuseWithoutGuesses(destination, { code_length, client_ip }, now);
+      const newSend = { projectId: request.projectId, identity: phone.identity, clientIp: client_ip, now };
+      /** Lets a new verification through; the virtual phone costs nobody anything. */
+      const admit = () => (channel === 'simulator' ? undefined : spread.admit(trx, newSend));
+      let countSend: Awaited<ReturnType<typeof admit>>;
       if (repeatable) {
         // Before the codes are compared: a refusal that told whether they are the same would be a free guess.
         refuseTooSoon(destination, repeatable, nextRetryAt(destination, repeatable, phoneLimits), now);
-        if (text.code === undefined || secrets.matches(repeatable, text.code.toUpperCase())) {
+        const guess: FailedCheck | undefined = text.code === undefined ? undefined : [now, client_ip];
+        if (guess) {
+          // What would refuse another code refuses this one, for the same reason.
+          refuseWithoutGuesses(withFailedCheck(destination, guess), { code_length, client_ip }, now);
+          countSend = await admit();
+        }
+        if (!guess || secrets.matches(repeatable, text.code!.toUpperCase())) {
           const again = { channel, body: text.body, phone: phone.e164 };
           return { verification: await sendAgain(trx, repeatable, destination, again), retried: true };
         }
+        // The answer says that the codes differ, as that of a check would have said.
+        await repository.spendAttempt(trx, repeatable.id, [...failedChecksOf(repeatable), guess]);
+        destination = withFailedCheck(destination, guess);
       }
 
       const allowedAt = nextSendAt(destination, phoneLimits);
       if (allowedAt > now)
         throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
+      countSend ??= await admit();
       if (pending) await ender.end(trx, pending, 'canceled', 'superseded');
 
       const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
@@ -316,6 +335,7 @@ export function otpService(deps: {
         verified_client_ip: null,
       };
       await repository.insert(trx, row);
+      await countSend?.(id);
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
       const body = text.body ?? defaultMessage(expiryMinutes, channel);
       await enqueue(trx, row, { id: messageId, code, body, channel });
@@ -412,6 +432,10 @@ export function otpService(deps: {
       const removed = await repository.removeEnded(trx, before, limit);
       return { count: removed.length, messageIds: removed.flatMap(messageIdsOf) };
     },
+
+    /** Deletes up to `limit` notes of recent sends that nothing is counted from any more; resolves to how many. */
+    forgetRecentSends: (trx: Transaction, limit: number): Promise<number> =>
+      spread.forget(trx, clock.now(), limit),
 
     /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */
     async onUndeliverable(trx: Transaction, message: MessageRef, reason: string): Promise<void> {

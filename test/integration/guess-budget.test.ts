@@ -256,6 +256,64 @@ describe('one client address', () => {
   });
 });
 
+describe('a code that a send gives', () => {
+  test('while another is pending is a guess: one that differs costs a failed check, the right one none', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone, code: CODE });
+    await otp.jump(30_000);
+    const again = await otp.send({ phone, code: CODE });
+    expect([again.status, again.body.data.id]).toEqual([200, id]);
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(0);
+    await otp.jump(60_000);
+    const next = await otp.sent({ phone, code: '222222', clientIp: '203.0.113.7' });
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(1);
+    await otp.jump(30_000);
+    await otp.sent({ phone, message: 'Your code is 333333' });
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(2);
+    expect((await otp.check({ id: next.id, code: '222222' })).status).toBe(404);
+  });
+
+  test('tests no more codes than a check could', async () => {
+    const phone = newPhone();
+    await failChecks(phone, 10);
+    await otp.sent({ phone, code: CODE });
+    const left = [];
+    for (let i = 1; i <= 4; i++) {
+      await otp.jump(180_000);
+      left.push((await otp.sent({ phone, code: `11111${i}` })).attemptsRemaining);
+    }
+    expect(left).toEqual([4, 3, 2, 1]);
+    await otp.jump(180_000);
+    retryAfterOf(await otp.send({ phone, code: CODE }), 'OTP_ATTEMPTS_EXCEEDED');
+  });
+
+  test('is not compared where no guess would be left after it, whether it is right or wrong', async () => {
+    const phone = newPhone();
+    await failChecks(phone, 10);
+    const { id } = await otp.sent({ phone, code: CODE });
+    await guess(4, { id });
+    await otp.jump(30_000);
+    const answers = [];
+    for (const code of [CODE, '222222']) {
+      const refused = await otp.send({ phone, code });
+      answers.push(retryAfterOf(refused, 'OTP_ATTEMPTS_EXCEEDED'));
+    }
+    expect(answers[0]).toBe(answers[1]);
+    expect((await otp.send({ phone })).body.data).toMatchObject({ id, retried: true, attemptsRemaining: 1 });
+    expect((await otp.check({ id, code: CODE })).status).toBe(200);
+  });
+
+  test('costs nothing where none is pending, or one that ends within a minute', async () => {
+    const phone = newPhone();
+    await otp.sent({ phone, code: CODE });
+    await otp.jump(4 * 60_000 + 1);
+    await otp.sent({ phone, code: '222222' });
+    await otp.jump(5 * 60_000);
+    await otp.sent({ phone, code: '333333' });
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(0);
+  });
+});
+
 describe('a client address that has verified the phone', () => {
   const HOME = '198.51.100.77';
 
