@@ -54,8 +54,8 @@ describe('defaults', () => {
         phonePer10Minutes: 5,
         phonePerDay: 10,
         sendsPerClientIp: 30,
-      sendsPerPrefix: 20,
-      addressPerMinute: 300,
+        sendsPerPrefix: 20,
+        addressPerMinute: 300,
         signInFailures: 10,
       },
       bot: {
