@@ -2,10 +2,9 @@ import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
 import { HOUR_MS } from '../lib/duration.ts';
-import { firstIdAt } from '../lib/id.ts';
 import type { FailedCheck } from './guess-budget.ts';
+import { DESTINATION_COLUMNS, type OpenVerifications, openVerifications } from './open-verifications.ts';
 import type { Ending } from './state-machine.ts';
-import type { VerificationStatus } from './types.ts';
 
 export type VerificationRow = Schema['verifications'];
 
@@ -17,21 +16,11 @@ type NewVerificationRow = Omit<
   'attempts' | 'verified_at' | 'reason' | 'limits_lifted_at' | 'verified_client_ip'
 >;
 
-/**
- * The states, as they are stored, in which a request gets another answer than for a verification that never existed. Who
- * may not read cannot tell the others apart, neither by the answer nor by the work it took.
- */
-const OPEN_FOR = {
-  check: ['pending', 'expired', 'max_attempts_reached'],
-  resend: ['pending', 'expired'],
-  cancel: ['pending', 'expired', 'canceled'],
-} as const satisfies Record<string, readonly VerificationStatus[]>;
-
 /** A message of a verification: when it was put into the outbox (Unix ms) and its id. */
 export type Send = [at: number, messageId: string];
 
 /** The verifications as they are stored; every query carries the project. */
-export interface VerificationRepository {
+export interface VerificationRepository extends OpenVerifications {
   insert(trx: Transaction, row: NewVerificationRow): Promise<void>;
   byId(executor: Executor, projectId: string, id: string): Promise<VerificationRow | undefined>;
   /** By the bare id, for parts that act for every project (the dispatcher's failures). */
@@ -43,20 +32,6 @@ export interface VerificationRepository {
     destination: string,
     since: number,
   ): Promise<DestinationRow[]>;
-  /** As `ofDestination`; none where the newest for the purpose is not open for a check. The same reads either way. */
-  ofOpenDestination(
-    executor: Executor,
-    wanted: { projectId: string; destination: string; purpose: string; since: number },
-  ): Promise<DestinationRow[]>;
-  /**
-   * The phone of a verification that is open for what is asked, and made at `since` (Unix ms) or later; undefined for
-   * every other and for one that never existed, by the same reads.
-   */
-  openDestination(
-    executor: Executor,
-    request: keyof typeof OPEN_FOR,
-    wanted: { projectId: string; id: string; since: number },
-  ): Promise<string | undefined>;
   /** The client addresses that verified a phone by a verification made at `since` (Unix ms) or later. */
   clientsThatVerified(
     executor: Executor,
@@ -98,32 +73,6 @@ export interface VerificationRepository {
 
 /** The longest a verification may live, in ms. */
 const LIFE_MAX_MS = HOUR_MS;
-
-const DESTINATION_COLUMNS = [
-  'id',
-  'project_id',
-  'phone',
-  'destination',
-  'purpose',
-  'channel',
-  'status',
-  'reason',
-  'code_mac',
-  'key_version',
-  'code_length',
-  'attempts',
-  'sends',
-  'failed_checks',
-  'client_ip',
-  'created_at',
-  'expires_at',
-  'verified_at',
-  'limits_lifted_at',
-  'verified_client_ip',
-] as const satisfies readonly (keyof DestinationRow)[];
-
-/** Words of ours that stand in a query as they are. */
-const literals = (words: readonly string[]) => words.map((word) => sql.lit(word));
 
 /** Failed checks take as much room from the start, so that no check makes its row grow and split its page. */
 const FAILED_CHECKS_ROOM = 24;
@@ -178,67 +127,6 @@ export function verificationRepository(database: Database): VerificationReposito
       .orderBy('created_at')
       .orderBy('id'),
   );
-  // Where nothing matches, the phone before it in the index is read: the same reads as for one that does.
-  const ofOpenDestination = database.prepare<
-    { projectId: string; destination: string; purpose: string; since: number },
-    DestinationRow
-  >((db, value) =>
-    db
-      .selectFrom((eb) =>
-        eb
-          .selectFrom('verifications')
-          .select(['destination', 'status'])
-          .where('destination', '<=', value('destination'))
-          .where((or) =>
-            or.or([
-              or('destination', '<', value('destination')),
-              or.and([or('project_id', '=', value('projectId')), or('purpose', '=', value('purpose'))]),
-            ]),
-          )
-          .orderBy('destination', 'desc')
-          .orderBy('created_at', 'desc')
-          .orderBy('id', 'desc')
-          .limit(sql.lit(1))
-          .as('newest'),
-      )
-      // An outer join, so that both engines read the newest first.
-      .leftJoin('verifications', (join) =>
-        join
-          .onRef('verifications.destination', '=', 'newest.destination')
-          .on('verifications.created_at', '>=', value('since'))
-          .on('verifications.project_id', '=', value('projectId')),
-      )
-      .select(DESTINATION_COLUMNS.map((column) => `verifications.${column}` as const))
-      .where('newest.destination', '=', value('destination'))
-      .where('newest.status', 'in', literals(OPEN_FOR.check))
-      .orderBy('verifications.created_at')
-      .orderBy('verifications.id')
-      .$castTo<DestinationRow>(),
-  );
-  const openDestination = (request: keyof typeof OPEN_FOR) =>
-    // Where nothing has the id, the verification before it is read: the same reads as for one that has.
-    database.prepare<{ projectId: string; id: string; first: string }, { destination: string }>((db, value) =>
-      db
-        .selectFrom((eb) =>
-          eb
-            .selectFrom('verifications')
-            .select(['id', 'project_id', 'destination', 'status'])
-            .where('id', '<=', value('id'))
-            .orderBy('id', 'desc')
-            .limit(sql.lit(1))
-            .as('nearest'),
-        )
-        .select('destination')
-        .where('id', '=', value('id'))
-        .where('id', '>=', value('first'))
-        .where('project_id', '=', value('projectId'))
-        .where('status', 'in', literals(OPEN_FOR[request])),
-    );
-  const openDestinations = {
-    check: openDestination('check'),
-    resend: openDestination('resend'),
-    cancel: openDestination('cancel'),
-  };
   const clientsThatVerified = database.prepare<
     { projectId: string; destination: string; since: number },
     { clientIp: string }
@@ -318,6 +206,7 @@ export function verificationRepository(database: Database): VerificationReposito
   );
 
   return {
+    ...openVerifications(database),
     async insert(trx, row) {
       await insert(trx, row);
     },
@@ -331,16 +220,6 @@ export function verificationRepository(database: Database): VerificationReposito
     },
     ofDestination: (executor, projectId, destination, since) =>
       ofDestination(executor, { projectId, destination, since }),
-    async ofOpenDestination(executor, wanted) {
-      const rows = await ofOpenDestination(executor, wanted);
-      // What is left of an outer join without a match: the newest began before `since`.
-      return rows.filter(({ id }) => (id as string | null) !== null);
-    },
-    async openDestination(executor, request, { projectId, id, since }) {
-      const wanted = { projectId, id, first: firstIdAt('ver', Math.max(0, since)) };
-      const [found] = await openDestinations[request](executor, wanted);
-      return found?.destination;
-    },
     async clientsThatVerified(executor, projectId, destination, since) {
       const rows = await clientsThatVerified(executor, { projectId, destination, since });
       return new Set(rows.map(({ clientIp }) => clientIp));

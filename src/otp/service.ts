@@ -2,7 +2,7 @@ import type { ChannelName } from '../channels/channel.ts';
 import type { ChannelSelection } from '../channels/selection.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
-import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { NotFoundError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -20,7 +20,6 @@ import {
   type Destination,
   failedChecksOf,
   LIFE_WORTH_A_RETRY_MS,
-  LOOK_BACK_MS,
   loadDestination,
   messageIdsOf,
   nextFreeSendAt,
@@ -37,7 +36,7 @@ import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS, type FailedCheck } from './guess-budget.ts';
 import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
-import { defaultMessage, readMessage } from './message-text.ts';
+import { defaultMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
 import {
@@ -47,6 +46,7 @@ import {
   type VerificationRow,
   verificationRepository,
 } from './repository.ts';
+import { expiryOf, readText } from './send-request.ts';
 import { type SpreadRules, spreadLimits } from './spread-limits.ts';
 import { statusAt } from './state-machine.ts';
 import type {
@@ -55,9 +55,7 @@ import type {
   VerificationTimelineEntry,
   VerificationWithMetadata,
 } from './types.ts';
-
-/** So many verifications are ended in one transaction where there may be many. */
-const EXPIRED_TOGETHER = 500;
+import { upkeep } from './upkeep.ts';
 
 export interface OtpRules {
   length: number;
@@ -207,26 +205,6 @@ export function otpService(deps: {
     );
   }
 
-  /** The code and the text that the caller asks for; what is undefined is WOTP's to choose. */
-  function readText(request: SendRequest): { code: string | undefined; body: string | undefined } {
-    const text = request.message === undefined ? undefined : readMessage(request.message, request.code);
-    const code = request.code ?? text?.codeInText;
-    if (code !== undefined && request.length !== undefined && request.length !== code.length) {
-      const message = 'The code given has another length. Leave length out when you give the code.';
-      throw new ValidationError('The request is not valid.', [{ path: 'length', message }]);
-    }
-    return { code, body: text?.body };
-  }
-
-  function expiryOf(request: SendRequest): number {
-    const minutes = request.expiryMinutes ?? rules.expiryMinutes;
-    if (minutes > rules.maxExpiryMinutes) {
-      const message = `At most ${rules.maxExpiryMinutes} minutes (OTP_MAX_EXPIRY_MINUTES).`;
-      throw new ValidationError('The request is not valid.', [{ path: 'expiryMinutes', message }]);
-    }
-    return minutes;
-  }
-
   /**
    * The verification with this id that is open for the request, alone with its phone's state.
    * @throws NotFoundError for every other, by the same reads as for one that never existed
@@ -244,18 +222,10 @@ export function otpService(deps: {
     return { row, destination, status };
   }
 
-  async function expireUntil(time: number, limit: number): Promise<number> {
-    const due = await repository.due(database.reader, time, limit);
-    if (due.length === 0) return 0;
-    await database.transaction(async (trx) => {
-      for (const row of due) await ender.end(trx, row, 'expired', null);
-    });
-    return due.length;
-  }
-
   return {
     verify,
     limits,
+    ...upkeep({ ...deps, repository, ender, spread }),
 
     /**
      * Sends a code. While one is pending for the phone and purpose this is a retry: the same code goes out again.
@@ -268,7 +238,7 @@ export function otpService(deps: {
       request: SendRequest,
     ): Promise<{ verification: Verification; retried: boolean }> {
       const phone = readPhone(request.phone);
-      const expiryMinutes = expiryOf(request);
+      const expiryMinutes = expiryOf(request, rules);
       const text = readText(request);
       const channel = selectChannel(request.channel, request.projectId, phone.e164);
       let destination = await loadAlone(trx, request.projectId, phone.identity);
@@ -404,38 +374,6 @@ export function otpService(deps: {
     /** How many verifications made since `since` (Unix ms) are in each state. */
     counts: (projectId: string, since: number): Promise<Record<string, number>> =>
       repository.counts(projectId, firstIdAt('ver', since)),
-
-    /** Ends the verifications whose time is over, up to `limit` of them. Returns how many there were. */
-    expireDue: (limit: number): Promise<number> => expireUntil(clock.now(), limit),
-
-    /**
-     * Ends every pending verification if the clock was set back since the last change: it would bring expired codes back
-     * to life, and give the others longer than they have. For the start of the only process. Returns whether it was.
-     */
-    async expireIfClockWasSetBack(): Promise<boolean> {
-      if (clock.now() >= (await events.latestChangeAt())) return false;
-      while ((await expireUntil(Number.MAX_SAFE_INTEGER, EXPIRED_TOGETHER)) > 0);
-      return true;
-    },
-
-    /**
-     * Deletes up to `limit` ended verifications that began before `time` (Unix ms), the oldest first. Those that limits
-     * and guesses are still counted from stay, whatever `time` is. Resolves to how many went, and to the ids of their
-     * messages, which the same transaction has to delete.
-     */
-    async forgetEnded(
-      trx: Transaction,
-      time: number,
-      limit: number,
-    ): Promise<{ count: number; messageIds: string[] }> {
-      const before = firstIdAt('ver', Math.min(time, clock.now() - LOOK_BACK_MS));
-      const removed = await repository.removeEnded(trx, before, limit);
-      return { count: removed.length, messageIds: removed.flatMap(messageIdsOf) };
-    },
-
-    /** Deletes up to `limit` notes of recent sends that nothing is counted from any more; resolves to how many. */
-    forgetRecentSends: (trx: Transaction, limit: number): Promise<number> =>
-      spread.forget(trx, clock.now(), limit),
 
     /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */
     async onUndeliverable(trx: Transaction, message: MessageRef, reason: string): Promise<void> {

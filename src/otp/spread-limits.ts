@@ -47,6 +47,8 @@ interface Window {
  * transaction that stores it, alone with them; what is refused changes nothing. Whether a send was verified is looked
  * up when a window is full, so no check has to give anything back.
  */
+export type SpreadLimits = ReturnType<typeof spreadLimits>;
+
 export function spreadLimits(deps: {
   database: Database;
   repository: VerificationRepository;
