@@ -1,6 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import type { Socket } from 'node:net';
-import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
@@ -28,20 +26,25 @@ import { isWodb } from './database/wodb/open.ts';
 import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
+import type { WotpEvent } from './events/types.ts';
 import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
 import { healthRoutes } from './health/routes.ts';
+import { SEALED_VALUES } from './health/sealed-values.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
+import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
+import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
 import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
+import { GUESS_WINDOW_MAX_MS } from './keys/guess-limits.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
@@ -62,8 +65,6 @@ import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
 import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
-
-const SIGN_IN_WINDOW_MS = 15 * 60_000;
 
 export interface AppOptions {
   config: Config;
@@ -90,14 +91,20 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const { sharedTime } = database;
     const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
     const clock = givenClock ?? shared ?? systemClock();
-    const keyring = await openKeyring(database, masterKey, clock);
+    const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
+      log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
+    );
     const events = eventRecorder(database, clock);
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
-    const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
+    const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
     const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
+    const audit = (event: WotpEvent) =>
+      database
+        .transaction((trx) => events.record(trx, event))
+        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
     const admin = adminService({
       database,
       keyring,
@@ -105,6 +112,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       counters,
       configuredPassword: config.security.masterPassword,
       failuresMax: config.limits.signInFailures,
+      onWrong: (address) =>
+        audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
     const { socketUrl, usePairingCode, pairingNumber } = config.bot;
@@ -186,16 +195,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const maintenance = isWodb(database)
       ? wodbMaintenance({
           database,
+          keyring,
           invariants: INVARIANTS,
+          sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: async ({ actor, file, reason }) => {
-            const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
-            const type = file ? 'backup.created' : 'backup.failed';
-            await database
-              .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
-              .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
-          },
+          record: (data) =>
+            audit({
+              type: data.file ? 'backup.created' : 'backup.failed',
+              projectId: defaultProjectId,
+              data,
+            }),
         })
       : undefined;
     if (!mockMode) {
@@ -222,6 +232,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     }
     const health = healthService({
       database,
+      keyring,
       dispatcher,
       clock,
       dataDir,
@@ -232,7 +243,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backupsAreScheduled: config.backups.cron !== undefined,
     });
 
-    const controlConnections = new WeakSet<Socket>();
+    const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
       keys,
@@ -240,21 +251,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        controlConnections,
-        audit: (event) =>
-          database
-            .transaction((trx) => events.record(trx, event))
-            .catch((error: unknown) =>
-              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
-            ),
+        audit,
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
+      connections,
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
+      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
     });
     const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
@@ -297,8 +304,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     if (!config.server.isProduction)
       demoRoutes(server, { database, events, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
-    await serveDocs(server);
-    await servePages(server);
+    serveDocs(server, config.server.publicUrl);
+    servePages(server);
 
     const writeCounts = async () => {
       await counters.flush();
@@ -313,6 +320,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await keeping.purge(stopSignal.signal);
         await counters.purge(longestWindowMs);
       },
+      dropUnread: connections.dropUnread,
       shared,
       maintenance,
       backups: config.backups,
@@ -322,7 +330,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       const socketPath = controlSocketPath(dataDir);
       if (socketPath) {
         await server.ready();
-        control = await listenOnControlSocket(server, socketPath, controlConnections);
+        control = await listenOnControlSocket(server, socketPath, connections);
       }
       return socketPath;
     };

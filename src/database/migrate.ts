@@ -5,6 +5,7 @@ import { up as whatsappSending } from './migrations/0003-whatsapp-sending.ts';
 import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts';
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
+import { up as adminAddresses } from './migrations/0007-admin-addresses.ts';
 import { up as keyParents } from './migrations/0010-key-parents.ts';
 import { up as verifiedClients } from './migrations/0011-verified-clients.ts';
 import { up as recentSends } from './migrations/0012-recent-sends.ts';
@@ -18,6 +19,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0004-whatsapp-retention': { up: whatsappRetention },
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
+  '0007-admin-addresses': { up: adminAddresses },
   '0010-key-parents': { up: keyParents },
   '0011-verified-clients': { up: verifiedClients },
   '0012-recent-sends': { up: recentSends },

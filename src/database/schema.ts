@@ -96,6 +96,17 @@ export interface Schema {
   };
 
   /**
+   * Client addresses from which the administrator signed in, so that wrong passwords from elsewhere cannot lock them out.
+   * @kept 30 days after the last sign-in from it; deleted with the next sign-in from a new address
+   */
+  admin_addresses: {
+    /** IPv4, or the /64 network of an IPv6 address. */
+    address: string;
+    /** When the administrator last signed in from it, to the day. */
+    signed_in_at: number;
+  };
+
+  /**
    * Attempts to prove that a person holds a phone number, with the count of guesses and of messages.
    * @kept `RETENTION_DAYS_VERIFICATIONS` (30) after it ended, never less than 25 hours: limits and guesses look back so far
    * @index verifications_by_destination the verifications of one phone in the last day: what every send and check decides on
@@ -230,7 +241,7 @@ export interface Schema {
    * @kept until the window is over; deleted every 10 minutes
    */
   rate_limits: {
-    /** `key:<key id>`, `address:<address>` or `sign-in:<address>`. */
+    /** `key:<key id>`, `address:<address>`, `sign-in:<address or network>`, `sign-in:*` (all addresses) or `ticket:<nonce>`. */
     key: string;
     /** When the window began. */
     window_started_at: number;

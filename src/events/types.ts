@@ -69,10 +69,10 @@ interface BackupEvent {
   type: 'backup.created' | 'backup.failed' | 'database.restored';
   projectId: string;
   /**
-   * `file` is its name without a folder; `reason` says why there is none; `keyVersion` is the version that the master
+   * `file` is its name without a folder; `removed` names the older ones that were removed for it; `reason` says why there is none; `keyVersion` is the version that the master
    * key got in a restored database whose values were made under another one.
    */
-  data: { actor: string; file?: string; reason?: string; keyVersion?: number };
+  data: { actor: string; file?: string; removed?: string[]; reason?: string; keyVersion?: number };
 }
 
 interface OperationEvent {

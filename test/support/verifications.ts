@@ -89,7 +89,7 @@ export function retryAfterOf(refusal: Answer, code: string): number {
 }
 
 /** How many answers came with each status. */
-export function countByStatus(answers: readonly Answer[]): Record<number, number> {
+export function countByStatus(answers: readonly Pick<Answer, 'status'>[]): Record<number, number> {
   const counts: Record<number, number> = {};
   for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
   return counts;
