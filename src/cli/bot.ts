@@ -113,7 +113,8 @@ function readFolder(dir: string): Record<string, string> {
     const names = readdirSync(dir).filter((name) => name.endsWith('.json'));
     return Object.fromEntries(names.map((name) => [name, readFileSync(join(dir, name), 'utf8')]));
   } catch (error) {
-    throw new CommandError(`${dir} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`${dir} cannot be read (${code}). Name a folder with the files of a session.`);
   }
 }
 
@@ -121,10 +122,8 @@ function writeFolder(dir: string, files: Record<string, string>): void {
   try {
     mkdirSync(dir, { mode: 0o700 });
   } catch (error) {
-    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw new CommandError(
-      isThere ? `${dir} is there already. Name a new folder.` : `${dir} cannot be made.`,
-    );
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new CommandError(`${dir} is there already. Name a new folder.`);
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
 }

@@ -6,13 +6,14 @@ import type { ZodType } from 'zod';
 import { DatabaseError, NotFoundError, ValidationError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { Troubles } from '../lib/troubles.ts';
 import { accessOf } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
 import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
 import { methodsOfRoutes } from './methods.ts';
 import { nulInAddress, nulInBody } from './nul.ts';
-import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
+import { clientErrorHandler, endTrouble, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -30,6 +31,7 @@ const PARAMETER_MAX_LENGTH = 200;
 
 export interface ServerOptions {
   log: Logger;
+  troubles: Troubles;
   keys: KeyService;
   authentication: ReturnType<typeof authenticator>;
   limiter: ReturnType<typeof requestLimiter>;
@@ -45,7 +47,7 @@ export interface ServerOptions {
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, keys, authentication, limiter, projectExists, isStopping } = options;
+  const { log, troubles, keys, authentication, limiter, projectExists, isStopping } = options;
   const headers = securityHeaders({ secure: options.secure });
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
     reply.headers(headers);
@@ -74,7 +76,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     // A request that no route can be looked up for never meets the hooks.
     frameworkErrors: (error, request, reply) => {
       begin(request, reply);
-      errorHandler(log)(error, request, reply);
+      errorHandler(log, troubles)(error, request, reply);
       logRequest(log, request, reply);
     },
     forceCloseConnections: 'idle',
@@ -100,7 +102,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   server.decorateRequest('projectId', '');
 
   // Before the first route: each keeps the handler that was there when it came.
-  server.setErrorHandler(errorHandler(log));
+  server.setErrorHandler(errorHandler(log, troubles));
 
   const methodsOf = methodsOfRoutes(server);
   server.addHook('onRoute', (route) => {
@@ -126,6 +128,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   server.addHook('onResponse', (request, reply, done) => {
     logRequest(log, request, reply);
+    endTrouble(troubles, request, reply);
     done();
   });
   if (options.corsOrigins.length > 0) {

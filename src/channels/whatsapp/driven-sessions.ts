@@ -6,6 +6,7 @@ import { ConflictError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Troubles } from '../../lib/troubles.ts';
 import type { AuthStore } from './auth-store.ts';
 import type { LinkedSession } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
@@ -23,6 +24,7 @@ export interface DrivenSessionsOptions {
   events: EventRecorder;
   clock: Clock;
   log: Logger;
+  troubles: Troubles;
   /** WhatsApp's own address unless given. */
   url?: string | undefined;
   version: WebVersion;

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isThere } from '../../lib/system-error.ts';
 import { writePrivateFile } from '../private-files.ts';
 import type { FileKey } from './connection.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -28,7 +29,7 @@ function checkOf(key: Buffer): Buffer {
  * @throws DatabaseOpenError when the file is damaged
  */
 export function readKeyCheck(path: string): KeyCheck | undefined {
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
   const { salt, check } = parsed(readFileSync(path, 'utf8'));
   if (
     typeof salt === 'string' &&

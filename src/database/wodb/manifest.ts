@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isThere } from '../../lib/system-error.ts';
 import { syncFolder, writePrivateFile } from '../private-files.ts';
 
 const FORMAT = 'WOTP backup 1';
@@ -43,7 +44,7 @@ export function manifestPath(backup: string): string {
 /** The manifest beside a backup; undefined when there is none, or none of ours. */
 export function readManifest(backup: string): Manifest | undefined {
   const path = manifestPath(backup);
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
   try {
     return manifestSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
@@ -64,7 +65,7 @@ export function backupName(at: number, again = 1): string {
 
 /** The backups in a folder that WOTP has named and described itself, newest first. */
 export function ownBackups(folder: string): Manifest[] {
-  if (!existsSync(folder)) return [];
+  if (!isThere(folder)) return [];
   const found = readdirSync(folder).flatMap((name) => {
     const manifest = OWN_NAME.test(name) ? readManifest(join(folder, name)) : undefined;
     return manifest?.file === name ? [manifest] : [];

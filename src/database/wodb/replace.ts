@@ -1,14 +1,6 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
+import { isThere } from '../../lib/system-error.ts';
 import { syncFolder, writePrivateFile } from '../private-files.ts';
 import { DatabaseOpenError } from './open-error.ts';
 
@@ -30,7 +22,7 @@ function decisionPath(path: string): string {
 
 /** Whether an exchange of this database was begun and not finished. */
 export function isBeingReplaced(path: string): boolean {
-  return existsSync(decisionPath(path));
+  return isThere(decisionPath(path));
 }
 
 /**
@@ -64,9 +56,9 @@ export function replaceDatabase(options: {
     if (dirname(name) !== folder) throw new Error(`${name} does not lie in the folder of ${path}.`);
   }
   const changes = `${draft}${WAL}`;
-  if (existsSync(changes) && statSync(changes).size > 0) throw new Error(`${changes} is not empty.`);
+  if (isThere(changes) && statSync(changes).size > 0) throw new Error(`${changes} is not empty.`);
   for (const name of keepAsideAs === undefined ? [] : [keepAsideAs, keepAsideAs + WAL]) {
-    if (existsSync(name)) throw new Error(`${name} exists already.`);
+    if (isThere(name)) throw new Error(`${name} exists already.`);
   }
   for (const name of [draft, ...alongside.map(({ from }) => from)]) syncFile(name);
   syncFolder(folder);
@@ -94,7 +86,7 @@ export function finishReplacement(path: string): void {
   const folder = dirname(path);
   const inFolder = (name: string) => join(folder, name);
 
-  if (existsSync(inFolder(draft))) {
+  if (isThere(inFolder(draft))) {
     for (const end of PASSING) rmSync(path + end, { force: true });
     if (aside === null) rmSync(path + WAL, { force: true });
     // The WAL first: a database that has lost it is known by its name to be the old one, whatever happens now.
@@ -125,7 +117,7 @@ function readDecision(path: string): Replacement {
 }
 
 function moveIfThere(from: string, to: string): void {
-  if (existsSync(from)) renameSync(from, to);
+  if (isThere(from)) renameSync(from, to);
 }
 
 function syncFile(path: string): void {

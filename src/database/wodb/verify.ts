@@ -4,6 +4,7 @@ import { fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { readManifest } from './manifest.ts';
+import { refusalBehind } from './refusal.ts';
 import { finishReplacement } from './replace.ts';
 import { digestOf, type Invariant, type Verdict, verifyFile } from './run-in-worker.ts';
 
@@ -24,7 +25,7 @@ export async function verifyAtRest(options: {
   const fileKey = examineFile(file, masterKey);
   const manifest = readManifest(file);
   const isAsDescribed = !manifest || manifest.sha256 === (await digestOf(file));
-  const verdict = await readable(() => verifyFile({ path: file, fileKey, invariants, now }));
+  const verdict = await readable(file, () => verifyFile({ path: file, fileKey, invariants, now }));
   const changed = 'The file is not what its manifest describes: the SHA-256 is another one.';
   return isAsDescribed ? verdict : { ...verdict, findings: [changed, ...verdict.findings] };
 }
@@ -50,18 +51,18 @@ export async function verifyStopped(options: {
     const keyCheck = readKeyCheck(keyCheckPath);
     holdsDatabase(path, keyCheck);
     const fileKey = keyCheck ? fileKeyOf(path, masterKey, keyCheck) : examineFile(path, masterKey);
-    return await readable(() => verifyFile({ path, fileKey, invariants, now }));
+    return await readable(path, () => verifyFile({ path, fileKey, invariants, now }));
   } finally {
     releaseLock();
   }
 }
 
 /** With the key known to be right, a file that cannot even be opened is damaged. */
-async function readable(verify: () => Promise<Verdict>): Promise<Verdict> {
+async function readable(path: string, verify: () => Promise<Verdict>): Promise<Verdict> {
   try {
     return await verify();
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isDamage(error)) throw refusalBehind(error, path);
     return { ...NOTHING_READ, findings: [`The file is damaged: ${(error as Error).message}.`] };
   }
 }

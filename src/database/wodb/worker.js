@@ -16,7 +16,7 @@ import { BUSY_TIMEOUT_MS, rawKey, secure, unlock } from './unlock.js';
  * @typedef {{ name: 'digest', path: string }} DigestJob
  * @typedef {VacuumJob | VerifyJob | DigestJob} Job
  * @typedef {{ findings: string[], applicationId: number, schemaVersion: number, rows: Record<string, number> }} Verdict
- * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string } }} Report
+ * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string, syscall?: string, path?: string } }} Report
  */
 
 const parent = process.ppid;
@@ -202,7 +202,7 @@ process.once('message', (job) => {
   try {
     report({ result: perform(/** @type {Job} */ (job)) }, end);
   } catch (error) {
-    const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
-    report({ error: { code, message } }, end);
+    const { code = '', message, syscall, path } = /** @type {NodeJS.ErrnoException} */ (error);
+    report({ error: { code, message, syscall, path } }, end);
   }
 });
