@@ -40,11 +40,27 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings, input = ''): ChildProcess {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+/** How a program is run where not as usual. */
+export interface Circumstances {
+  /** The user to run it as, where this process may choose. */
+  uid?: number;
+  /** How many files it may have open. */
+  openFiles?: number;
+}
+
+function start(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings,
+  input = '',
+  { uid, openFiles }: Circumstances = {},
+): ChildProcess {
+  const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, PROGRAM, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   // A command that does not read its input may have ended before all of it was written.
   child.stdin?.on('error', () => {});
@@ -60,8 +76,9 @@ export async function wotp(
   args: readonly string[],
   settings: Settings = {},
   input = '',
+  circumstances: Circumstances = {},
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, input);
+  const child = start(cwd, args, settings, input, circumstances);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isThere } from '../../lib/system-error.ts';
 import { syncFolder } from '../private-files.ts';
@@ -38,7 +38,8 @@ export function removeDatabase(options: { dataDir: string; path: string }): stri
   try {
     const removed = [...new Set(files)].filter((file) => isThere(file));
     for (const file of removed) {
-      rmSync(file);
+      // rmSync would take a file that it may not delete for a folder, and report that.
+      unlinkSync(file);
       syncFolder(dirname(file));
     }
     return removed;
