@@ -249,7 +249,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           database
             .transaction((trx) => events.record(trx, event))
             .catch((error: unknown) =>
-              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
+              troubles.failed('recording a refusal', error, { fields: { event: event.type } }),
             ),
         publicUrl,
       }),

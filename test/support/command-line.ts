@@ -19,6 +19,7 @@ export interface ServeProcess {
   address: string;
   /** Everything it has printed so far. */
   output(): string;
+  signal(signal: NodeJS.Signals): void;
   /** Sends a signal and resolves to the exit code and how long the end took, in ms. */
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; tookMs: number }>;
 }
@@ -113,6 +114,7 @@ export async function serve(
   return {
     address,
     output: () => output,
+    signal: (signal) => void child.kill(signal),
     async stop(signal = 'SIGTERM') {
       const begun = performance.now();
       const closed = once(child, 'close');
