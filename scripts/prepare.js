@@ -20,12 +20,13 @@ export async function prepare({ dev }) {
     if (problem) throw new PrepareFailure(problem);
     if (isReady({ dev })) return;
     await alone(ROOT, async () => {
-      if (!isInstalled(ROOT, { dev: dev || !isBuilt(ROOT) })) await install(ROOT);
+      const needs = { dev: dev || !isBuilt(ROOT) };
+      if (!isInstalled(ROOT, needs)) await install(ROOT, needs);
       if (!isBuilt(ROOT)) await build(ROOT);
     });
   } catch (error) {
     const failure = asFailure(error);
-    process.stderr.write(`${failure.toolOutput}${failure.message}\n`);
+    process.stderr.write(`${failure.toolOutput}\n${failure.message}\n`);
     process.exit(1);
   }
 }

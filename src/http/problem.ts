@@ -3,7 +3,13 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
-import { ChannelError, type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
+import {
+  ChannelError,
+  type FieldProblem,
+  StoppingError,
+  ValidationError,
+  WotpError,
+} from '../errors/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { systemErrorText } from '../lib/system-error.ts';
 import type { Troubles } from '../lib/troubles.ts';
@@ -121,10 +127,7 @@ function toWotpError(error: unknown, request: FastifyRequest): WotpError {
   }
   if (statusCode === 408) return new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.');
   if (statusCode === 503) {
-    return new WotpError('SERVICE_UNAVAILABLE', 'The server is stopping.', {
-      retryAfterSeconds: 5,
-      cause: error,
-    });
+    return new StoppingError(undefined, error);
   }
   return unforeseen(error, request);
 }

@@ -3,7 +3,7 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ZodType } from 'zod';
-import { DatabaseError, NotFoundError, ValidationError } from '../errors/errors.ts';
+import { NotFoundError, StoppingError, ValidationError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Troubles } from '../lib/troubles.ts';
@@ -156,7 +156,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const { access } = config;
     if (isStopping() && access !== 'health') {
       reply.header('connection', 'close');
-      throw new DatabaseError('The server is stopping.');
+      throw new StoppingError();
     }
     const mistaken = methodsOf.mistaken(request, url);
     if (mistaken || access === undefined || access === 'public') {

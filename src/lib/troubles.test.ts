@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type TestClock, testClock } from '../../test/support/test-clock.ts';
-import { DatabaseError } from '../errors/errors.ts';
+import { DatabaseError, StoppingError } from '../errors/errors.ts';
 import { type Troubles, troubleLog } from './troubles.ts';
 
 let clock: TestClock;
@@ -76,6 +76,11 @@ describe('a trouble', () => {
     await clock.advance(60_000);
     troubles.failed('counting sheep', new Error('lost count'));
     expect(messages().at(-1)).toBe('counting sheep failed');
+  });
+
+  test('is none while the server stops', () => {
+    troubles.failed('counting sheep', new StoppingError());
+    expect(lines).toEqual([]);
   });
 
   test('may be a warning, with words and fields of its own', () => {

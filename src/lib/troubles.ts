@@ -1,4 +1,4 @@
-import { ChannelError, DatabaseError, WotpError } from '../errors/errors.ts';
+import { ChannelError, DatabaseError, StoppingError, WotpError } from '../errors/errors.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 
@@ -8,7 +8,7 @@ const AGAIN_MS = 60_000;
 const QUIET_MS = 3_000;
 
 /** What is logged of a failure beside its error. */
-export interface Failure {
+interface Failure {
   /** The line when the trouble begins; `<work> failed` when absent. */
   message?: string;
   level?: 'warn' | 'error';
@@ -74,6 +74,8 @@ export function troubleLog({ log, clock }: { log: Logger; clock: Clock }): Troub
 
   return {
     failed(work, error, { message = `${work} failed`, level = 'error', fields = {} } = {}) {
+      // Its own doing, which the log has told.
+      if (error instanceof StoppingError) return;
       const cause = causeOf(error) ?? work;
       const isNew = !lasting.has(cause);
       const trouble = lasting.get(cause) ?? begin(cause, work);

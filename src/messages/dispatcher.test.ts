@@ -450,6 +450,23 @@ describe('a database that cannot be written for a while', () => {
   });
 });
 
+describe('a try that failed', () => {
+  test.each([
+    ['a number that takes no message', new SendError('permanent', 'not on WhatsApp'), 30],
+    ['a provider that is busy', new SendError('temporary', 'try later'), 40],
+    ['a bug', new TypeError('undefined is not a function'), 50],
+  ])('is logged for who has to act: %s', async (_what, error, level) => {
+    dispatcher = makeDispatcher();
+    await dispatcher.start();
+    await outbox.enqueue();
+    await pass(200);
+    channel.tries[0]!.fail(error);
+    await pass(200);
+    const lines = logLines.map((line) => JSON.parse(line));
+    expect(lines.filter(({ msg }) => msg === 'a try to send failed')).toMatchObject([{ level }]);
+  });
+});
+
 describe('an outbox that cannot be read', () => {
   test('is tried again until it can, and logged when that begins and when it ends', async () => {
     let readable = false;

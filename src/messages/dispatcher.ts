@@ -2,6 +2,7 @@ import { type Channel, type ReceiptListener, SendError } from '../channels/chann
 import type { Transaction } from '../database/database.ts';
 import { DatabaseError } from '../errors/errors.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { isForeseen } from '../lib/foreseen.ts';
 import type { Logger } from '../lib/logger.ts';
 import { pause } from '../lib/pause.ts';
 import type { Troubles } from '../lib/troubles.ts';
@@ -303,7 +304,9 @@ export class Dispatcher implements ReceiptListener {
       await this.#whenWritable(() => this.#messages.release(message, failure.reason, delayMs));
       return;
     }
-    this.#log.warn(
+    // Nobody has to do anything about a number that takes no message.
+    const level = failure.failure === 'permanent' ? 'info' : isForeseen(failure) ? 'warn' : 'error';
+    this.#log[level](
       { err: failure, messageId: message.id, attempts: message.attempts },
       'a try to send failed',
     );

@@ -14,6 +14,8 @@ vi.setConfig({ testTimeout: 60_000 });
 beforeAll(ensureBuilt, 120_000);
 afterAll(endCommands);
 
+/** Runs a command in a terminal of its own (util-linux). */
+const TERMINAL = 'script';
 const PROGRAM = fileURLToPath(new URL('../../bin/wotp.js', import.meta.url));
 
 interface Line {
@@ -55,10 +57,10 @@ test('SIGHUP without a terminal reopens the log files, and the server goes on', 
 });
 
 test('a terminal that is closed stops the server as SIGTERM does, and the log says so', async ({ skip }) => {
-  if (spawnSync('script', ['--version']).error) return skip('there is no program that makes a terminal');
+  if (spawnSync(TERMINAL, ['--version']).error) return skip('there is no program that makes a terminal');
   const cwd = tempFolder();
   const log = join(cwd, 'logs/wotp.log');
-  const terminal = spawn('script', ['-qec', `"${process.execPath}" "${PROGRAM}" serve`, '/dev/null'], {
+  const terminal = spawn(TERMINAL, ['-qec', `"${process.execPath}" "${PROGRAM}" serve`, '/dev/null'], {
     cwd,
     env: { PATH: process.env.PATH, PORT: '0', LOG_DIR: './logs' },
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -1,6 +1,6 @@
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ConflictError, DatabaseError, ValidationError } from '../../errors/errors.ts';
+import { ConflictError, DatabaseError, StoppingError, ValidationError } from '../../errors/errors.ts';
 import { createPrivateFolder, FolderError } from '../../lib/private-folder.ts';
 import { isThere, systemErrorText } from '../../lib/system-error.ts';
 import { VERSION } from '../../version.ts';
@@ -153,7 +153,7 @@ export function prepareBackupFolder(folder: string): void {
 /** Says what keeps a backup from being made, in words for the operator. */
 function asBackupError(error: unknown): unknown {
   if (error instanceof Error && error.name === 'AbortError') {
-    return new DatabaseError('The server is stopping and has given the backup up.', error);
+    return new StoppingError('The server is stopping and has given the backup up.', error);
   }
   const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
   const refusal = (sentence: string) => new DatabaseError(`${sentence} No backup was made.`, error);
