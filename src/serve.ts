@@ -1,8 +1,10 @@
 import { isatty } from 'node:tty';
 import { type App, buildApp } from './app.ts';
+import { isFailureOfLibrary } from './channels/whatsapp/library-scope.ts';
 import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
+import { writeJson, writeLine } from './lib/terminal.ts';
 import { checkPlaces } from './places.ts';
 import { VERSION } from './version.ts';
 
@@ -55,9 +57,13 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     reopenLog();
     log.info({ signal: 'SIGHUP', dir: config.logging.dir }, 'log files reopened');
   });
-  process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'unhandled promise rejection'));
+  process.on('unhandledRejection', (reason) => {
+    if (!isFailureOfLibrary(reason)) log.error({ err: reason }, 'unhandled promise rejection');
+  });
   process.on('uncaughtException', (error) => {
+    if (isFailureOfLibrary(error)) return;
     log.fatal({ err: error }, 'uncaught exception; the server ends');
+    writeLine(`wotp: An error in the server ended it:\n${error?.stack ?? error}`, 'stderr');
     void exit(1);
   });
 
@@ -74,12 +80,10 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
     const addresses = addressesOf(config, app, address);
-    process.stdout.write(
-      json
-        ? `${JSON.stringify({ version: VERSION, ...addresses, firstRun: firstRun ?? null })}\n`
-        : banner(config, addresses, firstRun),
-    );
-    for (const sentence of looseSettings(config)) log.warn(sentence);
+    const warnings = looseSettings(config);
+    if (json) writeJson({ version: VERSION, ...addresses, warnings, firstRun: firstRun ?? null });
+    else writeLine(banner(config, addresses, warnings, firstRun));
+    for (const sentence of warnings) log.warn(sentence);
   } catch (error) {
     // Whoever started it reads why on standard error; whoever comes later, in the file.
     if (config.logging.dir !== undefined) log.fatal({ err: error }, 'the server did not start');
@@ -113,6 +117,7 @@ function addressesOf(config: Config, app: App, listening: string): Addresses {
 function banner(
   config: Config,
   { api, dashboard, docs, signIn }: Addresses,
+  warnings: readonly string[],
   firstRun: FirstRun | undefined,
 ): string {
   const lines = [
@@ -124,10 +129,13 @@ function banner(
     `  Sign in    ${signIn}`,
     '             (works once, within 15 minutes)',
   ];
+  if (warnings.length > 0) {
+    lines.push('', '  Less strict than recommended:', ...warnings.map((sentence) => `  - ${sentence}`));
+  }
   if (firstRun) {
     lines.push('', '  First run. Keep these, they are shown only now:');
     if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
     lines.push(`  API key         ${firstRun.apiKey}`);
   }
-  return `\n${lines.join('\n')}\n\n`;
+  return `\n${lines.join('\n')}\n`;
 }

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { ControlConnections } from './authentication.ts';
+import type { Connections } from './connections.ts';
 
 /** The longest path the kernel takes for a socket, in bytes. */
 const SOCKET_PATH_MAX_BYTES = 103;
@@ -83,12 +83,15 @@ function linkedSocket(path: string): string | undefined {
 export async function listenOnControlSocket(
   server: FastifyInstance,
   path: string,
-  connections: ControlConnections,
+  connections: Connections,
 ): Promise<HttpServer> {
   if (await isAnswered(path)) throw new DataFolderInUseError(path);
   rmSync(path, { force: true });
-  const control = createServer((request, response) => server.routing(request, response));
-  control.on('connection', (socket) => connections.add(socket));
+  const control = connections.serve(
+    createServer(),
+    (request, response) => server.routing(request, response),
+    { isControl: true },
+  );
   await new Promise<void>((resolve, reject) => {
     control.once('error', reject);
     const umask = process.umask(0o177);

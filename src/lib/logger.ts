@@ -3,6 +3,7 @@ import { multistream, type Logger as PinoLogger, pino, stdSerializers } from 'pi
 import { isForeseen } from './foreseen.ts';
 import { createPrivateFolder } from './private-folder.ts';
 import { systemErrorText } from './system-error.ts';
+import { printableJson, writeLine } from './terminal.ts';
 
 /** The part of pino that the product uses. Fields come first, then one sentence. */
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
@@ -69,7 +70,7 @@ function gatheringOutput(target: { dest: number | string; mode?: number; append?
   destination.on('error', troubleOf(target.dest));
   let lines: string[] = [];
   const pass = () => {
-    if (lines.length > 0) destination.write(lines.join(''));
+    if (lines.length > 0) destination.write(printableJson(lines.join('')));
     lines = [];
   };
   const timer = setInterval(pass, GATHER_MS).unref();
@@ -117,6 +118,6 @@ function troubleOf(dest: number | string): (error: NodeJS.ErrnoException) => voi
     const now = performance.now();
     if (typeof dest === 'number' || now - saidAt < SAY_AGAIN_MS) return;
     saidAt = now;
-    process.stderr.write(`wotp: The log is not written. ${systemErrorText(error) ?? error.message}\n`);
+    writeLine(`wotp: The log is not written. ${systemErrorText(error) ?? error.message}`, 'stderr');
   };
 }

@@ -61,7 +61,8 @@ type Refusal = NodeJS.ErrnoException & { address?: string };
 export function systemErrorText(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code = '', syscall = '', path, address } = error as Refusal;
-  const refusal = Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined;
+  // Without a call it is an error of ours that has borrowed a code.
+  const refusal = syscall !== '' && Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined;
   if (!refusal) return undefined;
   const [reason, remedy] = refusal;
   const [program, place] = syscall.startsWith('spawn ')

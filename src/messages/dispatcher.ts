@@ -36,6 +36,7 @@ const STOP_GRACE_MS = 5_000;
 const READ_OUTBOX = 'reading the outbox';
 const RECORD_OUTCOME = 'recording the outcome of a try';
 const RECORD_RECEIPTS = 'recording receipts';
+const UNREADABLE = 'The stored code of this message cannot be read.';
 
 export interface DispatcherOptions {
   messages: MessageService;
@@ -250,6 +251,7 @@ export class Dispatcher implements ReceiptListener {
     );
     try {
       const { id, projectId, phone: to, text } = message;
+      if (text === undefined) throw new SendError('permanent', UNREADABLE);
       await settleOrAbort(channel.send({ id, projectId, to, text }, abort.signal), abort.signal);
     } catch (error) {
       await this.#recordFailure(message, error);

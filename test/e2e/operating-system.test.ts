@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -60,7 +61,14 @@ async function refusalOf(
   { settings = {}, ...circumstances }: Circumstances & { settings?: Record<string, string> } = {},
 ): Promise<string> {
   const args = typeof line === 'string' ? line.split(' ') : line;
-  const { code, stdout, stderr } = await wotp(cwd, args, { PORT: '0', ...settings }, '', circumstances);
+  const { code, stdout, stderr } = await wotp(
+    cwd,
+    args,
+    { PORT: '0', ...settings },
+    '',
+    undefined,
+    circumstances,
+  );
   expect({ line, code, stdout, stderr }).toEqual({
     line,
     code: 1,
@@ -90,11 +98,12 @@ describe('what the operating system refuses is one sentence with what to do, and
     }
   });
 
-  test("another user's files in a folder where everybody may write (EACCES, EPERM)", async ({ skip }) => {
+  test("another user's files in a folder of a common group (EACCES, EPERM)", async ({ skip }) => {
     if (!mayChooseUser) return skip('only root can run a command as somebody else');
     const cwd = installation();
     chmodSync(cwd, 0o755);
-    chmodSync(join(cwd, 'data'), 0o1777);
+    chownSync(join(cwd, 'data'), 0, ANOTHER_USER);
+    chmodSync(join(cwd, 'data'), 0o1770);
     const as = { uid: ANOTHER_USER };
     for (const line of ['serve', 'token list', 'verify', 'master-key rotate --yes'])
       expect(await refusalOf(cwd, line, as)).toContain('master.key: permission denied (EACCES). Run');

@@ -128,10 +128,41 @@ describe('signing in', () => {
   test('out again closes the page and the session behind it', async () => {
     await signIn();
     const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    const stored = "sessionStorage.getItem('wotp-session-secret')";
+    const headers = { cookie, 'x-session-secret': await page.evaluate<string>(stored) };
+    const read = () => server.call('GET', 'simulator/messages', { key: null, headers });
+    expect((await read()).status).toBe(200);
     await page.click('#sign-out');
     await see('#sign-in');
-    const answer = await server.call('GET', 'simulator/messages', { key: null, headers: { cookie } });
-    expect(answer.status).toBe(401);
+    expect((await read()).status).toBe(401);
+    expect(await page.evaluate(stored)).toBeNull();
+  });
+
+  test('is needed once for all tabs, and the cookie alone opens none', async () => {
+    await signIn();
+    const another = await context.newPage();
+    await another.goto(server.address);
+    await another.locator('#desk').waitFor();
+    await another.reload();
+    await another.locator('#desk').waitFor();
+
+    // A sign-in in one tab takes the place of the session that both had.
+    await another.goto('about:blank');
+    await another.goto(signInLink());
+    await another.locator('#link-text', { hasText: 'Live' }).waitFor();
+    await page.fill('#phone', newPhone());
+    await page.click('#send-button');
+    await see('#pending-pill', 'Pending');
+
+    await page.goto('about:blank');
+    await another.close();
+    const cookies = await context.cookies();
+    const apart = await context.browser()!.newContext();
+    await apart.addCookies(cookies);
+    const stranger = await apart.newPage();
+    await stranger.goto(server.address);
+    await stranger.locator('#sign-in').waitFor();
+    await apart.close();
   });
 
   test('is asked for again when the session ends elsewhere', async () => {
@@ -211,14 +242,17 @@ describe('the virtual phone', () => {
 });
 
 describe('the reference', () => {
-  test('shows every group of routes and opens one of them', async () => {
+  test('begins with the first request, shows every group of routes and opens what an operation answers', async () => {
     await page.goto(`${server.address}/docs`);
+    expect(await page.locator('main h2').first().textContent()).toBe('Your first request');
     for (const group of ['Verifications', 'API keys', 'Limits', 'Simulator', 'Health']) {
-      await see('.opblock-tag', group);
+      await see('main h2', group);
     }
-    await page.locator('.opblock-summary', { hasText: 'Send a code' }).click();
-    await see('.opblock-body', 'A send while one is pending');
-    await see('.opblock-body .parameters, .opblock-body .opblock-section-request-body');
+    await page.locator('.contents a', { hasText: 'Send a code' }).click();
+    const operation = page.locator('.operation:target');
+    expect(await operation.textContent()).toContain('A send while one is pending');
+    await operation.locator('summary', { hasText: '201' }).click();
+    await operation.locator('details[open] table', { hasText: 'data.attemptsRemaining' }).waitFor();
   });
 
   test('describes every error at the place that the error itself names', async () => {

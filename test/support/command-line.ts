@@ -49,15 +49,19 @@ export interface Circumstances {
   openFiles?: number;
 }
 
+interface StartOptions extends Circumstances {
+  input?: string;
+  program?: string;
+}
+
 function start(
   cwd: string,
   args: readonly string[],
   settings: Settings,
-  input = '',
-  { uid, openFiles }: Circumstances = {},
+  { input = '', program = PROGRAM, uid, openFiles }: StartOptions = {},
 ): ChildProcess {
   const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
-  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, PROGRAM, ...args], {
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -77,9 +81,10 @@ export async function wotp(
   args: readonly string[],
   settings: Settings = {},
   input = '',
+  program = PROGRAM,
   circumstances: Circumstances = {},
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, input, circumstances);
+  const child = start(cwd, args, settings, { input, program, ...circumstances });
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
@@ -97,8 +102,9 @@ export async function serve(
   cwd: string,
   settings: Settings = {},
   options: readonly string[] = [],
+  program = PROGRAM,
 ): Promise<ServeProcess> {
-  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings });
+  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings }, { program });
   let output = '';
   const address = await new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {

@@ -1,4 +1,5 @@
 import { rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isThere } from '../../lib/system-error.ts';
 import { type FileKey, WodbConnection } from './connection.ts';
 import { fileKeyOf, holdsDatabase } from './file-key.ts';
@@ -29,7 +30,7 @@ export async function withDatabaseAtRest<T>(
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
-    finishReplacement(path);
+    finishReplacement(path, dirname(options.keyCheckPath));
     removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
     if (!holdsDatabase(path, keyCheck)) {

@@ -1,5 +1,6 @@
 import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { isThere } from '../../lib/system-error.ts';
 import { syncFolder } from '../private-files.ts';
 import { keyCheckPathIn } from './key-check.ts';
@@ -22,6 +23,7 @@ const BESIDE = ['', '-wal', '-shm', '-journal'];
 export function removeDatabase(options: { dataDir: string; path: string }): string[] {
   const { dataDir } = options;
   if (!isThere(dirname(options.path)) || !isThere(dataDir)) return [];
+  refuseSharedFolder(dataDir);
   const path = realPath(options.path);
   const keyCheckPath = keyCheckPathIn(dataDir);
   const files = [
