@@ -27,7 +27,6 @@ export function typed(server: FastifyInstance) {
 const BODY_MAX_BYTES = 1_048_576;
 const HEADERS_MAX_BYTES = 16_384;
 const ARRIVAL_MAX_MS = 15_000;
-const IDLE_CONNECTION_MS = 30_000;
 const PARAMETER_MAX_LENGTH = 200;
 const TOO_MANY_OUTSTANDING =
   'Too many requests wait for an answer on this connection. Read the answers first, or use more connections.';
@@ -43,6 +42,8 @@ export interface ServerOptions {
   /** Whether no new work is taken. */
   isStopping: () => boolean;
   trustProxyHops: number;
+  /** How long a connection without a request stays open. */
+  keepAliveSeconds: number;
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
   secure: boolean;
@@ -72,7 +73,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
         maxHeaderSize: HEADERS_MAX_BYTES,
         headersTimeout: ARRIVAL_MAX_MS,
         requestTimeout: ARRIVAL_MAX_MS,
-        keepAliveTimeout: IDLE_CONNECTION_MS,
+        keepAliveTimeout: options.keepAliveSeconds * 1000,
         connectionsCheckingInterval: 1_000,
         // Node would answer these by itself, without a body.
         requireHostHeader: false,

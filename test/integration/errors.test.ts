@@ -288,13 +288,28 @@ describe('what is no HTTP', () => {
 });
 
 describe('what arrives too slowly', () => {
-  test('headers and body each have 15 seconds, and a quiet connection has 30', () => {
-    const { headersTimeout, requestTimeout, keepAliveTimeout } = server.app.server.server;
-    expect({ headersTimeout, requestTimeout, keepAliveTimeout }).toEqual({
-      headersTimeout: 15_000,
-      requestTimeout: 15_000,
-      keepAliveTimeout: 30_000,
-    });
+  test('headers and body each have 15 seconds', () => {
+    const { headersTimeout, requestTimeout } = server.app.server.server;
+    expect({ headersTimeout, requestTimeout }).toEqual({ headersTimeout: 15_000, requestTimeout: 15_000 });
+  });
+
+  test('a quiet connection has 75 seconds, longer than load balancers keep theirs, and says so', async () => {
+    expect(server.app.server.server.keepAliveTimeout).toBe(75_000);
+    const answer = await sendRaw(server.address, requestText('GET /api/v1/health/live', []));
+    expect(answer.headers.get('connection')).toBe('keep-alive');
+    expect(answer.headers.get('keep-alive')).toBe('timeout=75');
+  });
+
+  test('a quiet connection has as long as KEEP_ALIVE_SECONDS says, then it is closed', async () => {
+    const brief = await startTestApp({ env: { ...QUICK_ADMIN, KEEP_ALIVE_SECONDS: '1' } });
+    try {
+      const connection = await openRaw(brief.address);
+      connection.write(requestText('GET /api/v1/health/live', []));
+      expect((await connection.answer()).headers.get('keep-alive')).toBe('timeout=1');
+      expect(await connection.closed()).toMatch(/^HTTP\/1\.1 200/);
+    } finally {
+      await brief.stop();
+    }
   });
 
   test('headers or a body that do not come to their end in time are 408', async () => {
