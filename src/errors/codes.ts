@@ -63,8 +63,8 @@ export const ERROR_CODES = {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'Unsupported content type',
-    meaning: 'The route takes `application/json` only.',
-    whatToDo: 'Send JSON with `Content-Type: application/json`.',
+    meaning: 'The route takes `application/json` only, uncompressed.',
+    whatToDo: 'Send JSON with `Content-Type: application/json` and without `Content-Encoding`.',
   },
   RATE_LIMIT_EXCEEDED: {
     status: 429,

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { ZodType } from 'zod';
 import { DatabaseError, NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -11,13 +10,13 @@ import { accessOf, isOfHealth, isOpen } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
 import { type Connections, decorateWithClient } from './connections.ts';
-import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
+import { refuseCodedBody, takeJsonBodies } from './json-body.ts';
 import { methodsOfRoutes } from './methods.ts';
-import { nulInAddress, nulInBody } from './nul.ts';
 import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
+import { nulInAddress } from './unfit-text.ts';
 
 /** The same server, with types that follow from the routes' schemas. */
 export function typed(server: FastifyInstance) {
@@ -104,18 +103,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
-  server.removeContentTypeParser('text/plain');
-  const parseJson = server.getDefaultJsonParser('error', 'error');
-  server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // v3's clients name a type also where they send nothing.
-    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) {
-      done(null, undefined);
-      return;
-    }
-    const unfit = beyondItsBounds(request, body);
-    if (unfit) done(unfit);
-    else parseJson(request, body, (error, value) => done(error ?? nulInBody(body, value) ?? null, value));
-  });
+  takeJsonBodies(server);
   decorateWithClient(server, connections);
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
@@ -197,6 +185,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     await authentication.authorize(request, access);
   });
 
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.routeOptions.url !== undefined) refuseCodedBody(request, reply);
+    done();
+  });
+
   // A caller may name a project; anybody else's is as unknown as one that does not exist.
   server.addHook('preHandler', (request, _reply, done) => {
     const named = namedProject(request.query) ?? namedProject(request.body);
@@ -238,28 +231,6 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
 /** Whether a request is an OPTIONS without what makes a preflight of it. */
 function isBareOptions({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && !(headers.origin && headers['access-control-request-method']);
-}
-
-/** What makes a body too much work for its size. */
-function beyondItsBounds(request: FastifyRequest, body: string): ValidationError | undefined {
-  // A text holds fewer members than characters, so a route with more room need not be asked about a short one.
-  const maxMembers =
-    body.length > BODY_MAX_MEMBERS
-      ? (request.routeOptions.config.bodyMaxMembers ?? BODY_MAX_MEMBERS)
-      : BODY_MAX_MEMBERS;
-  switch (beyondBounds(body, maxMembers)) {
-    case 'depth':
-      return new ValidationError(`The body is too deep: it may have at most ${BODY_MAX_DEPTH} levels.`);
-    case 'members':
-      return new ValidationError(
-        `The body has too many members: at most ${maxMembers} in all its objects and arrays together.`,
-      );
-  }
-  return undefined;
-}
-
-function mayBeEmpty(schema: unknown): boolean {
-  return schema === undefined || (schema as ZodType).safeParse(undefined).success;
 }
 
 function namedProject(input: unknown): string | undefined {

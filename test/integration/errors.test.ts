@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { breakTable } from '../support/obstacles.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -152,6 +153,82 @@ describe('a body that cannot be read', () => {
       await send('{"phone":"+6283834946034"}', { 'content-type': type }),
       'UNSUPPORTED_MEDIA_TYPE',
     );
+  });
+
+  const body = '{"phone":"+6283834946034"}';
+  test.each([
+    ['gzip', gzipSync(body)],
+    ['gzip', Buffer.from(body)],
+    ['GZIP', Buffer.from(body)],
+    ['br', brotliCompressSync(body)],
+    ['deflate', Buffer.from(body)],
+    ['identity, gzip', Buffer.from(body)],
+    ['x', Buffer.from(body)],
+  ])(
+    'a body in the coding %s is 415 with the one that is taken, also when it is plain',
+    async (coding, bytes) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': coding };
+      for (const given of [{ ...headers, authorization: `Bearer ${server.key}` }, headers]) {
+        const path = 'authorization' in given ? '/api/v1/otp/send' : '/api/v1/session';
+        const url = new URL(path, server.address);
+        const answer = await fetch(url, { method: 'POST', headers: given, body: new Uint8Array(bytes) });
+        const text = await answer.text();
+        const { status, headers: got } = answer;
+        const problem = expectProblem(
+          { status, headers: got, text, body: JSON.parse(text) },
+          'UNSUPPORTED_MEDIA_TYPE',
+        );
+        expect(problem.detail).toContain('Content-Encoding');
+        expect(got.get('accept-encoding')).toBe('identity');
+      }
+    },
+  );
+
+  test('a body in the coding identity is read', async () => {
+    const headers = { 'content-encoding': 'identity' };
+    const answer = await server.call('POST', 'otp/send', { body: { phone: newPhone() }, headers });
+    expect(answer.status).toBe(201);
+  });
+
+  const asText = (bytes: string) =>
+    Buffer.concat([
+      Buffer.from(`{"phone":"${newPhone()}","message":"{{code}} `),
+      Buffer.from(bytes, 'latin1'),
+      Buffer.from('"}'),
+    ]);
+  test.each([
+    ['Latin-1', 'caf\xe9'],
+    ['a byte that UTF-8 never has', '\xff'],
+    ['a character that is cut off', '\xe2\x82'],
+    ['an encoded surrogate', '\xed\xa0\x80'],
+    ['an overlong form', '\xc0\xaf'],
+  ])('bytes that are not UTF-8 are 400, and nothing is sent: %s', async (_what, bytes) => {
+    const answer = await sendRaw(
+      server.address,
+      requestText('POST /api/v1/otp/send', [
+        authorization(),
+        JSON_TYPE,
+        `Content-Length: ${asText(bytes).length}`,
+      ]),
+      asText(bytes),
+    );
+    expect(expectProblem(answer, 'VALIDATION_ERROR').detail).toBe('The body is not valid UTF-8.');
+  });
+
+  test('half a surrogate pair, written out in JSON, is 400 and names the field', async () => {
+    const half = `${String.fromCharCode(92)}ud83d`;
+    const given = (text: string) => `{"phone":"${newPhone()}","metadata":{"a":["${text}"]}}`;
+    const problem = expectProblem(await send(given(half)), 'VALIDATION_ERROR');
+    expect(problem.errors).toEqual([
+      { path: 'metadata.a.0', message: expect.stringContaining('metadata.a.0') },
+    ]);
+    const whole = await send(given(`${half}${String.fromCharCode(92)}ude00`));
+    expect(whole.status).toBe(201);
+  });
+
+  test('a byte order mark before the body is no part of it', async () => {
+    const answer = await send(`\ufeff{"phone":"${newPhone()}"}`);
+    expect(answer.status).toBe(201);
   });
 
   test('a body of 2 MB is 413, told by its length before it has arrived', async () => {
