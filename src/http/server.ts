@@ -225,7 +225,8 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
   const repeated = Object.entries(request.query as object).find(([, value]) => Array.isArray(value));
   if (!repeated) return undefined;
   const [path] = repeated;
-  return new ValidationError('The request is not valid.', [{ path, message: 'Given more than once.' }]);
+  const message = `The query parameter \`${path}\` must be given only once.`;
+  return new ValidationError(message, [{ path, message }]);
 }
 
 /** Whether a request is an OPTIONS without what makes a preflight of it. */

@@ -97,7 +97,7 @@ export function keyRoutes(
           (body) => body.expiresAt === undefined || Date.parse(body.expiresAt) > clock.now(),
           {
             path: ['expiresAt'],
-            message: 'must lie in the future',
+            message: 'a time in the future',
           },
         ),
         response: { 201: success(created), ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS') },

@@ -133,7 +133,8 @@ export function codeCheck(deps: {
   return async (request) => {
     const code = normalizeCode(request.code);
     if (code === undefined) {
-      const message = 'ASCII letters and digits only; spaces and hyphens between them are ignored.';
+      const message =
+        'The value of `code` must be ASCII letters and digits; spaces and hyphens between them are ignored.';
       throw new ValidationError('The code is not well-formed.', [{ path: 'code', message }]);
     }
     const outcome = await database.transaction((trx) => check(trx, request, code));

@@ -33,10 +33,10 @@ export interface ImportedAuth {
  */
 export function readAuthFiles(files: AuthFiles): ImportedAuth {
   const text = files[CREDENTIALS_FILE];
-  if (text === undefined) throw invalid(CREDENTIALS_FILE, 'This file is missing.');
+  if (text === undefined) throw invalid(CREDENTIALS_FILE, 'is missing from the folder.');
   const creds = { ...initAuthCreds(), ...(read(CREDENTIALS_FILE, text) as Partial<AuthenticationCreds>) };
   if (!creds.me?.id || !creds.account) {
-    throw invalid(CREDENTIALS_FILE, 'No phone was ever linked with these credentials.');
+    throw invalid(CREDENTIALS_FILE, 'holds no credentials of a linked phone.');
   }
   const entries = Object.entries(files).flatMap(([name, content]) => {
     const place = placeOf(name);
@@ -61,14 +61,13 @@ function read(name: string, text: string): unknown {
   try {
     return JSON.parse(text, BufferJSON.reviver);
   } catch {
-    throw invalid(name, 'This file is no JSON: it is damaged, or was being written when it was copied.');
+    throw invalid(name, 'is not JSON: it is damaged, or was being written when it was copied.');
   }
 }
 
 function invalid(file: string, message: string): ValidationError {
-  return new ValidationError('This is no folder of credentials that Baileys wrote.', [
-    { path: `files.${file}`, message },
-  ]);
+  const sentence = `The file \`${file}\` ${message}`;
+  return new ValidationError(sentence, [{ path: `files.${file}`, message: sentence }]);
 }
 
 /** The way Baileys makes a key's name fit for a file. */

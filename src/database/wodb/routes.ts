@@ -8,7 +8,8 @@ import { typed } from '../../http/server.ts';
 import { postgresToolsInstead } from '../postgres/own-tools.ts';
 import type { WodbMaintenance } from './maintenance.ts';
 
-const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
+const hex = (bytes: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `${bytes * 2} hexadecimal digits`);
 
 const backupRequest = z
   .strictObject({
