@@ -50,7 +50,7 @@ export const ERROR_CODES = {
   },
   CONFLICT: {
     status: 409,
-    title: 'That conflicts with the present state',
+    title: 'The resource is not in a state that allows this',
     meaning: 'The resource is in a state in which this cannot be done.',
     whatToDo: 'Read the resource, then decide again.',
   },

@@ -17,7 +17,11 @@ const signInBody = z
     path: ['password'],
     message: 'Give either token or password.',
   });
-const session = success(z.object({ expiresAt: timestamp }));
+const session = success(
+  z
+    .object({ expiresAt: timestamp })
+    .meta({ title: 'PageSession', description: 'When the session ends at the latest.' }),
+);
 
 /** Signing in to the pages and out again. */
 export function sessionRoutes(
@@ -36,7 +40,14 @@ export function sessionRoutes(
 
   app.get(
     '/api/v1/session',
-    { schema: { tags, summary: 'Whether the page is signed in', response: { 200: session, ...problems() } } },
+    {
+      schema: {
+        tags,
+        operationId: 'getPageSession',
+        summary: 'Get the session of the page',
+        response: { 200: session, ...problems() },
+      },
+    },
     async (request) => {
       const { sessionToken } = request.caller;
       const expiresAt = sessionToken === undefined ? undefined : await admin.sessionEnd(sessionToken);
@@ -51,6 +62,7 @@ export function sessionRoutes(
     {
       schema: {
         tags,
+        operationId: 'signIn',
         summary: 'Sign in',
         description: 'With the token of the sign-in link that the start prints, or with the admin password.',
         body: signInBody,
@@ -85,6 +97,7 @@ export function sessionRoutes(
     {
       schema: {
         tags,
+        operationId: 'signOut',
         summary: 'Sign out',
         response: { 200: deleted, ...problems() },
       },

@@ -52,11 +52,13 @@ const body = z.strictObject({
   projectId,
 });
 
-const taken = z.object({
-  tokens: z.int().meta({ description: 'New API keys.' }),
-  logs: z.int().meta({ description: 'New events.' }),
-  skipped: z.int().meta({ description: 'Entries that were here already, or lie in the future.' }),
-});
+const taken = z
+  .object({
+    tokens: z.int().meta({ description: 'New API keys.' }),
+    logs: z.int().meta({ description: 'New events.' }),
+    skipped: z.int().meta({ description: 'Entries that were here already, or lie in the future.' }),
+  })
+  .meta({ title: 'ImportResult', description: 'How many entries were imported.' });
 
 /** Taking in what a v3 database held; `wotp migrate --from-v3` reads the file and calls this in portions. */
 export function v3Routes(
@@ -70,7 +72,8 @@ export function v3Routes(
     {
       schema: {
         tags: ['Migration'],
-        summary: 'Bring tokens and log lines of v3 along',
+        operationId: 'importFromV3',
+        summary: 'Import tokens and logs of WOTP v3',
         description:
           'What `wotp migrate --from-v3` calls with what it read. An entry that is here already is left as it is, so a repetition changes nothing.',
         body,

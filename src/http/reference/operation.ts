@@ -1,5 +1,5 @@
 import { escapeHtml, prose } from '../../lib/html.ts';
-import type { OpenApiDocument, Operation, Parameter } from '../openapi-document.ts';
+import type { OpenApiDocument, Operation, Parameter } from '../openapi/document.ts';
 import { exampleOf, fieldTable, row, type Schemas } from './schema.ts';
 
 /** An operation and where the document has it. */

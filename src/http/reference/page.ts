@@ -1,5 +1,5 @@
 import { escapeHtml, prose } from '../../lib/html.ts';
-import type { OpenApiDocument } from '../openapi-document.ts';
+import type { OpenApiDocument } from '../openapi/document.ts';
 import { introduction } from './introduction.ts';
 import { anchorOf, operationSection, type Place } from './operation.ts';
 
