@@ -7,6 +7,7 @@ import { ChannelError, type FieldProblem, ValidationError, WotpError } from '../
 import type { Logger } from '../lib/logger.ts';
 import { fieldProblems } from './field-problems.ts';
 import { tellLimit } from './limit-headers.ts';
+import { isOpenedInBrowser, sendNotFoundPage } from './not-found-page.ts';
 
 /** An error as it leaves the server (RFC 9457), with v3's `success` and `error` beside it. */
 export interface Problem {
@@ -39,8 +40,9 @@ function problemOf(error: WotpError, requestId: string): Problem {
   };
 }
 
-/** Answers with a problem document. */
+/** Answers with a problem document, or with a page where a person has opened an address that leads nowhere. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: WotpError): FastifyReply {
+  if (error.status === 404 && isOpenedInBrowser(request)) return sendNotFoundPage(reply);
   const { retryAfterSeconds, usedUp, allow } = error.details;
   if (retryAfterSeconds !== undefined) {
     reply.header('retry-after', String(retryAfterSeconds));

@@ -32,6 +32,34 @@ describe('an address that does not exist', () => {
     }
   });
 
+  const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+  test.each(['/nothing', '/docs/nothing', '/assets/nothing.js', '/API/x', '/%61', '/apis'])(
+    'opened in a browser (%s) is a page that leads on, with 404 and the headers of every page',
+    async (path) => {
+      const answer = await server.call('GET', path, { key: null, headers: { accept: BROWSER } });
+      expect(answer.status).toBe(404);
+      expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+      expect(answer.headers.get('vary')).toBe('accept');
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(answer.text).toContain('<h1>Page not found</h1>');
+      for (const [, link] of answer.text.matchAll(/href="([^"]+)"/g)) {
+        expect((await server.call('GET', link!, { key: null })).status, link).toBe(200);
+      }
+    },
+  );
+
+  test.each([
+    ['GET', '/api/v1/nothing', BROWSER],
+    ['GET', '/api', BROWSER],
+    ['POST', '/nothing', BROWSER],
+    ['GET', '/nothing', '*/*'],
+    ['GET', '/nothing', 'application/json, text/html;q=0.9'],
+  ])('is a problem document for whoever wants no page: %s %s, %s', async (method, path, accept) => {
+    const answer = await server.call(method, path, { key: null, headers: { accept } });
+    expectProblem(answer, 'RESOURCE_NOT_FOUND');
+  });
+
   test('a doubled slash is another address', async () => {
     const answer = await sendRaw(server.address, requestText('GET //api/v1/health', []));
     expectProblem(answer, 'RESOURCE_NOT_FOUND');
