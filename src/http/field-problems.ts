@@ -6,8 +6,8 @@ import type { FieldProblem } from '../errors/errors.ts';
 const PROBLEMS_SHOWN = 20;
 const PATH_MAX_LENGTH = 200;
 
-// A schema says what it allows in words of its own or not at all: the library's are for programmers.
-z.config({ customError: () => '' });
+/** How the library's own messages begin; they are for programmers. */
+const OF_THE_LIBRARY = /^(Invalid|Too (big|small)|Unrecognized)\b/;
 
 type Context = 'body' | 'querystring' | 'params' | 'headers';
 type ValidationIssue = NonNullable<FastifyError['validation']>[number];
@@ -61,7 +61,7 @@ function problemsOf(
       message: `Unknown field \`${shortened(path === '' ? name : `${path}.${name}`)}\`. ${allowed}`,
     }));
   }
-  const own = issue.message ?? '';
+  const own = OF_THE_LIBRARY.test(issue.message ?? '') ? '' : (issue.message ?? '');
   if (own.endsWith('.')) return [{ path: path || part, message: own }];
   const allowed = own || allowedBy(here);
   if (path === '') return [{ path: part, message: `The ${part} must be ${allowed}.` }];

@@ -3,13 +3,20 @@ import { z } from 'zod';
 import { CHANNEL_NAMES } from '../channels/channel.ts';
 import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
-import { ALPHABETS, DEFAULT_PURPOSE, VERIFICATION_STATUSES, type Verification } from './types.ts';
+import {
+  ALPHABETS,
+  DEFAULT_PURPOSE,
+  VERIFICATION_STATUSES,
+  type Verification,
+  type VerificationWithMetadata,
+} from './types.ts';
 
 const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
 
 const phone = z.string().meta({
-  description: 'In any usual way of writing; without + also 11 to 15 digits with the country code.',
+  description:
+    'As people type and paste it. Digits without + are a number of `DEFAULT_REGION` where they can be one, else 11 to 15 digits with the country code.',
   example: '+62 838 3494 6034',
 });
 const purpose = z
@@ -19,7 +26,11 @@ const purpose = z
 const clientIp = z
   .string()
   .refine((address) => isIP(address) !== 0, 'an IPv4 or IPv6 address')
-  .meta({ description: "The end user's address; its guesses are limited apart.", example: '203.0.113.7' });
+  .meta({
+    description:
+      "The end user's address, for the limits of sends and of guesses that count by it. Give it in send and verify.",
+    example: '203.0.113.7',
+  });
 export const verificationId = z
   .string()
   .max(64)
@@ -70,8 +81,9 @@ export const sendBody = z
   })
   .meta({ title: 'SendVerificationRequest', example: { phone: '+62 838 3494 6034' } });
 
-const code = z.string().min(1).max(64).meta({
-  description: 'What the person typed; spaces and hyphens are ignored.',
+const code = z.string().meta({
+  description:
+    'What the person typed or pasted: 4 to 10 letters or digits of any script; white space, dashes and invisible characters are ignored.',
   example: '482 913',
 });
 export const verifyBody = z
@@ -162,7 +174,7 @@ export function toAnswer(verification: Verification) {
 }
 
 /** A verification with everything that is known of it. */
-export function toDetailed(verification: Verification) {
+export function toDetailed(verification: VerificationWithMetadata) {
   return {
     ...toAnswer(verification),
     createdAt: iso(verification.createdAt),

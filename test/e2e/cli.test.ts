@@ -12,6 +12,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
 import { VERSION } from '../../src/version.ts';
@@ -120,6 +121,40 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
     expect(stderr, line).not.toMatch(/\n\s+at /);
   }
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('nothing that a name holds reaches the terminal as a command to it, whatever is printed', async () => {
+  const cwd = tempFolder();
+  const bad = 'x\x1b]0;owned\x07\x9b31m\u202ey';
+  const name = ['--name', `a${bad.slice(1)}`, '--json'];
+  const results = await Promise.all(
+    [
+      [bad],
+      ['serve', `--${bad}`],
+      ['token', 'create', ...name],
+      ['token', 'create', '--rate-limit', bad],
+      ['verify', bad, '--json'],
+      ['restore', bad, '--yes', '--json'],
+      ['backup', '--key-file', bad],
+      ['migrate', '--from-v3', bad, '--v3-key', 'x'],
+      ['bot', 'import', bad],
+      ['health', '--url', bad],
+    ].map(async (args, i) => ({ args, ...(await wotp(cwd, args, { DATA_DIR: join(cwd, String(i)) })) })),
+  );
+  results.push({
+    args: ['DATA_DIR'],
+    ...(await wotp(cwd, ['serve'], { DATA_DIR: join(fileURLToPath(import.meta.url), bad) })),
+  });
+  const dir = { DATA_DIR: join(cwd, '2') };
+  results.push({ args: ['token list'], ...(await wotp(cwd, ['token', 'list'], dir)) });
+  results.push({ args: ['token list --json'], ...(await wotp(cwd, ['token', 'list', '--json'], dir)) });
+  for (const { args, stdout, stderr } of results) {
+    expect(`${stdout}${stderr}`, args.join(' ')).toMatch(/./);
+    for (const printed of [stdout, stderr])
+      expect(printed.replaceAll('\n', ''), args.join(' ')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  }
+  expect(results.at(-2)?.stdout).toContain('owned');
+  expect(lastLine<{ keys: { name: string }[] }>(results.at(-1)!.stdout).keys[0]?.name).toBe(name[1]);
 });
 
 describe('a setting that is wrong', () => {
@@ -248,7 +283,7 @@ describe('without a server', () => {
     expect([revoked.code, lastLine(revoked.stdout)]).toEqual([0, { id: made.id }]);
 
     const phone = '+6283834946034';
-    const shown = await wotp(cwd, ['limits', 'show', phone, '--json']);
+    const shown = await wotp(cwd, ['limits', 'show', `\u202atel:${phone}\u202c`, '--json']);
     expect(lastLine(shown.stdout)).toMatchObject({ phone, messagesLastDay: 0, nextSendAt: null });
     const cleared = await wotp(cwd, ['limits', 'clear', phone, '--json']);
     expect([cleared.code, lastLine(cleared.stdout)]).toEqual([0, { phone }]);
@@ -330,6 +365,31 @@ describe('beside a running server', () => {
     expect(listed.keys.map((entry) => entry.id)).toContain(id);
     expect((await wotp(cwd, ['token', 'revoke', id])).code).toBe(0);
     expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(401);
+  });
+
+  test('a key that created others is revoked only with --yes, after they were named, and they with it', async () => {
+    const made = async (permissions: string, key?: string) => {
+      if (key === undefined) {
+        const args = ['token', 'create', '--name', 'parent', '--permissions', permissions, '--json'];
+        return lastLine<{ id: string; key: string }>((await wotp(cwd, args)).stdout);
+      }
+      const body = { name: 'child', permissions: [permissions] };
+      const answer = await call(server.address, 'POST', 'keys', { key, body });
+      return ((await answer.json()) as { data: { id: string; key: string } }).data;
+    };
+    const parent = await made('keys:manage,otp:read');
+    const child = await made('otp:read', parent.key);
+    const asked = await wotp(cwd, ['token', 'revoke', parent.id]);
+    expect([asked.code, asked.stdout]).toEqual([1, '']);
+    expect(asked.stderr).toMatch(new RegExp(`revoked with it: ${child.id} \\(child\\).*--yes`));
+    for (const { key } of [parent, child]) {
+      expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(200);
+    }
+    const done = await wotp(cwd, ['token', 'revoke', parent.id, '--yes', '--json']);
+    expect([done.code, lastLine(done.stdout)]).toEqual([0, { id: parent.id, with: [child.id] }]);
+    for (const { key } of [parent, child]) {
+      expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(401);
+    }
   });
 
   test('what the server refuses is refused with its own words and exit 1', async () => {
