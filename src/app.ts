@@ -272,6 +272,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
+      keepAliveSeconds: config.server.keepAliveSeconds,
       corsOrigins: config.server.corsOrigins,
       secure,
       hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
