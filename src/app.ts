@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import type { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
@@ -35,6 +34,7 @@ import { healthRoutes } from './health/routes.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
+import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -231,7 +231,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backupsAreScheduled: config.backups.cron !== undefined,
     });
 
-    const controlConnections = new WeakSet<Socket>();
+    const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
       keys,
@@ -239,7 +239,6 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        controlConnections,
         audit: (event) =>
           database
             .transaction((trx) => events.record(trx, event))
@@ -249,6 +248,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
+      connections,
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
@@ -296,8 +296,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     if (!config.server.isProduction)
       demoRoutes(server, { database, events, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
-    await serveDocs(server);
-    await servePages(server);
+    serveDocs(server, config.server.publicUrl);
+    servePages(server);
 
     const writeCounts = async () => {
       await counters.flush();
@@ -312,6 +312,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await keeping.purge(stopSignal.signal);
         await counters.purge(longestWindowMs);
       },
+      dropUnread: connections.dropUnread,
       shared,
       maintenance,
       backups: config.backups,
@@ -321,7 +322,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       const socketPath = controlSocketPath(dataDir);
       if (socketPath) {
         await server.ready();
-        control = await listenOnControlSocket(server, socketPath, controlConnections);
+        control = await listenOnControlSocket(server, socketPath, connections);
       }
       return socketPath;
     };
