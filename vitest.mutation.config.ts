@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** The unit tests that `npm run mutation` holds the rules against, on the embedded database. */
 export default defineConfig({
   test: {
+    isolate: false,
     globalSetup: 'test/support/template-folder.ts',
     setupFiles: 'test/support/remembered-keys.ts',
     include: [
