@@ -5,6 +5,7 @@ import { type CodeSecrets, codeSecrets } from './code-secrets.ts';
 import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS } from './guess-budget.ts';
 import { phoneReader } from './phone-reader.ts';
+import { EXPIRED, NONE_PENDING } from './refusals.ts';
 import { type VerificationRepository, verificationRepository } from './repository.ts';
 import { otpService } from './service.ts';
 
@@ -125,7 +126,7 @@ async function eventsOf(id: string): Promise<string[]> {
   return events.map(({ type, data }) => (data === null ? type : `${type} ${data}`));
 }
 
-const NONE = { code: 'OTP_NOT_FOUND', message: 'No code is waiting for this number. Send a new one.' };
+const NONE = { code: 'OTP_NOT_FOUND', message: NONE_PENDING };
 
 describe('the verification that a check means', () => {
   test('is found by its id, in its own project only', async () => {
@@ -331,7 +332,7 @@ describe('an expired code', () => {
     outbox.clock.set((await row(id)).expires_at);
     expect(await refusalOf({ id, code: CODE })).toEqual({
       code: 'OTP_EXPIRED',
-      message: 'The code has expired. Send a new one.',
+      message: EXPIRED,
     });
     expect(await row(id)).toMatchObject({ status: 'expired', reason: null, attempts: 0 });
     expect(await eventsOf(id)).toEqual(['otp.created', 'otp.expired']);
