@@ -9,6 +9,7 @@ import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
 import { FolderError } from '../lib/private-folder.ts';
+import { SharedFolderError } from '../lib/shared-folder.ts';
 import { CommandError, RefusalError } from './command-error.ts';
 
 const EXPECTED = [
@@ -22,6 +23,7 @@ const EXPECTED = [
   V3FileError,
   PostgresOpenError,
   RebuildError,
+  SharedFolderError,
   WrongMasterKeyError,
 ];
 
@@ -33,13 +35,13 @@ export function failure(error: unknown): string {
   return `wotp: ${sentenceOf(error) ?? stack}`;
 }
 
-/** The same for a program, as one line of JSON; `code` is that of the API, null where the API has not refused. */
-export function failureAsJson(error: unknown): string {
+/** The same for a program; `code` is that of the API, null where the API has not refused. */
+export function failureAsJson(error: unknown): object {
   const { code, words } =
     error instanceof RefusalError
       ? error
       : { code: null, words: sentenceOf(error) ?? (error instanceof Error ? error.message : String(error)) };
-  return JSON.stringify({ error: { code, message: words } });
+  return { error: { code, message: words } };
 }
 
 /** The sentence of an expected failure; undefined for every other. */

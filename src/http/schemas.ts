@@ -79,6 +79,7 @@ const COMMON: readonly ErrorCode[] = [
   'VALIDATION_ERROR',
   'UNAUTHORIZED',
   'FORBIDDEN',
+  'MISDIRECTED_REQUEST',
   'RATE_LIMIT_EXCEEDED',
   'INTERNAL_ERROR',
   'SERVICE_UNAVAILABLE',
@@ -96,7 +97,9 @@ export const problems = (...codes: ErrorCode[]) => onlyProblems(...COMMON, ...co
 /** The error answers of a route that needs no key: the ones named and no others. */
 export function onlyProblems(...codes: ErrorCode[]): Record<number, z.ZodType> {
   const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of new Set(codes)) {
+  // Where answers are kept for repetition, one may be kept that can no longer be read.
+  const ofKept: ErrorCode[] = codes.includes('IDEMPOTENCY_MISMATCH') ? ['CONFLICT'] : [];
+  for (const code of new Set([...codes, ...ofKept])) {
     const { status } = ERROR_CODES[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

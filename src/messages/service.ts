@@ -4,16 +4,17 @@ import type { Keyring } from '../database/keyring.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { MessageEventType } from '../events/types.ts';
 import type { Clock } from '../lib/clock.ts';
-import { seal, unseal } from '../lib/seal.ts';
+import { seal } from '../lib/seal.ts';
 import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
-import type {
-  ClaimedMessage,
-  MessageStatus,
-  MessageView,
-  NewMessage,
-  Receipt,
-  TimelineEntry,
+import {
+  type ClaimedMessage,
+  LANES,
+  type MessageStatus,
+  type MessageView,
+  type NewMessage,
+  type Receipt,
+  type TimelineEntry,
 } from './types.ts';
 
 /** How long a claim holds before another try may begin; longer than a try may take. */
@@ -41,7 +42,7 @@ export function messageService(deps: {
   async function recordChange(
     trx: Transaction,
     row: MessageRefRow,
-    status: MessageStatus,
+    status: Exclude<MessageStatus, 'sending'>,
     reason: string | null,
   ) {
     await events.record(trx, {
@@ -78,7 +79,7 @@ export function messageService(deps: {
   async function enter(
     trx: Transaction,
     id: string,
-    status: MessageStatus,
+    status: 'delivered' | 'read',
     reason: string | null,
   ): Promise<boolean> {
     const row = await repository.enter(trx, { id, status, reason, at: clock.now() });
@@ -103,22 +104,26 @@ export function messageService(deps: {
     if (now) await settle(trx, now, end, arrived && now.status !== 'delivered' && now.status !== 'read');
   }
 
-  function openCode(row: MessageRow): string | undefined {
-    if (!row.sealed_code) return undefined;
-    return unseal(keyring.key('message-code', row.key_version), row.sealed_code, row.id);
+  /** Undefined once the code is wiped, and when it does not open. */
+  function openCode({ id, sealed_code, key_version }: MessageRow): string | undefined {
+    if (!sealed_code) return undefined;
+    return keyring.open('message-code', { value: sealed_code, version: key_version, context: id });
   }
 
+  const filledIn = (row: MessageRow, code: string) => row.body.replaceAll(CODE_PLACEHOLDER, code);
+
   function textOf(row: MessageRow): string {
-    return row.body.replaceAll(CODE_PLACEHOLDER, openCode(row) ?? BULLET.repeat(HIDDEN_CODE_LENGTH));
+    return filledIn(row, openCode(row) ?? BULLET.repeat(HIDDEN_CODE_LENGTH));
   }
 
   function toClaimed(row: MessageRow): ClaimedMessage {
+    const code = openCode(row);
     return {
       id: row.id,
       projectId: row.project_id,
       verificationId: row.verification_id,
       phone: row.phone,
-      text: textOf(row),
+      text: code === undefined ? undefined : filledIn(row, code),
       claim: row.claim,
       attempts: row.attempts,
       expiresAt: row.expires_at,
@@ -147,6 +152,7 @@ export function messageService(deps: {
         verification_id: message.verificationId,
         phone: message.phone,
         channel: message.channel,
+        lane: LANES[message.lane],
         status: 'queued',
         body: message.body,
         sealed_code: seal(keyring.key('message-code'), message.code, message.id),
@@ -169,7 +175,6 @@ export function messageService(deps: {
       return database.transaction(async (trx) => {
         const now = clock.now();
         const rows = await repository.claimDue(trx, { channel, now, leaseUntil: now + LEASE_MS, limit });
-        for (const row of rows) await recordChange(trx, row, 'sending', null);
         return rows.map(toClaimed);
       });
     },
@@ -291,7 +296,7 @@ export function messageService(deps: {
       return rows.some((row) => !['failed', 'expired', 'canceled'].includes(row.status));
     },
 
-    /** The code and the body (with `{{code}}`) of a message, while its verification lives. */
+    /** The code and the body (with `{{code}}`) of a message; undefined once the code is wiped or cannot be read. */
     async open(executor: Executor, messageId: string): Promise<{ code: string; body: string } | undefined> {
       const row = await repository.byId(executor, messageId);
       const code = row && openCode(row);
@@ -306,10 +311,11 @@ export function messageService(deps: {
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
 
-    /** What the phone shows of a message, with its code; undefined once the code is wiped, or it never existed. */
+    /** What the phone shows of a message, with its code, while a person can still use it; undefined where it cannot be read, too. */
     async liveText(messageId: string): Promise<string | undefined> {
       const row = await repository.byId(database.reader, messageId);
-      return row?.sealed_code ? textOf(row) : undefined;
+      const code = row && clock.now() < row.expires_at ? openCode(row) : undefined;
+      return code === undefined ? undefined : filledIn(row!, code);
     },
 
     /** The code of a message while a person can still use it; undefined afterwards. */

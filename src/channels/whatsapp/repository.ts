@@ -1,10 +1,14 @@
 import type { Executor, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import type { Schema } from '../../database/schema.ts';
-import { seal, unseal } from '../../lib/seal.ts';
+import { seal } from '../../lib/seal.ts';
 import type { SessionState } from './session.ts';
 
 type Row = Schema['whatsapp_sessions'];
+
+/** In place of a proxy's address that does not open: nothing can be reached through it. */
+const UNREADABLE_PROXY = 'unreadable:';
+const PROXY_LOST = 'The stored proxy of this session cannot be read. Set it again, then restart the session.';
 
 /** A code that stands for the session on the phone, by camera or by hand. */
 export interface LinkingCode {
@@ -47,14 +51,12 @@ export function sessionRepository(keyring: Keyring) {
   const contextOf = (id: string, what: 'proxy' | 'codes') => `${id}/${what}`;
 
   function toStored(row: Row): StoredSession {
+    const proxy = proxyOf(row);
     return {
       id: row.id,
       projectId: row.project_id,
       name: row.name,
-      proxy:
-        row.sealed_proxy === null
-          ? null
-          : unseal(keyring.key('whatsapp', row.key_version), row.sealed_proxy, contextOf(row.id, 'proxy')),
+      proxy,
       phone: row.phone,
       state: row.state as SessionState,
       reason: row.reason,
@@ -63,14 +65,21 @@ export function sessionRepository(keyring: Keyring) {
       phoneSeenAt: row.phone_seen_at,
       codes: codesOf(row),
       createdAt: row.created_at,
+      // Without its proxy a session must not connect: WhatsApp would see another address.
+      ...(proxy === UNREADABLE_PROXY ? { state: 'action_required' as const, reason: PROXY_LOST } : {}),
     };
+  }
+
+  function proxyOf({ id, sealed_proxy: value, key_version: version }: Row): string | null {
+    if (value === null) return null;
+    return keyring.open('whatsapp', { value, version, context: contextOf(id, 'proxy') }) ?? UNREADABLE_PROXY;
   }
 
   function codesOf({ id, sealed_codes, codes_key_version }: Row): LinkingCodes {
     if (sealed_codes === null || codes_key_version === null) return {};
-    return JSON.parse(
-      unseal(keyring.key('whatsapp', codes_key_version), sealed_codes, contextOf(id, 'codes')),
-    );
+    const context = contextOf(id, 'codes');
+    const json = keyring.open('whatsapp', { value: sealed_codes, version: codes_key_version, context });
+    return json === undefined ? {} : JSON.parse(json);
   }
 
   function sealedCodes(id: string, codes: LinkingCodes) {
@@ -157,14 +166,15 @@ export function sessionRepository(keyring: Keyring) {
     },
 
     /**
-     * Takes or renews the lease and resolves to its number; undefined while another process holds it.
+     * Takes the lease; undefined while another process holds it. What is stored is read under it, so that what the last
+     * holder has written is in it.
      * @param force takes it from whoever holds it, where no other process can be alive
      */
     async lease(
       trx: Transaction,
       id: string,
       { owner, until, now, force }: Claim,
-    ): Promise<number | undefined> {
+    ): Promise<{ number: number; stored: StoredSession } | undefined> {
       const row = await trx
         .updateTable('whatsapp_sessions')
         .set((eb) => ({
@@ -187,9 +197,25 @@ export function sessionRepository(keyring: Keyring) {
                 eb('lease_until', '<=', now),
               ]),
         )
-        .returning('lease')
+        .returningAll()
         .executeTakeFirst();
-      return row?.lease;
+      return row && { number: row.lease, stored: toStored(row) };
+    },
+
+    /** Renews the leases that a process still holds of these sessions; resolves to their numbers, by session. */
+    async renew(
+      trx: Transaction,
+      ids: readonly string[],
+      { owner, until }: Pick<Claim, 'owner' | 'until'>,
+    ): Promise<Map<string, number>> {
+      const rows = await trx
+        .updateTable('whatsapp_sessions')
+        .set({ lease_until: until })
+        .where('id', 'in', ids)
+        .where('lease_owner', '=', owner)
+        .returning(['id', 'lease'])
+        .execute();
+      return new Map(rows.map((row) => [row.id, row.lease]));
     },
 
     /** Whether this lease is the one in force. */
@@ -205,12 +231,13 @@ export function sessionRepository(keyring: Keyring) {
     },
 
     /** Gives the lease back, so that another process need not wait for its end. */
-    async release(trx: Transaction, id: string, owner: string): Promise<void> {
+    async release(trx: Transaction, id: string, owner: string, lease: number): Promise<void> {
       await trx
         .updateTable('whatsapp_sessions')
         .set({ lease_owner: null, lease_until: 0 })
         .where('id', '=', id)
         .where('lease_owner', '=', owner)
+        .where('lease', '=', lease)
         .execute();
     },
   };

@@ -74,7 +74,7 @@ export function rotateMasterKey(options: {
         alongside.push({ from: nextMasterKeyPath(dataDir), to: masterKeyPathIn(dataDir) });
         alongside.push({ from: oldMasterKeyPath(dataDir), to: oldKeyPath });
       }
-      replaceDatabase({ path, draft, alongside });
+      replaceDatabase({ path, dataDir, draft, alongside });
       return { version, oldKeyPath: keepsKey ? oldKeyPath : null };
     } catch (error) {
       removeUnfinished({ path, keyCheckPath });
@@ -90,11 +90,8 @@ async function recordRotation(trx: Transaction, version: number, now: number): P
   await trx
     .insertInto('events')
     .values({
-      project_id: project.id,
       type: 'master_key.rotated' satisfies WotpEvent['type'],
       at: now,
-      verification_id: null,
-      message_id: null,
       data: JSON.stringify({ version, actor: 'command line' }),
     })
     .execute();
