@@ -119,7 +119,7 @@ async function eventsOf(id: string): Promise<string[]> {
   const events = await outbox.database.reader
     .selectFrom('events')
     .selectAll()
-    .where('verification_id', '=', id)
+    .where('subject', '=', id)
     .where('message_id', 'is', null)
     .orderBy('seq')
     .execute();

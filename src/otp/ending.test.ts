@@ -61,7 +61,7 @@ async function eventsOf(id: string) {
   const rows = await outbox.database.reader
     .selectFrom('events')
     .selectAll()
-    .where('verification_id', '=', id)
+    .where('subject', '=', id)
     .execute();
   return rows.map(({ type, project_id, data }) => ({ type, project_id, data }));
 }
