@@ -103,7 +103,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
 
     const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
-    const keys = keyService({ database, events, clock });
+    const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
@@ -192,6 +192,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           per10Minutes: config.limits.phonePer10Minutes,
           perDay: config.limits.phonePerDay,
         },
+        spread: { perClientIp: config.limits.sendsPerClientIp, perPrefix: config.limits.sendsPerPrefix },
       },
     });
     const dispatcher = new Dispatcher({
