@@ -13,6 +13,7 @@ const CODE = '481516';
 const WRONG = '000000';
 const MINUTE_MS = 60_000;
 const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
+const NO_LIMIT = { perClientIp: 0, perPrefix: 0 };
 const readPhone = phoneReader({ countriesAllowed: [], countriesDenied: [] });
 
 let outbox: TestOutbox;
@@ -40,7 +41,14 @@ async function sent({
   projectId = 'prj_test',
   clientIp,
 }: Wanted = {}) {
-  const rules = { length: 6, expiryMinutes: 5, maxExpiryMinutes: 10, maxAttempts: 5, phoneLimits: LIMITS };
+  const rules = {
+    length: 6,
+    expiryMinutes: 5,
+    maxExpiryMinutes: 10,
+    maxAttempts: 5,
+    phoneLimits: LIMITS,
+    spread: NO_LIMIT,
+  };
   const otp = otpService({ ...outbox, rules, readPhone, selectChannel: () => 'simulator' });
   const { verification } = await outbox.database.transaction((trx) =>
     otp.send(trx, { projectId, phone, purpose, channel: 'auto', code, ...(clientIp && { clientIp }) }),
@@ -77,6 +85,10 @@ function recordingCheck(changes: Partial<VerificationRepository> = {}) {
       ofDestination(...of) {
         order.push('read');
         return repository.ofDestination(...of);
+      },
+      ofOpenDestination(...of) {
+        order.push('read');
+        return repository.ofOpenDestination(...of);
       },
     },
     ender: verificationEnder({ ...outbox, repository }),

@@ -8,6 +8,7 @@ import {
   guessQuota,
   latestFor,
   loadDestination,
+  loadOpenDestination,
   messageIdsOf,
   nextFreeSendAt,
   nextResendOf,
@@ -16,6 +17,7 @@ import {
   pendingFor,
   SENDS_MAX,
   sendsOf,
+  withFailedCheck,
   withMessageAt,
 } from './destination.ts';
 import type { FailedCheck } from './guess-budget.ts';
@@ -59,8 +61,30 @@ function verification({ sentAt = [NOW], failed = [], liftedAt = null, ...rest }:
 
 /** The state of a phone that has these verifications, as it is loaded. */
 async function phoneWith(...rows: VerificationRow[]): Promise<Destination> {
-  const repository = { ofDestination: async () => rows } as Partial<VerificationRepository>;
-  return loadDestination(repository as VerificationRepository, {} as Executor, 'prj_a', '62812', NOW);
+  return loadDestination(storing(rows), {} as Executor, 'prj_a', '62812', NOW);
+}
+
+/** A repository that holds these verifications, the clients that verified them, and writes down what it is asked. */
+function storing(
+  rows: VerificationRow[],
+  known: string[] = [],
+  asked: unknown[] = [],
+): VerificationRepository {
+  const repository: Partial<VerificationRepository> = {
+    async ofDestination(...of) {
+      asked.push(of);
+      return rows;
+    },
+    async ofOpenDestination(...of) {
+      asked.push(of);
+      return rows;
+    },
+    async clientsThatVerified(...of) {
+      asked.push(of);
+      return new Set(known);
+    },
+  };
+  return repository as VerificationRepository;
 }
 
 const failures = (count: number, at = NOW - HOUR_MS, clientIp: string | null = null): FailedCheck[] =>
@@ -69,22 +93,54 @@ const failures = (count: number, at = NOW - HOUR_MS, clientIp: string | null = n
 describe('what is loaded of a phone', () => {
   test('is asked for by project and identity, a day and an hour back', async () => {
     const asked: unknown[] = [];
-    const repository = {
-      ofDestination: async (...of: unknown[]) => {
-        asked.push(of);
-        return [];
-      },
-    } as Partial<VerificationRepository>;
     const executor = {} as Executor;
-    const loaded = await loadDestination(
-      repository as VerificationRepository,
-      executor,
-      'prj_a',
-      '62812',
-      NOW,
-    );
+    const loaded = await loadDestination(storing([], [], asked), executor, 'prj_a', '62812', NOW);
     expect(asked).toEqual([[executor, 'prj_a', '62812', NOW - DAY_MS - HOUR_MS]]);
-    expect(loaded).toEqual({ verifications: [], failedChecks: [], sentAt: [], countedFrom: 0 });
+    expect(loaded).toEqual({
+      verifications: [],
+      failedChecks: [],
+      sentAt: [],
+      countedFrom: 0,
+      knownClients: new Set(),
+    });
+  });
+
+  test('for a check by phone is the same, or nothing where the newest of the purpose is as none', async () => {
+    const asked: unknown[] = [];
+    const executor = {} as Executor;
+    const row = verification();
+    const load = (rows: VerificationRow[]) =>
+      loadOpenDestination(storing(rows, [], asked), executor, 'prj_a', '62812', 'login', NOW);
+    expect(await load([])).toBeUndefined();
+    const wanted = {
+      projectId: 'prj_a',
+      destination: '62812',
+      purpose: 'login',
+      since: NOW - DAY_MS - HOUR_MS,
+    };
+    expect(asked).toEqual([[executor, wanted]]);
+    expect(await load([row])).toEqual(await phoneWith(row));
+  });
+
+  test('are the clients that verified it in 30 days too, once its failed checks make them matter', async () => {
+    const executor = {} as Executor;
+    const load = async (count: number) => {
+      const asked: unknown[] = [];
+      const rows = [verification({ failed: failures(count) })];
+      const { knownClients } = await loadDestination(
+        storing(rows, [CLIENT], asked),
+        executor,
+        'prj_a',
+        '62812',
+        NOW,
+      );
+      return { known: [...knownClients], asked: asked.slice(1) };
+    };
+    expect(await load(9)).toEqual({ known: [], asked: [] });
+    expect(await load(10)).toEqual({
+      known: [CLIENT],
+      asked: [[executor, 'prj_a', '62812', NOW - 30 * DAY_MS]],
+    });
   });
 
   test('is every message and failed check of all its verifications', async () => {
@@ -98,6 +154,7 @@ describe('what is loaded of a phone', () => {
         [5, CLIENT],
       ],
       countedFrom: 0,
+      knownClients: new Set(),
     });
   });
 
@@ -142,6 +199,18 @@ test('one more message counts, and nothing else of the phone changes', async () 
   expect(before.sentAt).toEqual([1]);
 });
 
+test('one more failed check counts, and nothing else of the phone changes', async () => {
+  const before = await phoneWith(verification({ sentAt: [1], failed: [[2, null]] }));
+  expect(withFailedCheck(before, [9, CLIENT])).toEqual({
+    ...before,
+    failedChecks: [
+      [2, null],
+      [9, CLIENT],
+    ],
+  });
+  expect(before.failedChecks).toEqual([[2, null]]);
+});
+
 describe('the verification that is meant', () => {
   test('is the newest of its purpose, and pending only if its code lives', async () => {
     const old = verification({ id: 'ver_old' });
@@ -169,6 +238,13 @@ describe('the guesses left', () => {
     expect(attemptsRemaining(phone, { ...ANYBODY, client_ip: CLIENT, attempts: 0 }, 5, NOW)).toBe(1);
     expect(attemptsRemaining(phone, { code_length: 4, client_ip: null, attempts: 0 }, 5, NOW)).toBe(0);
     expect(budgetOf(phone, { code_length: 6, client_ip: CLIENT }, NOW).remaining).toBe(1);
+  });
+
+  test('are more for a client that has verified the phone, and for nobody else', async () => {
+    const rows = [verification({ failed: failures(15) })];
+    const phone = await loadDestination(storing(rows, [CLIENT]), {} as Executor, 'prj_a', '62812', NOW);
+    const left = (client_ip: string | null) => budgetOf(phone, { code_length: 6, client_ip }, NOW).remaining;
+    expect([left(CLIENT), left('198.51.100.4'), left(null)]).toEqual([5, 0, 0]);
   });
 
   test('that are used up are named with their window: those of the phone, else the life of the verification', async () => {

@@ -68,8 +68,12 @@ async function eventsOf(id: string) {
 
 test('to verify consumes the code, tells it once, and lets a message that has left arrive', async () => {
   const { id, messageId, read, stops, act } = await pending();
-  expect(await act((ender, trx, row) => ender.verify(trx, row, 12_345))).toBe(true);
-  expect(await read()).toMatchObject({ status: 'verified', verified_at: 12_345 });
+  expect(await act((ender, trx, row) => ender.verify(trx, row, 12_345, '203.0.113.7'))).toBe(true);
+  expect(await read()).toMatchObject({
+    status: 'verified',
+    verified_at: 12_345,
+    verified_client_ip: '203.0.113.7',
+  });
   expect(await eventsOf(id)).toEqual([{ type: 'otp.verified', project_id: 'prj_test', data: null }]);
   expect(stops).toEqual([
     [[messageId], { status: 'canceled', reason: 'verification verified', arrived: true }],
@@ -102,7 +106,7 @@ describe.each([
 test('what had ended before is ended no second time, in either way, and nothing is told', async () => {
   const { id, read, stops, act } = await pending();
   await act((ender, trx, row) => ender.end(trx, row, 'canceled', null));
-  expect(await act((ender, trx, row) => ender.verify(trx, row, 1))).toBe(false);
+  expect(await act((ender, trx, row) => ender.verify(trx, row, 1, null))).toBe(false);
   expect(await act((ender, trx, row) => ender.end(trx, row, 'expired', null))).toBe(false);
   expect(await read()).toMatchObject({ status: 'canceled', verified_at: null });
   expect(await eventsOf(id)).toHaveLength(1);
