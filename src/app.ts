@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import type { Socket } from 'node:net';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
@@ -32,9 +31,11 @@ import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
 import { healthRoutes } from './health/routes.ts';
+import { SEALED_VALUES } from './health/sealed-values.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
+import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { hostCheck } from './http/host-check.ts';
@@ -90,7 +91,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const { sharedTime } = database;
     const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
     const clock = givenClock ?? shared ?? systemClock();
-    const keyring = await openKeyring(database, masterKey, clock);
+    const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
+      log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
+    );
     const events = eventRecorder(database, clock);
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
@@ -191,15 +194,12 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const maintenance = isWodb(database)
       ? wodbMaintenance({
           database,
+          keyring,
           invariants: INVARIANTS,
+          sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: (data) =>
-            audit({
-              type: data.file ? 'backup.created' : 'backup.failed',
-              projectId: defaultProjectId,
-              data,
-            }),
+          record: (type, data) => audit({ type, projectId: defaultProjectId, data }),
         })
       : undefined;
     if (!mockMode) {
@@ -226,6 +226,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     }
     const health = healthService({
       database,
+      keyring,
       dispatcher,
       clock,
       dataDir,
@@ -236,7 +237,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backupsAreScheduled: config.backups.cron !== undefined,
     });
 
-    const controlConnections = new WeakSet<Socket>();
+    const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
       keys,
@@ -244,17 +245,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        controlConnections,
         audit,
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
+      connections,
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
-      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys, controlConnections }),
+      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
     });
     const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
@@ -282,7 +283,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       logs: v3Logs({ database, clock }),
       runOnce: once.runOnce,
     });
-    sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl, controlConnections });
+    sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
     limitRoutes(server, { otp, database });
     databaseRoutes(server, { maintenance, runLongOnce: once.runLongOnce });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
@@ -297,8 +298,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     if (!config.server.isProduction)
       demoRoutes(server, { database, events, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
-    await serveDocs(server);
-    await servePages(server);
+    serveDocs(server, config.server.publicUrl);
+    servePages(server);
 
     const writeCounts = async () => {
       await counters.flush();
@@ -313,6 +314,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await keeping.purge(stopSignal.signal);
         await counters.purge(longestWindowMs);
       },
+      dropUnread: connections.dropUnread,
       shared,
       maintenance,
       backups: config.backups,
@@ -322,7 +324,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       const socketPath = controlSocketPath(dataDir);
       if (socketPath) {
         await server.ready();
-        control = await listenOnControlSocket(server, socketPath, controlConnections);
+        control = await listenOnControlSocket(server, socketPath, connections);
       }
       return socketPath;
     };

@@ -2,8 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import { isLoopbackHost } from '../lib/loopback.ts';
-import type { Access } from './access.ts';
-import type { ControlConnections } from './authentication.ts';
+import { isOpen } from './access.ts';
 
 /** Below this address stand callbacks of providers, which prove by their signature whom they come from. */
 const CALLBACKS = '/api/v1/channels/';
@@ -18,9 +17,8 @@ export function hostCheck(deps: {
   host: string;
   publicUrl: URL | undefined;
   keys: Pick<KeyService, 'authenticate'>;
-  controlConnections: ControlConnections;
 }): ((request: FastifyRequest) => Promise<void>) | undefined {
-  const { host, publicUrl, keys, controlConnections } = deps;
+  const { host, publicUrl, keys } = deps;
   if (!isLoopbackHost(host)) return undefined;
 
   const isOwn = (given: string): boolean => {
@@ -30,7 +28,7 @@ export function hostCheck(deps: {
 
   return async (request) => {
     const { host: given, authorization } = request.headers;
-    if (given === undefined || isOwn(given) || controlConnections.has(request.raw.socket)) return;
+    if (given === undefined || isOwn(given) || request.isControl) return;
     // A page of a stranger has neither a key nor a signature, but it can send a wrong password.
     if (request.headers['x-master-key'] === undefined) {
       if (request.url.startsWith(CALLBACKS)) return;
@@ -48,6 +46,5 @@ export function hostCheck(deps: {
 
 /** Whether the route itself will find out whose key it is. */
 function asksForKey(request: FastifyRequest): boolean {
-  const access: Access | undefined = request.routeOptions.config?.access;
-  return access !== undefined && access !== 'public' && access !== 'health';
+  return !isOpen(request.routeOptions.config?.access);
 }

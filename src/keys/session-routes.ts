@@ -3,11 +3,9 @@ import { z } from 'zod';
 import type { Database } from '../database/database.ts';
 import { AuthenticationError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
-import type { ControlConnections } from '../http/authentication.ts';
 import { deleted, iso, noBody, problems, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import { clearSessionCookie, setSessionCookie } from '../http/session-cookie.ts';
-import { addressIdentity } from '../lib/client-address.ts';
 import type { AdminService } from './admin.ts';
 
 const signInBody = z
@@ -44,10 +42,9 @@ export function sessionRoutes(
     events: EventRecorder;
     defaultProjectId: string;
     publicUrl: URL | undefined;
-    controlConnections: ControlConnections;
   },
 ): void {
-  const { admin, database, events, defaultProjectId, publicUrl, controlConnections } = deps;
+  const { admin, database, events, defaultProjectId, publicUrl } = deps;
   const app = typed(server);
   const tags = ['Session'];
 
@@ -75,11 +72,9 @@ export function sessionRoutes(
     },
     async (request, reply) => {
       const { token, password } = request.body;
-      const address = addressIdentity(request.ip);
+      const address = request.clientIdentity;
       const passwordIsRight = (given: string) =>
-        controlConnections.has(request.raw.socket)
-          ? admin.checkLocalPassword(given)
-          : admin.checkPassword(given, address);
+        request.isControl ? admin.checkLocalPassword(given) : admin.checkPassword(given, address);
       const isRight = await (token === undefined
         ? passwordIsRight(password!)
         : admin.useSignInToken(token, address));
@@ -111,7 +106,7 @@ export function sessionRoutes(
       if (sessionToken !== undefined) {
         await database.transaction(async (trx) => {
           await admin.sessions.close(trx, sessionToken);
-          const address = addressIdentity(request.ip);
+          const address = request.clientIdentity;
           await events.record(trx, {
             type: 'admin.signed_out',
             projectId: defaultProjectId,
