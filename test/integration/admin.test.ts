@@ -144,7 +144,7 @@ describe('the admin password in X-Master-Key', () => {
   });
 
   test('is asked for by a route with its own name', async () => {
-    const refused = await server.call('GET', 'simulator/messages');
+    const refused = await server.call('GET', `limits/${newPhone()}`);
     expect(expectProblem(refused, 'FORBIDDEN').requiredPermission).toBe('admin');
   });
 });

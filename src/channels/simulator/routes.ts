@@ -46,6 +46,8 @@ export function simulatorRoutes(
       schema: {
         tags,
         summary: 'Messages on the virtual phones, newest first',
+        description:
+          'For a key, those of its own project: a test of yours reads the codes it has asked for. Mock mode only; where real messages are sent there is no such route.',
         querystring: z.strictObject({
           ...pageQuery('msg'),
           to: z.string().optional().meta({ description: 'One number only.', example: '+6283834946034' }),
