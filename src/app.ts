@@ -7,6 +7,8 @@ import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
 import { WhatsAppChannel } from './channels/whatsapp/channel.ts';
 import { botCommands } from './channels/whatsapp/commands.ts';
+import { listenForInbound } from './channels/whatsapp/inbound.ts';
+import { baileysProblem } from './channels/whatsapp/library.ts';
 import { numberDirectory } from './channels/whatsapp/number-directory.ts';
 import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
 import { messageRecipients } from './channels/whatsapp/recipients.ts';
@@ -116,6 +118,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
+    const libraryProblem = mockMode ? undefined : baileysProblem();
+    if (libraryProblem !== undefined) log.warn(libraryProblem);
     const { socketUrl, usePairingCode, pairingNumber } = config.bot;
     const sessions = new WhatsAppSessions({
       database,
@@ -124,6 +128,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       log,
       mockMode,
+      libraryProblem,
       url: socketUrl,
       version: webVersion({
         pinned: config.bot.webVersion,
@@ -160,7 +165,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     const channels = mockMode
       ? [new Simulator({ database, clock, faults, ...config.simulator })]
-      : [whatsapp];
+      : libraryProblem === undefined
+        ? [whatsapp]
+        : [];
     const readPhone = phoneReader(config.otp);
     // The operator's own numbers need not be among those that codes are sent to.
     const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
@@ -172,6 +179,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       readPhone,
       selectChannel: channelSelection(channels, mockMode, {
+        libraryProblem,
         isLinked: (projectId) => sessions.isLinked(projectId),
         isAbsent: (phone) => directory.isAbsent(phone),
       }),
@@ -203,8 +211,6 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         })
       : undefined;
     if (!mockMode) {
-      // Baileys takes half a second and 60 MB to load.
-      const { listenForInbound } = await import('./channels/whatsapp/inbound.ts');
       listenForInbound({
         sessions,
         suppression: optOuts,
