@@ -4,7 +4,7 @@
 let formats = {};
 
 /** Takes the formats of all calling codes. */
-export function usePhoneFormats(given) {
+export function setPhoneFormats(given) {
   formats = given;
 }
 
