@@ -65,6 +65,7 @@ async function wotpSender(fake) {
     { systemClock },
     { newId },
     { messageRecipients },
+    { troubleLog },
   ] = await Promise.all([
     dist('database/wodb/open.js'),
     dist('database/keyring.js'),
@@ -79,6 +80,7 @@ async function wotpSender(fake) {
     dist('lib/clock.js'),
     dist('lib/id.js'),
     dist('channels/whatsapp/recipients.js'),
+    dist('lib/troubles.js'),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
   const masterKey = randomBytes(32).toString('hex');
@@ -92,6 +94,7 @@ async function wotpSender(fake) {
   });
   const clock = systemClock();
   const log = pino({ level: 'silent' });
+  const troubles = troubleLog({ log, clock });
   const keyring = await openKeyring(database, masterKey, clock);
   const events = eventRecorder(database, clock);
   await database.transaction((trx) =>
@@ -112,7 +115,9 @@ async function wotpSender(fake) {
     keyring,
     events,
     clock,
+    machineClock: clock,
     log,
+    troubles,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
     url: fake.url,
@@ -137,6 +142,7 @@ async function wotpSender(fake) {
     channels: [channel],
     clock,
     log,
+    troubles,
     onUndeliverable: async () => {},
   });
   await dispatcher.start();
@@ -165,6 +171,7 @@ async function wotpSender(fake) {
             verificationId: newId('ver', clock.now()),
             phone,
             channel: 'whatsapp',
+            lane: 'code',
             body: 'Your code is {{code}}.',
             code: '481516',
             expiresAt: clock.now() + 600_000,
@@ -191,6 +198,8 @@ const median = (values) =>
   /** @type {number} */ ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]);
 
 await ensureBuilt();
+// Before anything that loads Baileys, as in the server.
+await dist('channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };
