@@ -51,6 +51,8 @@ export function simulatorRoutes(
         tags,
         operationId: 'listSimulatorMessages',
         summary: 'List messages on the virtual phones',
+        description:
+          'Newest first. A key sees those of its own project, so that your tests can read the codes they have asked for. Mock mode only.',
         querystring: z.strictObject({
           ...pageQuery('msg'),
           to: z.string().optional().meta({ description: 'One number only.', example: '+6283834946034' }),
