@@ -71,6 +71,7 @@ export async function runFlips({ rounds, say }) {
         file: spoilt,
         masterKey: MASTER_KEY,
         invariants: [],
+        sealedValues: [],
         now: 0,
       }).then(
         (/** @type {{ findings: string[] }} */ verdict) => verdict.findings,

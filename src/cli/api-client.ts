@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import type { Config } from '../config/config.ts';
 import { controlSocketPath } from '../http/control-socket.ts';
 import type { Problem } from '../http/problem.ts';
+import { refuseSharedFolder } from '../lib/shared-folder.ts';
 import { CommandError, RefusalError } from './command-error.ts';
 
 /** The API as the command line uses it: as the administrator, whether or not the server runs. */
@@ -39,8 +40,12 @@ export async function openApi(config: Config): Promise<ApiClient> {
   return { call: (method, path, body) => overSocket(ownPath, method, path, body), close: () => app.stop() };
 }
 
-/** The running server over its control socket; undefined when none runs. */
+/**
+ * The running server over its control socket; undefined when none runs.
+ * @throws SharedFolderError when others may write to the data folder, and so put a socket of theirs there
+ */
 export async function runningServer(config: Config): Promise<ApiClient | undefined> {
+  refuseSharedFolder(config.database.dataDir);
   const socketPath = controlSocketPath(config.database.dataDir);
   if (!socketPath || !(await answers(socketPath))) return undefined;
   return {

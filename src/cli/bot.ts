@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { readBounded } from '../lib/bounded-file.ts';
 import type { ApiClient } from './api-client.ts';
 import { botPairCommand } from './bot-pair.ts';
 import { botSendCommand } from './bot-send.ts';
@@ -8,6 +9,9 @@ import { EXAMPLE_ID, removingOnFailure, type Session, sessionPath } from './bot-
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { table } from './table.ts';
+
+/** As the API takes them. */
+const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
 
 export function botCommand(): Command {
   const bot = command('bot', 'link and operate WhatsApp numbers', 'wotp bot pair');
@@ -108,12 +112,23 @@ async function listSessions(api: ApiClient): Promise<Session[]> {
   return found;
 }
 
+/** The files of a folder of credentials; no more of them than the API takes. */
 function readFolder(dir: string): Record<string, string> {
+  let left = IMPORT_MAX_BYTES;
   try {
     const names = readdirSync(dir).filter((name) => name.endsWith('.json'));
-    return Object.fromEntries(names.map((name) => [name, readFileSync(join(dir, name), 'utf8')]));
+    const files = names.map((name) => {
+      const content = readBounded(join(dir, name), left);
+      left -= content.length;
+      return [name, content.toString('utf8')];
+    });
+    return Object.fromEntries(files);
   } catch (error) {
-    throw new CommandError(`${dir} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EFBIG') throw new CommandError(`${dir} cannot be read (${code}).`);
+    throw new CommandError(
+      `${dir} holds more than ${IMPORT_MAX_BYTES / 1024 ** 2} MB of credentials, which no number has. Name the folder with creds.json.`,
+    );
   }
 }
 

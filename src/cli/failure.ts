@@ -9,6 +9,7 @@ import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
 import { FolderError } from '../lib/private-folder.ts';
+import { SharedFolderError } from '../lib/shared-folder.ts';
 import { CommandError, RefusalError } from './command-error.ts';
 
 const EXPECTED = [
@@ -22,6 +23,7 @@ const EXPECTED = [
   V3FileError,
   PostgresOpenError,
   RebuildError,
+  SharedFolderError,
   WrongMasterKeyError,
 ];
 

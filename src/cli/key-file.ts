@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { readBounded } from '../lib/bounded-file.ts';
 import { CommandError } from './command-error.ts';
 
 /** The variable that gives the master key of a backup, for those who want no file. */
 const VARIABLE = 'WOTP_BACKUP_MASTER_KEY';
 /** As for DB_MASTER_KEY. */
 const LENGTH_MIN = 32;
+/** A file with a key is no larger. */
+export const KEY_FILE_MAX_BYTES = 64 * 1024;
 
 /** Adds `--key-file` to a command; `whose` ends the sentence of its help. */
 export function withKeyFile(command: Command, whose: string): Command {
@@ -28,7 +30,7 @@ export function givenMasterKey(keyFile: string | undefined): string | undefined 
 
 function read(keyFile: string): string {
   try {
-    return readFileSync(keyFile === '-' ? 0 : keyFile, 'utf8');
+    return readBounded(keyFile === '-' ? 0 : keyFile, KEY_FILE_MAX_BYTES).toString('utf8');
   } catch (error) {
     throw new CommandError(
       `The key file ${keyFile} cannot be read (${(error as NodeJS.ErrnoException).code}). Check its name and rights.`,

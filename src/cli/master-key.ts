@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { GROUPS } from '../config/groups.ts';
@@ -7,8 +7,10 @@ import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { isBeingReplaced } from '../database/wodb/replace.ts';
 import { type Rotated, rotateMasterKey } from '../database/wodb/rotate.ts';
+import { readBounded } from '../lib/bounded-file.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
+import { KEY_FILE_MAX_BYTES } from './key-file.ts';
 import { showProgress } from './progress.ts';
 
 const NEW_KEY_VARIABLE = 'WOTP_NEW_MASTER_KEY';
@@ -127,7 +129,7 @@ function newKeyOf(file: string | undefined, config: Config): string {
 
 function readKeyFile(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    return readBounded(file === '-' ? 0 : file, KEY_FILE_MAX_BYTES).toString('utf8');
   } catch (error) {
     throw new CommandError(
       `The file of the new key cannot be read (${(error as NodeJS.ErrnoException).code}): ${file}. Nothing was changed.`,

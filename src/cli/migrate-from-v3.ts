@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { readEnvironment } from '../config/config.ts';
 import { readV3Database, V3_BATCH_MAX } from '../database/wodb/v3-import.ts';
+import { readBounded } from '../lib/bounded-file.ts';
 import { print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
+import { KEY_FILE_MAX_BYTES } from './key-file.ts';
 
 /** The environment's name for the key of v3's database. */
 const KEY_VARIABLE = 'V3_DB_MASTER_KEY';
@@ -68,7 +69,7 @@ export async function migrateFromV3(path: string, key: string, asJson: boolean |
 
 function keyIn(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readBounded(path, KEY_FILE_MAX_BYTES).toString('utf8').trim();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(
@@ -81,7 +82,10 @@ function keyIn(path: string): string {
 async function fromStandardInput(): Promise<string | undefined> {
   if (process.stdin.isTTY) return undefined;
   let piped = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) piped += chunk;
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    piped += chunk;
+    if (piped.length > KEY_FILE_MAX_BYTES) throw new CommandError('Standard input holds more than a key.');
+  }
   return piped.trim();
 }
 

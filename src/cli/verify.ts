@@ -5,6 +5,7 @@ import { presentMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import type { Verdict } from '../database/wodb/run-in-worker.ts';
 import { INVARIANTS } from '../health/invariants.ts';
+import { SEALED_VALUES } from '../health/sealed-values.ts';
 import { runningServer } from './api-client.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
@@ -37,6 +38,7 @@ export function verifyCommand(): Command {
             file,
             masterKey: givenMasterKey(keyFile) ?? masterKeyOf(config),
             invariants: INVARIANTS,
+            sealedValues: SEALED_VALUES,
             now: Date.now(),
           });
       const name = isDatabase ? path : file;
@@ -64,6 +66,7 @@ async function checkDatabase(config: Config): Promise<Shown> {
     keyCheckPath: keyCheckPathIn(dataDir),
     masterKey: masterKeyOf(config),
     invariants: INVARIANTS,
+    sealedValues: SEALED_VALUES,
     now: Date.now(),
   });
 }

@@ -14,14 +14,24 @@ export interface Keyring {
   readonly version: number;
   /** The key for a purpose; throws when the version is unknown. */
   key(purpose: KeyPurpose, version?: number): KeyObject;
+  /**
+   * Opens a value that was sealed under a version of a purpose's key. Undefined when it does not open: it was damaged or
+   * moved, or its version is unknown. What depends on it then fails alone, and `unopened` remembers it.
+   */
+  open(purpose: KeyPurpose, sealed: { value: Buffer; version: number; context: string }): string | undefined;
+  /** What did not open since the start, as `<purpose> <context>`; the first thousand. */
+  readonly unopened: ReadonlySet<string>;
+  /** Every key, by `<purpose> <version>`. */
+  readonly keys: ReadonlyMap<string, KeyObject>;
 }
 
 /** The master key is not the one that the database's values were made with. Nothing was changed. */
 export class WrongMasterKeyError extends Error {
-  constructor() {
-    super(
-      'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key that this database was made with. Give the right key; nothing was changed.',
-    );
+  constructor(
+    message = 'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key that this database was made with. Give the right key; nothing was changed.',
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'WrongMasterKeyError';
   }
 }
@@ -34,15 +44,22 @@ const PURPOSES: readonly KeyPurpose[] = [
   'admin-session',
 ];
 const CHECK_TEXT = 'WOTP keyring check 1';
+const UNOPENED_MAX = 1_000;
 
-type KeyVersion = Schema['key_versions'];
+/** One master key that was ever in use, as it is stored. */
+export type KeyVersion = Schema['key_versions'];
 
 /**
  * Derives the keys of the present master key and of those before it, and records its salt and check value on the first
- * start.
+ * start. `onUnopened` is called once for each value that does not open.
  * @throws WrongMasterKeyError when the master key is not the one the database's values were made with
  */
-export async function openKeyring(database: Database, masterKey: string, clock: Clock): Promise<Keyring> {
+export async function openKeyring(
+  database: Database,
+  masterKey: string,
+  clock: Clock,
+  onUnopened: (purpose: KeyPurpose, context: string) => void = () => {},
+): Promise<Keyring> {
   const stored = await database.transaction(async (trx) => {
     // Of several first starts at once one makes the salt.
     await database.serialize(trx, 'key versions');
@@ -53,12 +70,8 @@ export async function openKeyring(database: Database, masterKey: string, clock: 
     return [row];
   });
   const newest = stored[0]!;
-  const keys = new Map<string, KeyObject>();
-  for (const [version, secret] of secretsOf(stored, masterKey)) {
-    for (const purpose of PURPOSES) {
-      keys.set(`${purpose} ${version}`, createSecretKey(deriveKey(secret, `WOTP ${purpose} ${version}`)));
-    }
-  }
+  const keys = derivedKeys(stored, masterKey);
+  const unopened = new Set<string>();
   return {
     version: newest.version,
     key(purpose, version = newest.version) {
@@ -66,7 +79,38 @@ export async function openKeyring(database: Database, masterKey: string, clock: 
       if (!key) throw new Error(`There is no key of version ${version}.`);
       return key;
     },
+    open(purpose, { value, version, context }) {
+      const key = keys.get(`${purpose} ${version}`);
+      try {
+        if (key) return unseal(key, value, context);
+      } catch {
+        // It was not made with this key for this place, or is damaged: which of them, nobody can tell.
+      }
+      const name = `${purpose} ${context}`;
+      if (!unopened.has(name) && unopened.size < UNOPENED_MAX) {
+        unopened.add(name);
+        onUnopened(purpose, context);
+      }
+      return undefined;
+    },
+    unopened,
+    keys,
   };
+}
+
+/**
+ * The keys that come from a master key and the versions (newest first) in a database, by `<purpose> <version>`.
+ * Stretches the master key, which takes 60 ms.
+ * @throws WrongMasterKeyError when the master key is not the one of the newest version
+ */
+export function derivedKeys(versions: readonly KeyVersion[], masterKey: string): Map<string, KeyObject> {
+  const keys = new Map<string, KeyObject>();
+  for (const [version, secret] of secretsOf(versions, masterKey)) {
+    for (const purpose of PURPOSES) {
+      keys.set(`${purpose} ${version}`, createSecretKey(deriveKey(secret, `WOTP ${purpose} ${version}`)));
+    }
+  }
+  return keys;
 }
 
 /**
@@ -109,17 +153,29 @@ function newVersion(version: number, masterKey: string, now: number): { row: Key
 }
 
 /** The secret of each version, by its number; the master key is checked against the newest. */
-function secretsOf([newest, ...older]: KeyVersion[], masterKey: string): Map<number, Buffer> {
+function secretsOf([newest, ...older]: readonly KeyVersion[], masterKey: string): Map<number, Buffer> {
   if (!newest) return new Map();
   const secret = stretchMasterKey(masterKey, Buffer.from(newest.salt, 'hex'));
   if (!fits(secret, newest)) throw new WrongMasterKeyError();
   const sealing = sealingKey(secret, newest.version);
   const secrets = new Map([[newest.version, secret]]);
   for (const { version, sealed_secret } of older) {
-    if (!sealed_secret) throw new Error(`The secret of the key version ${version} is missing.`);
-    secrets.set(version, Buffer.from(unseal(sealing, sealed_secret, sealContext(version)), 'hex'));
+    secrets.set(version, olderSecret(sealing, version, sealed_secret));
   }
   return secrets;
+}
+
+/** Without it nothing that was made under its version can be read: such a database is refused as damaged. */
+function olderSecret(sealing: KeyObject, version: number, sealed: Buffer | null): Buffer {
+  try {
+    if (sealed) return Buffer.from(unseal(sealing, sealed, sealContext(version)), 'hex');
+  } catch (error) {
+    throw new WrongMasterKeyError(
+      `The secret of key version ${version} in this database is damaged, so what was made under it cannot be read. Restore a backup; nothing was changed.`,
+      error,
+    );
+  }
+  throw new Error(`The secret of the key version ${version} is missing.`);
 }
 
 /** The key of a version that seals the secrets of those before it. */

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readBounded } from '../lib/bounded-file.ts';
 import { createPrivateFolder } from '../lib/private-folder.ts';
+import { refuseSharedFolder } from '../lib/shared-folder.ts';
 import { writePrivateFile } from './private-files.ts';
 import { keyCheckPathIn } from './wodb/key-check.ts';
 import { realPath, takeDatabaseLock } from './wodb/lock.ts';
@@ -9,6 +11,7 @@ import { finishReplacement, isBeingReplaced } from './wodb/replace.ts';
 
 /** As for DB_MASTER_KEY: a shorter one is refused. */
 const LENGTH_MIN = 32;
+const FILE_MAX_BYTES = 16 * 1024;
 
 /** There is no master key, and none may be made. */
 export class MasterKeyMissingError extends Error {
@@ -38,23 +41,25 @@ export function generateMasterKey(): string {
  * @throws MasterKeyMissingError when there is a database whose key is not there
  * @throws DatabaseInUseError when a key would have to be made, or an exchange of the database to be finished, while
  *   another process uses the database
+ * @throws SharedFolderError when others may write to the data folder
  */
 export function resolveMasterKey(
   configured: string | undefined,
   dataDir: string,
   databasePath: string,
 ): string {
+  refuseSharedFolder(dataDir);
   if (configured !== undefined) return configured;
   const path = masterKeyPathIn(dataDir);
   return keptKey(path, dataDir, databasePath) ?? makeKey(path, dataDir, databasePath);
 }
 
 /** An exchange of the database that a crash has cut off may have the key that belongs to it still to be moved. */
-function finishWhatWasBegun(databasePath: string): void {
+function finishWhatWasBegun(databasePath: string, dataDir: string): void {
   if (!existsSync(dirname(databasePath)) || !isBeingReplaced(realPath(databasePath))) return;
   const releaseLock = takeDatabaseLock(databasePath);
   try {
-    finishReplacement(realPath(databasePath));
+    finishReplacement(realPath(databasePath), dataDir);
   } finally {
     releaseLock();
   }
@@ -63,17 +68,19 @@ function finishWhatWasBegun(databasePath: string): void {
 /**
  * The master key as it is, configured or kept in the data folder; undefined when there is none. Makes nothing.
  * @throws MasterKeyMissingError when the file that should hold it holds something else
+ * @throws SharedFolderError when others may write to the data folder
  */
 export function presentMasterKey(
   configured: string | undefined,
   dataDir: string,
   databasePath: string,
 ): string | undefined {
+  refuseSharedFolder(dataDir);
   if (configured !== undefined) return configured;
-  finishWhatWasBegun(databasePath);
+  finishWhatWasBegun(databasePath, dataDir);
   const path = masterKeyPathIn(dataDir);
   if (!existsSync(path)) return undefined;
-  const key = readFileSync(path, 'utf8').trim();
+  const key = readBounded(path, FILE_MAX_BYTES).toString('utf8').trim();
   if (key.length >= LENGTH_MIN) return key;
   throw new MasterKeyMissingError(
     `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,

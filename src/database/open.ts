@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { createPrivateFolder } from '../lib/private-folder.ts';
+import { refuseSharedFolder } from '../lib/shared-folder.ts';
 import type { Database } from './database.ts';
 import { resolveMasterKey } from './master-key.ts';
 import { openPostgres } from './postgres/open.ts';
@@ -26,5 +27,6 @@ export async function openDatabase(
   if (security.masterKey === undefined)
     throw new Error('The configuration lets no start without a key pass.');
   createPrivateFolder(dataDir);
+  refuseSharedFolder(dataDir);
   return { database: await openPostgres({ url, poolSize }), masterKey: security.masterKey };
 }

@@ -124,7 +124,8 @@ export const ERROR_CODES = {
   PHONE_INVALID: {
     status: 400,
     title: 'The phone number is not valid',
-    meaning: 'The number cannot exist, or its country cannot be told.',
+    meaning:
+      'The number does not exist, contains a character that `detail` names, or its country cannot be told.',
     whatToDo:
       'Give the number with its country code (`+62 838 …`), or set `DEFAULT_REGION` for national numbers.',
   },

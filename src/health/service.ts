@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { Database } from '../database/database.ts';
+import type { Keyring } from '../database/keyring.ts';
 import type { BackupState } from '../database/wodb/maintenance.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dispatcher } from '../messages/dispatcher.ts';
@@ -35,6 +36,7 @@ export type HealthService = ReturnType<typeof healthService>;
 
 export function healthService(deps: {
   database: Database;
+  keyring: Keyring;
   dispatcher: Dispatcher;
   clock: Clock;
   dataDir: string;
@@ -46,8 +48,8 @@ export function healthService(deps: {
   backups: (() => BackupState) | undefined;
   backupsAreScheduled: boolean;
 }) {
-  const { database, dispatcher, clock, dataDir, mockMode, whatsapp, version, backups, backupsAreScheduled } =
-    deps;
+  const { database, keyring, dispatcher, clock, dataDir, mockMode, whatsapp, version } = deps;
+  const { backups, backupsAreScheduled } = deps;
   const startedAt = clock.now();
   let stopping = false;
 
@@ -58,11 +60,22 @@ export function healthService(deps: {
         await database.reader.selectFrom('settings').select('key').limit(1).execute();
         await database.checkWritable();
       });
-      return { status: 'healthy', engine, waitingWrites: database.waitingWrites };
+      return { ...sealedValuesCheck(), engine, waitingWrites: database.waitingWrites };
     } catch (error) {
       const detail = error instanceof Error ? error.message : 'unknown';
       return { status: 'unhealthy', engine, detail, waitingWrites: database.waitingWrites };
     }
+  }
+
+  /** What was found damaged on the way; `wotp verify` looks at everything. */
+  function sealedValuesCheck(): { status: 'healthy' | 'degraded'; detail?: string } {
+    const count = keyring.unopened.size;
+    if (count === 0) return { status: 'healthy' };
+    const values = count === 1 ? '1 sealed value' : `${count} sealed values`;
+    return {
+      status: 'degraded',
+      detail: `${values} could not be opened since the start. See the log, and what wotp verify says.`,
+    };
   }
 
   async function diskCheck(): Promise<HealthReport['checks']['disk']> {
@@ -141,7 +154,7 @@ export function healthService(deps: {
 
     /** Whether the server takes work at this moment. */
     async ready(): Promise<boolean> {
-      return !stopping && (await databaseCheck()).status === 'healthy';
+      return !stopping && (await databaseCheck()).status !== 'unhealthy';
     },
 
     /** Figures of the process and its queues. */
@@ -152,12 +165,7 @@ export function healthService(deps: {
         uptime: Math.floor((clock.now() - startedAt) / 1000),
         memory: process.memoryUsage(),
         cpu: process.cpuUsage(),
-        process: {
-          pid: process.pid,
-          nodeVersion: process.version,
-          platform: process.platform,
-          arch: process.arch,
-        },
+        process: { platform: process.platform, arch: process.arch },
         queues: { waitingWrites: database.waitingWrites, messagesInFlight: dispatcher.inFlight },
         ...(made && {
           backups: {

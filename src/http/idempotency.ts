@@ -4,7 +4,7 @@ import type { Database, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import { ConflictError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { seal, unseal } from '../lib/seal.ts';
+import { seal } from '../lib/seal.ts';
 
 /** How long an answer is kept for repetition, in ms. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
@@ -62,14 +62,19 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
       .where('scope', '=', scope)
       .executeTakeFirst();
     if (!stored) return undefined;
-    const fingerprint = fingerprintOf(request, stored.key_version);
-    if (!timingSafeEqual(fingerprint, stored.fingerprint)) {
+    const { answer: value, key_version: version } = stored;
+    const answer = keyring.open('idempotency', { value, version, context: scope });
+    if (answer === undefined) {
+      throw new ConflictError(
+        'The answer to the first request with this Idempotency-Key can no longer be read. See what that request did, and use another Idempotency-Key.',
+      );
+    }
+    if (!timingSafeEqual(fingerprintOf(request, version), stored.fingerprint)) {
       throw new WotpError(
         'IDEMPOTENCY_MISMATCH',
         'This Idempotency-Key was used for a request with another body.',
       );
     }
-    const answer = unseal(keyring.key('idempotency', stored.key_version), stored.answer, scope);
     return { status: stored.status, body: JSON.parse(answer) as Body };
   }
 

@@ -55,7 +55,8 @@ it('nothing but this module writes to the terminal', () => {
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>
     /(?<!\.test)\.[jt]s$/.test(file),
   );
-  const writes = /process\.stdout\.write|process\.stderr\.write|process\[|\bconsole\.(log|error|warn|info)\(/;
+  const writes =
+    /process\.stdout\.write|process\.stderr\.write|process\[|^\s+console\.(log|info|warn|error)\(/m;
   const writers = files.filter((file) => writes.test(readFileSync(join(src, file), 'utf8')));
   expect(writers).toEqual(['lib/terminal.ts']);
 });

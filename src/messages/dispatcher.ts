@@ -30,6 +30,8 @@ const WRITE_AGAIN_MS = 1_000;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
+const UNREADABLE = 'The stored code of this message cannot be read.';
+
 export interface DispatcherOptions {
   messages: MessageService;
   channels: readonly Channel[];
@@ -229,6 +231,7 @@ export class Dispatcher implements ReceiptListener {
     );
     try {
       const { id, projectId, phone: to, text } = message;
+      if (text === undefined) throw new SendError('permanent', UNREADABLE);
       await settleOrAbort(channel.send({ id, projectId, to, text }, abort.signal), abort.signal);
     } catch (error) {
       await this.#recordFailure(message, error);

@@ -4,7 +4,7 @@ import type { Keyring } from '../database/keyring.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { MessageEventType } from '../events/types.ts';
 import type { Clock } from '../lib/clock.ts';
-import { seal, unseal } from '../lib/seal.ts';
+import { seal } from '../lib/seal.ts';
 import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import type {
@@ -103,22 +103,26 @@ export function messageService(deps: {
     if (now) await settle(trx, now, end, arrived && now.status !== 'delivered' && now.status !== 'read');
   }
 
-  function openCode(row: MessageRow): string | undefined {
-    if (!row.sealed_code) return undefined;
-    return unseal(keyring.key('message-code', row.key_version), row.sealed_code, row.id);
+  /** Undefined once the code is wiped, and when it does not open. */
+  function openCode({ id, sealed_code, key_version }: MessageRow): string | undefined {
+    if (!sealed_code) return undefined;
+    return keyring.open('message-code', { value: sealed_code, version: key_version, context: id });
   }
 
+  const filledIn = (row: MessageRow, code: string) => row.body.replaceAll(CODE_PLACEHOLDER, code);
+
   function textOf(row: MessageRow): string {
-    return row.body.replaceAll(CODE_PLACEHOLDER, openCode(row) ?? BULLET.repeat(HIDDEN_CODE_LENGTH));
+    return filledIn(row, openCode(row) ?? BULLET.repeat(HIDDEN_CODE_LENGTH));
   }
 
   function toClaimed(row: MessageRow): ClaimedMessage {
+    const code = openCode(row);
     return {
       id: row.id,
       projectId: row.project_id,
       verificationId: row.verification_id,
       phone: row.phone,
-      text: textOf(row),
+      text: code === undefined ? undefined : filledIn(row, code),
       claim: row.claim,
       attempts: row.attempts,
       expiresAt: row.expires_at,
@@ -291,7 +295,7 @@ export function messageService(deps: {
       return rows.some((row) => !['failed', 'expired', 'canceled'].includes(row.status));
     },
 
-    /** The code and the body (with `{{code}}`) of a message, while its verification lives. */
+    /** The code and the body (with `{{code}}`) of a message; undefined once the code is wiped or cannot be read. */
     async open(executor: Executor, messageId: string): Promise<{ code: string; body: string } | undefined> {
       const row = await repository.byId(executor, messageId);
       const code = row && openCode(row);
@@ -306,10 +310,11 @@ export function messageService(deps: {
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
 
-    /** What the phone shows of a message, with its code; undefined once the code is wiped, or it never existed. */
+    /** What the phone shows of a message, with its code; undefined once that is wiped or cannot be read. */
     async liveText(messageId: string): Promise<string | undefined> {
       const row = await repository.byId(database.reader, messageId);
-      return row?.sealed_code ? textOf(row) : undefined;
+      const code = row && openCode(row);
+      return code === undefined ? undefined : filledIn(row!, code);
     },
 
     /** The code of a message while a person can still use it; undefined afterwards. */

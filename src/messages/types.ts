@@ -63,7 +63,8 @@ export interface MessageRef {
 /** A message that this process has claimed and now sends. */
 export interface ClaimedMessage extends MessageRef {
   phone: string;
-  text: string;
+  /** Undefined when its stored code cannot be read. */
+  text: string | undefined;
   /** Number of this claim; what is reported under an older one changes nothing. */
   claim: number;
   /** Tries including this one. */

@@ -5,6 +5,8 @@ type Quota = Pick<UsedUpLimit, 'quota' | 'windowMs'>;
 
 export const NONE_PENDING = 'No code is waiting for this number. Send a new one.';
 export const EXPIRED = 'The code has expired. Send a new one.';
+export const UNREADABLE_CODE =
+  'The stored code of this verification cannot be read, so it cannot be sent again. Send a new one.';
 
 /** Another message to the phone is allowed at `allowedAt` (Unix ms) only. */
 export function tooSoon(allowedAt: number, now: number, quota: Quota): RateLimitError {

@@ -2,7 +2,7 @@ import type { ChannelName } from '../channels/channel.ts';
 import type { ChannelSelection } from '../channels/selection.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
-import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { ConflictError, NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -37,7 +37,7 @@ import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon, UNREADABLE_CODE } from './refusals.ts';
 import { failedChecksColumn, type Send, type VerificationRow, verificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
@@ -159,18 +159,21 @@ export function otpService(deps: {
     throw tooSoon(retryAt, now, limit);
   }
 
-  /** Sends the same code once more; with another text, by another channel, to another spelling of the number. */
+  /**
+   * Sends the same code once more; with another text, by another channel, to another spelling of the number. Undefined
+   * when the stored code cannot be read; then nothing was sent.
+   */
   async function sendAgain(
     trx: Transaction,
     row: VerificationRow,
     destination: Destination,
     { body: newBody, channel, phone = row.phone }: { body?: string; channel: ChannelName; phone?: string },
-  ): Promise<Verification> {
+  ): Promise<Verification | undefined> {
     const now = clock.now();
     const sends = sendsOf(row);
     const [, previousId] = sends.at(-1)!;
     const previous = await messages.open(trx, previousId);
-    if (!previous) throw new Error(`The message ${previousId} of a pending verification has no code.`);
+    if (!previous) return undefined;
     const id = newId('msg', now);
     // WOTP's own text looks different on each channel; a caller's is the same on all.
     const minutes = (row.expires_at - row.created_at) / MINUTE_MS;
@@ -257,8 +260,9 @@ export function otpService(deps: {
         // Before the codes are compared: a refusal that told whether they are the same would be a free guess.
         refuseTooSoon(destination, repeatable, nextRetryAt(destination, repeatable, phoneLimits), now);
         if (text.code === undefined || secrets.matches(repeatable, text.code.toUpperCase())) {
-          const again = { channel, body: text.body, phone: phone.e164 };
-          return { verification: await sendAgain(trx, repeatable, destination, again), retried: true };
+          const wanted = { channel, body: text.body, phone: phone.e164 };
+          const verification = await sendAgain(trx, repeatable, destination, wanted);
+          if (verification) return { verification, retried: true };
         }
       }
 
@@ -304,7 +308,7 @@ export function otpService(deps: {
     /**
      * Sends the same code again, by the channel that a send would take now.
      * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
-     * CHANNEL_UNAVAILABLE
+     * CHANNEL_UNAVAILABLE; ConflictError when the stored code cannot be read
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, projectId, id);
@@ -315,7 +319,9 @@ export function otpService(deps: {
       // Once its next message would come after its end, no wait makes this one send again.
       const retryAt = Math.min(nextResendOf(destination, row, phoneLimits), row.expires_at);
       refuseTooSoon(destination, row, retryAt, now);
-      return sendAgain(trx, row, destination, { channel });
+      const verification = await sendAgain(trx, row, destination, { channel });
+      if (!verification) throw new ConflictError(UNREADABLE_CODE);
+      return verification;
     },
 
     /** Cancels a pending verification; canceling it again changes nothing. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED. */

@@ -283,7 +283,7 @@ describe('without a server', () => {
     expect([revoked.code, lastLine(revoked.stdout)]).toEqual([0, { id: made.id }]);
 
     const phone = '+6283834946034';
-    const shown = await wotp(cwd, ['limits', 'show', phone, '--json']);
+    const shown = await wotp(cwd, ['limits', 'show', `\u202atel:${phone}\u202c`, '--json']);
     expect(lastLine(shown.stdout)).toMatchObject({ phone, messagesLastDay: 0, nextSendAt: null });
     const cleared = await wotp(cwd, ['limits', 'clear', phone, '--json']);
     expect([cleared.code, lastLine(cleared.stdout)]).toEqual([0, { phone }]);

@@ -332,7 +332,7 @@ describe('a resend', () => {
       await trx.updateTable('messages').set({ sealed_code: null }).where('phone', '=', phone).execute();
     });
     await otp.jump(30_000);
-    expect((await otp.resend(id)).body.code).toBe('INTERNAL_ERROR');
+    expect((await otp.resend(id)).body.code).toBe('CONFLICT');
     expect(await otp.messagesTo(phone)).toBe(1);
   });
 });

@@ -174,6 +174,18 @@ describe('a session over the API', () => {
     ['no credentials', { 'pre-key-1.json': '{}' }],
     ['damaged credentials', { 'creds.json': '{"me":' }],
     ['credentials of no phone', { 'creds.json': '{}' }],
+    [
+      'an object for bytes',
+      { 'creds.json': '{"me":{"id":"49151@s.whatsapp.net"},"account":{},"routingInfo":{}}' },
+    ],
+    [
+      'bytes that only claim a length',
+      {
+        'creds.json':
+          '{"me":{"id":"49151@s.whatsapp.net"},"account":{},"routingInfo":{"type":"Buffer","data":{"length":5e8}}}',
+      },
+    ],
+    ['credentials of a group', { 'creds.json': '{"me":{"id":"49151@g.us"},"account":{}}' }],
   ])('takes over %s from nobody', async (_what, files) => {
     const { body } = await call('POST', '', { link: false });
     const refused = await call('POST', `/${body.data.id}/import`, { files });

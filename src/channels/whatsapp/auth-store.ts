@@ -1,17 +1,23 @@
 import {
   type AuthenticationCreds,
-  BufferJSON,
   initAuthCreds,
-  proto,
   type SignalDataSet,
   type SignalDataTypeMap,
   type SignalKeyStore,
 } from 'baileys';
+import { sql } from 'kysely';
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import type { Schema } from '../../database/schema.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { seal, unseal } from '../../lib/seal.ts';
+import { seal } from '../../lib/seal.ts';
+import {
+  AuthValueError,
+  knownAuthValue,
+  readAuthValue,
+  VALUE_MAX_CHARS,
+  writeAuthValue,
+} from './auth-values.ts';
 import { dayOf } from './pacing.ts';
 
 type AuthRow = Schema['whatsapp_auth'];
@@ -64,6 +70,8 @@ export interface AuthStore {
   readonly keys: SignalKeyStore;
   /** Whether the credentials are those of a linked phone. */
   readonly isLinked: boolean;
+  /** Whether credentials are kept that cannot be read; then those here are of a client that is not linked. */
+  readonly isDamaged: boolean;
   /** Whether all that was written is on disk. */
   readonly isSaved: boolean;
   /** Reads the credentials as they were saved last; forgets what is not saved. */
@@ -76,7 +84,7 @@ export interface AuthStore {
     creds: AuthenticationCreds,
     entries: readonly { kind: string; key: string; json: string }[],
   ): Promise<void>;
-  /** Everything that is kept, with the credentials under the kind `creds`. */
+  /** Everything that is kept and can be read, with the credentials under the kind `creds`. */
   all(): Promise<{ kind: string; key: string; value: unknown }[]>;
   /** Resolves when everything written so far is on disk; rejects when it could not be kept, which loses it. */
   saved(): Promise<void>;
@@ -115,6 +123,7 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
   );
 
   let creds = initAuthCreds();
+  let isDamaged = false;
   // What was read or written last, by place. A write stays here at least until it is on disk.
   const cache = new Map<string, Value>();
   // One batch is being written while the next one gathers.
@@ -126,8 +135,22 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
 
   const placeOf = ({ kind, key }: { kind: string; key: string }) => `${kind}/${key}`;
   const contextOf = (entry: { kind: string; key: string }) => `${sessionId}/${placeOf(entry)}`;
-  const open = (row: Pick<AuthRow, 'kind' | 'key' | 'sealed' | 'key_version'>) =>
-    unseal(keyring.key('whatsapp', row.key_version), row.sealed, contextOf(row));
+  /** The text of a value; undefined when it does not open, or is larger than any. */
+  const open = (row: Omit<AuthRow, 'session_id' | 'sealed' | 'used_day'> & { sealed: Buffer | null }) =>
+    row.sealed === null
+      ? undefined
+      : keyring.open('whatsapp', {
+          value: row.sealed,
+          version: row.key_version,
+          context: contextOf(row),
+        });
+  const kept = () =>
+    database.reader
+      .selectFrom('whatsapp_auth')
+      .select(['kind', 'key', 'key_version'])
+      // One that is too large is not even read.
+      .select(sql<Buffer | null>`case when length(sealed) <= ${VALUE_MAX_CHARS} then sealed end`.as('sealed'))
+      .where('session_id', '=', sessionId);
 
   function remember(place: string, value: Value): void {
     cache.delete(place);
@@ -260,20 +283,16 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
     trx.deleteFrom('whatsapp_auth').where('session_id', '=', sessionId).execute();
 
   async function fetch(kind: string, keys: readonly string[]): Promise<void> {
-    const rows = await database.reader
-      .selectFrom('whatsapp_auth')
-      .select(['kind', 'key', 'sealed', 'key_version'])
-      .where('session_id', '=', sessionId)
-      .where('kind', '=', kind)
-      .where('key', 'in', keys)
-      .execute();
+    const rows = await kept().where('kind', '=', kind).where('key', 'in', keys).execute();
     const found = new Map(rows.map((row) => [row.key, open(row)]));
     for (const key of keys) {
       const place = placeOf({ kind, key });
       // Something may have been written while the database was asked.
       if (known(place) !== undefined) continue;
+      // One that does not open is as good as none: what needs it is agreed on again.
       const json = found.get(key) ?? null;
-      remember(place, json !== null && kind === RECORDS ? (parse(kind, json) as SessionRecord) : json);
+      const isRecord = json !== null && kind === RECORDS;
+      remember(place, isRecord ? (knownAuthValue(kind, json) as SessionRecord) : json);
     }
   }
 
@@ -286,7 +305,7 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
         const value = known(placeOf({ kind, key }));
         if (value == null) continue;
         // A copy for each reader, except of records: Baileys changes what it is given.
-        const given = typeof value === 'string' ? parse(kind, value) : value;
+        const given = typeof value === 'string' ? knownAuthValue(kind, value) : value;
         result[key] = given as SignalDataTypeMap[K];
       }
       return result;
@@ -296,7 +315,7 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
       for (const [kind, values] of Object.entries(data)) {
         for (const [key, value] of Object.entries(values ?? {})) {
           const isRecord = kind === RECORDS && typeof value === 'object';
-          entries.push({ kind, key, value: value == null ? null : isRecord ? value : stringify(value) });
+          entries.push({ kind, key, value: value == null ? null : isRecord ? value : writeAuthValue(value) });
         }
       }
       write(entries);
@@ -313,6 +332,9 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
     get isLinked() {
       return isLinkedIn(creds);
     },
+    get isDamaged() {
+      return isDamaged;
+    },
     get isSaved() {
       return gathering === undefined && writing === undefined && loss === undefined;
     },
@@ -321,35 +343,32 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
       await saved().catch(() => {});
       cache.clear();
       loss = undefined;
-      const row = await database.reader
-        .selectFrom('whatsapp_auth')
-        .select(['kind', 'key', 'sealed', 'key_version'])
-        .where('session_id', '=', sessionId)
-        .where('kind', '=', CREDENTIALS.kind)
-        .executeTakeFirst();
-      creds = row ? (parse(CREDENTIALS.kind, open(row)) as AuthenticationCreds) : initAuthCreds();
+      const row = await kept().where('kind', '=', CREDENTIALS.kind).executeTakeFirst();
+      const json = row && open(row);
+      const found = json === undefined ? undefined : credentialsIn(json);
+      isDamaged = row !== undefined && found === undefined;
+      creds = found ?? initAuthCreds();
     },
 
     saveCreds() {
-      if (isLinkedIn(creds)) write([{ ...CREDENTIALS, value: stringify(creds) }]);
+      if (isLinkedIn(creds)) write([{ ...CREDENTIALS, value: writeAuthValue(creds) }]);
     },
 
     async replace(trx, given, entries) {
       await checkLease(trx);
       await forget(trx);
       const all = entries.map(({ kind, key, json }) => ({ kind, key, value: json }));
-      await store(trx, [...all, { ...CREDENTIALS, value: stringify(given) }]);
+      await store(trx, [...all, { ...CREDENTIALS, value: writeAuthValue(given) }]);
     },
 
     async all() {
-      const rows = await database.reader
-        .selectFrom('whatsapp_auth')
-        .select(['kind', 'key', 'sealed', 'key_version'])
-        .where('session_id', '=', sessionId)
-        .orderBy('kind')
-        .orderBy('key')
-        .execute();
-      return rows.map((row) => ({ kind: row.kind, key: row.key, value: JSON.parse(open(row)) as unknown }));
+      const rows = await kept().orderBy('kind').orderBy('key').execute();
+      return rows.flatMap((row) => {
+        const json = open(row);
+        return json === undefined
+          ? []
+          : [{ kind: row.kind, key: row.key, value: JSON.parse(json) as unknown }];
+      });
     },
 
     saved,
@@ -358,6 +377,7 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
       await saved().catch(() => {});
       cache.clear();
       loss = undefined;
+      isDamaged = false;
       creds = initAuthCreds();
       await database.transaction(async (trx) => {
         await checkLease(trx);
@@ -371,21 +391,15 @@ export function authStore({ database, keyring, clock, sessionId, checkLease }: A
 function stringifyRecord(record: SessionRecord): string {
   const json = record instanceof Uint8Array ? undefined : JSON.stringify(record);
   // Bytes, should a record ever hold some, are written as they are everywhere else.
-  return json === undefined || /"type":"Buffer"|\{"0":\d/.test(json) ? stringify(record) : json;
+  return json === undefined || /"type":"Buffer"|\{"0":\d/.test(json) ? writeAuthValue(record) : json;
 }
 
-/** A value as JSON, in which bytes stand the way Baileys writes them into files. */
-export function stringify(value: unknown): string {
-  return JSON.stringify(value, BufferJSON.replacer);
-}
-
-/** What `stringify` wrote. */
-export function parse(kind: string, json: string): unknown {
-  // Looking at every member for bytes takes most of the time, and the records of sessions have none.
-  const value: unknown = json.includes('"type":"Buffer"')
-    ? JSON.parse(json, BufferJSON.reviver)
-    : JSON.parse(json);
-  return kind === 'app-state-sync-key'
-    ? proto.Message.AppStateSyncKeyData.fromObject(value as object)
-    : value;
+/** The credentials that were stored; undefined when they do not have the shape of such. */
+function credentialsIn(json: string): AuthenticationCreds | undefined {
+  try {
+    return readAuthValue(CREDENTIALS.kind, json) as AuthenticationCreds;
+  } catch (error) {
+    if (!(error instanceof AuthValueError)) throw error;
+    return undefined;
+  }
 }

@@ -1,22 +1,11 @@
-import { type AuthenticationCreds, BufferJSON, initAuthCreds } from 'baileys';
+import { type AuthenticationCreds, initAuthCreds } from 'baileys';
 import { ValidationError } from '../../errors/errors.ts';
-import { stringify } from './auth-store.ts';
-
-/** The kinds of keys Baileys writes, the longer name first where one begins with another. */
-const KINDS = [
-  'pre-key',
-  'session',
-  'sender-key-memory',
-  'sender-key',
-  'app-state-sync-key',
-  'app-state-sync-version',
-  'lid-mapping',
-  'device-list',
-  'tctoken',
-  'identity-key',
-] as const;
+import { AuthValueError, KEY_KINDS, readAuthValue, writeAuthValue } from './auth-values.ts';
 
 const CREDENTIALS_FILE = 'creds.json';
+/** A folder holds two files for each number that was ever written to. */
+const FILES_MAX = 200_000;
+const KEY_MAX_CHARS = 200;
 
 /** The files of a Baileys multi-file folder (`auth_info_baileys`), each with its text, by name. */
 export type AuthFiles = Record<string, string>;
@@ -29,20 +18,26 @@ export interface ImportedAuth {
 
 /**
  * Reads a Baileys multi-file folder. Files that are none of its kind are left out.
- * @throws ValidationError when the credentials are missing, damaged, or those of no linked phone
+ * @throws ValidationError when the credentials are missing, damaged, or those of no linked phone, or a file does not hold
+ *   what Baileys writes into it
  */
 export function readAuthFiles(files: AuthFiles): ImportedAuth {
+  const names = Object.keys(files);
+  if (names.length > FILES_MAX) throw invalid('files', `At most ${FILES_MAX} files.`);
   const text = files[CREDENTIALS_FILE];
-  if (text === undefined) throw invalid(CREDENTIALS_FILE, 'This file is missing.');
-  const creds = { ...initAuthCreds(), ...(read(CREDENTIALS_FILE, text) as Partial<AuthenticationCreds>) };
-  if (!creds.me?.id || !creds.account) {
-    throw invalid(CREDENTIALS_FILE, 'No phone was ever linked with these credentials.');
+  if (text === undefined) throw invalid(`files.${CREDENTIALS_FILE}`, 'This file is missing.');
+  const found = Object(read(CREDENTIALS_FILE, 'any', text)) as Partial<AuthenticationCreds>;
+  if (!found.me || !found.account) {
+    throw invalid(`files.${CREDENTIALS_FILE}`, 'No phone was ever linked with these credentials.');
   }
-  const entries = Object.entries(files).flatMap(([name, content]) => {
+  // Earlier versions of Baileys have written fewer fields.
+  const whole = writeAuthValue({ ...initAuthCreds(), ...found });
+  const creds = read(CREDENTIALS_FILE, 'creds', whole) as AuthenticationCreds;
+  const entries = names.flatMap((name) => {
     const place = placeOf(name);
-    if (!place) return [];
-    const value = read(name, content);
-    return value === null ? [] : [{ ...place, json: stringify(value) }];
+    if (!place || files[name] === 'null') return [];
+    if (place.key.length > KEY_MAX_CHARS) throw invalid(`files.${name}`, 'Its name is too long.');
+    return [{ ...place, json: writeAuthValue(read(name, place.kind, files[name]!)) }];
   });
   return { creds, entries };
 }
@@ -57,18 +52,17 @@ export function writeAuthFiles(kept: readonly { kind: string; key: string; value
   );
 }
 
-function read(name: string, text: string): unknown {
+function read(name: string, kind: string, text: string): unknown {
   try {
-    return JSON.parse(text, BufferJSON.reviver);
-  } catch {
-    throw invalid(name, 'This file is no JSON: it is damaged, or was being written when it was copied.');
+    return readAuthValue(kind, text);
+  } catch (error) {
+    if (!(error instanceof AuthValueError)) throw error;
+    throw invalid(`files.${name}`, error.message);
   }
 }
 
-function invalid(file: string, message: string): ValidationError {
-  return new ValidationError('This is no folder of credentials that Baileys wrote.', [
-    { path: `files.${file}`, message },
-  ]);
+function invalid(path: string, message: string): ValidationError {
+  return new ValidationError('This is not a folder of credentials that Baileys wrote.', [{ path, message }]);
 }
 
 /** The way Baileys makes a key's name fit for a file. */
@@ -79,7 +73,7 @@ function fileName(name: string): string {
 /** The kind and the key that a file stands for; undefined when it is none of Baileys'. */
 function placeOf(file: string): { kind: string; key: string } | undefined {
   const name = file.endsWith('.json') ? file.slice(0, -'.json'.length) : '';
-  const kind = KINDS.find((known) => name.startsWith(`${known}-`));
+  const kind = KEY_KINDS.find((known) => name.startsWith(`${known}-`));
   if (!kind) return undefined;
   const key = name.slice(kind.length + 1);
   // Only these two kinds have keys with the characters that a file name must not have.

@@ -33,6 +33,8 @@ const NOT_SCANNED =
   'The QR code was not scanned, or the pairing code not typed, in time. Start linking again. If the phone showed an error or asked for a passkey, see docs/WHATSAPP.md.';
 const PASSKEY =
   'WhatsApp asks this account for a passkey to link a device, which only its own apps can answer. Try again in a day, use another number, or use the Cloud API.';
+const DAMAGED =
+  'The stored credentials of this session cannot be read. Log it out, and link the phone again.';
 const UNANSWERED = 'The connection is open, but WhatsApp does not answer on it.';
 const VERSION_RENEWED =
   'WhatsApp no longer takes the version this server spoke; the one WhatsApp Web has now is tried.';
@@ -132,7 +134,8 @@ export class LinkedSession implements Session {
     if (state === 'banned' && nextAttemptAt !== null) {
       this.#retryIn(Math.max(0, nextAttemptAt - this.#clock.now()));
     } else if (!RESTING.includes(state)) {
-      if (this.#auth.isLinked) {
+      if (this.#auth.isDamaged) this.#moveTo('action_required', DAMAGED);
+      else if (this.#auth.isLinked) {
         // Whatever it was when the last process ended, it is no more.
         this.#moveTo('connecting', null);
         this.#run(this.#connect());
@@ -273,6 +276,10 @@ export class LinkedSession implements Session {
     // What is on disk counts: the same as after a crash. Credentials that no phone has accepted are made anew.
     await this.#auth.open();
     if (turn !== this.#turn) return;
+    if (this.#auth.isDamaged) {
+      this.#moveTo('action_required', DAMAGED);
+      return;
+    }
     this.#moveTo(this.#auth.isLinked ? 'connecting' : 'pairing', null);
     const { log, url, version, agentFor, messageText } = this.#options;
     const { proxy } = this.#stored;

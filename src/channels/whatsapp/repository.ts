@@ -1,10 +1,14 @@
 import type { Executor, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import type { Schema } from '../../database/schema.ts';
-import { seal, unseal } from '../../lib/seal.ts';
+import { seal } from '../../lib/seal.ts';
 import type { SessionState } from './session.ts';
 
 type Row = Schema['whatsapp_sessions'];
+
+/** In place of a proxy's address that does not open: nothing can be reached through it. */
+const UNREADABLE_PROXY = 'unreadable:';
+const PROXY_LOST = 'The stored proxy of this session cannot be read. Set it again, then restart the session.';
 
 /** A code that stands for the session on the phone, by camera or by hand. */
 export interface LinkingCode {
@@ -47,14 +51,12 @@ export function sessionRepository(keyring: Keyring) {
   const contextOf = (id: string, what: 'proxy' | 'codes') => `${id}/${what}`;
 
   function toStored(row: Row): StoredSession {
+    const proxy = proxyOf(row);
     return {
       id: row.id,
       projectId: row.project_id,
       name: row.name,
-      proxy:
-        row.sealed_proxy === null
-          ? null
-          : unseal(keyring.key('whatsapp', row.key_version), row.sealed_proxy, contextOf(row.id, 'proxy')),
+      proxy,
       phone: row.phone,
       state: row.state as SessionState,
       reason: row.reason,
@@ -63,14 +65,21 @@ export function sessionRepository(keyring: Keyring) {
       phoneSeenAt: row.phone_seen_at,
       codes: codesOf(row),
       createdAt: row.created_at,
+      // Without its proxy a session must not connect: WhatsApp would see another address.
+      ...(proxy === UNREADABLE_PROXY ? { state: 'action_required' as const, reason: PROXY_LOST } : {}),
     };
+  }
+
+  function proxyOf({ id, sealed_proxy: value, key_version: version }: Row): string | null {
+    if (value === null) return null;
+    return keyring.open('whatsapp', { value, version, context: contextOf(id, 'proxy') }) ?? UNREADABLE_PROXY;
   }
 
   function codesOf({ id, sealed_codes, codes_key_version }: Row): LinkingCodes {
     if (sealed_codes === null || codes_key_version === null) return {};
-    return JSON.parse(
-      unseal(keyring.key('whatsapp', codes_key_version), sealed_codes, contextOf(id, 'codes')),
-    );
+    const context = contextOf(id, 'codes');
+    const json = keyring.open('whatsapp', { value: sealed_codes, version: codes_key_version, context });
+    return json === undefined ? {} : JSON.parse(json);
   }
 
   function sealedCodes(id: string, codes: LinkingCodes) {

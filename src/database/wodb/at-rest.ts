@@ -1,4 +1,5 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type FileKey, WodbConnection } from './connection.ts';
 import { fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck } from './key-check.ts';
@@ -27,7 +28,7 @@ export async function withDatabaseAtRest<T>(
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
-    finishReplacement(path);
+    finishReplacement(path, dirname(options.keyCheckPath));
     removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
     if (!holdsDatabase(path, keyCheck)) {

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { isUnfitFile, readOwnFile } from '../../lib/bounded-file.ts';
 import { writePrivateFile } from '../private-files.ts';
 import type { FileKey } from './connection.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -12,6 +13,7 @@ export interface KeyCheck {
   check: string;
 }
 
+const FILE_MAX_BYTES = 4 * 1024;
 const FORM = { salt: /^[0-9a-f]{32}$/, check: /^[0-9a-f]{64}$/ };
 
 /** Where a data folder keeps its key check. */
@@ -28,8 +30,8 @@ function checkOf(key: Buffer): Buffer {
  * @throws DatabaseOpenError when the file is damaged
  */
 export function readKeyCheck(path: string): KeyCheck | undefined {
-  if (!existsSync(path)) return undefined;
-  const { salt, check } = parsed(readFileSync(path, 'utf8'));
+  if (!lstatSync(path, { throwIfNoEntry: false })) return undefined;
+  const { salt, check } = contentOf(path);
   if (
     typeof salt === 'string' &&
     FORM.salt.test(salt) &&
@@ -43,12 +45,13 @@ export function readKeyCheck(path: string): KeyCheck | undefined {
   );
 }
 
-function parsed(text: string): Record<string, unknown> {
+function contentOf(path: string): Record<string, unknown> {
   try {
-    return Object(JSON.parse(text)) as Record<string, unknown>;
-  } catch {
-    // Not JSON: as good as a key check without its fields.
-    return {};
+    return Object(JSON.parse(readOwnFile(path, FILE_MAX_BYTES))) as Record<string, unknown>;
+  } catch (error) {
+    // Not JSON, too large, or a link to another file: as good as a key check without its fields.
+    if (error instanceof SyntaxError || isUnfitFile(error)) return {};
+    throw error;
   }
 }
 

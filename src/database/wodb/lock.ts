@@ -1,8 +1,10 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { createPrivateFile } from '../private-files.ts';
 import { sqliteCode } from './connection.ts';
+import { DatabaseOpenError } from './open-error.ts';
 
 /** The database is in use by another process. */
 export class DatabaseInUseError extends Error {
@@ -29,10 +31,14 @@ export function realPath(path: string): string {
  * when its holder dies. Returns the function that releases it. The database's folder has to exist.
  *
  * The side file must never be opened by `fs` while the lock is held: closing any descriptor of it would drop the lock.
- * @throws DatabaseInUseError when another process holds it.
+ * @throws DatabaseInUseError when another process holds it; SharedFolderError when others may write to the folder;
+ *   DatabaseOpenError when the file has a second name, whose lock would be another one
  */
 export function takeDatabaseLock(databasePath: string): () => void {
-  const path = `${realPath(databasePath)}.lock`;
+  const file = realPath(databasePath);
+  refuseSharedFolder(dirname(file));
+  refuseSecondName(file);
+  const path = `${file}.lock`;
   createPrivateFile(path);
   const holder = new Sqlite(path, { timeout: 1_000 });
   try {
@@ -44,4 +50,12 @@ export function takeDatabaseLock(databasePath: string): () => void {
     throw sqliteCode(error).startsWith('SQLITE_BUSY') ? new DatabaseInUseError(databasePath) : error;
   }
   return () => holder.close();
+}
+
+function refuseSecondName(file: string): void {
+  // Not opened: that would end the locks on it.
+  if ((statSync(file, { throwIfNoEntry: false })?.nlink ?? 1) <= 1) return;
+  throw new DatabaseOpenError(
+    `${file} has a second name (a hard link), by which a second server could open it. Find it with \`find / -xdev -samefile ${file}\`, and remove it or use a copy; nothing was touched.`,
+  );
 }

@@ -1,10 +1,17 @@
 import { ConflictError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Keyring } from '../keyring.ts';
 import { type Backup, type BackupProgress, makeBackup, prepareBackupFolder } from './backup.ts';
 import type { FileKey } from './connection.ts';
 import { ownBackups } from './manifest.ts';
 import type { WodbDatabase } from './open.ts';
-import { type Invariant, type Verdict, verifyFile } from './run-in-worker.ts';
+import {
+  type Invariant,
+  openSealedIn,
+  type SealedValues,
+  type Verdict,
+  verifyFile,
+} from './run-in-worker.ts';
 
 /** The job that runs on the database at a moment, and how far it is. */
 export interface JobState {
@@ -29,14 +36,16 @@ export type WodbMaintenance = ReturnType<typeof wodbMaintenance>;
 
 export function wodbMaintenance(deps: {
   database: WodbDatabase;
+  keyring: Keyring;
   invariants: readonly Invariant[];
+  sealedValues: readonly SealedValues[];
   clock: Clock;
   /** Where backups lie unless a caller names another place. */
   folder: string;
   /** Keeps what came of a backup in the events; never rejects. */
   record: (outcome: { actor: string; file?: string; reason?: string }) => Promise<void>;
 }) {
-  const { database, invariants, clock, folder, record } = deps;
+  const { database, keyring, invariants, sealedValues, clock, folder, record } = deps;
   let state: JobState | undefined;
   const ending = new AbortController();
   const { signal } = ending;
@@ -106,9 +115,20 @@ export function wodbMaintenance(deps: {
      */
     async verify(): Promise<Verdict> {
       const { path, fileKey } = database;
-      return alone('verify', 'checking', () =>
-        verifyFile({ path, fileKey, invariants, now: clock.now(), signal }),
-      );
+      return alone('verify', 'checking', async () => {
+        const verdict = await verifyFile({ path, fileKey, invariants, now: clock.now(), signal });
+        // What pages are damaged cannot be gone through.
+        if (verdict.keyVersions.length === 0) return verdict;
+        const { keys, unopened } = keyring;
+        const sealed = await openSealedIn({ path, fileKey, values: sealedValues, keys, signal });
+        // One that was met while work went on has failed what it belonged to, and is gone with that.
+        if (sealed.length === 0 && unopened.size > 0) {
+          sealed.push(
+            `Sealed values did not open since the server was started: ${unopened.size}. See its log.`,
+          );
+        }
+        return { ...verdict, findings: [...verdict.findings, ...sealed] };
+      });
     },
 
     /** What runs now; undefined when nothing does. */

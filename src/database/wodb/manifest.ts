@@ -1,29 +1,31 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readOwnFile } from '../../lib/bounded-file.ts';
 import { syncFolder, writePrivateFile } from '../private-files.ts';
 
 const FORMAT = 'WOTP backup 1';
+const MANIFEST_MAX_BYTES = 64 * 1024;
 /** The names that backups get by themselves; only such files are ever removed. */
 const OWN_NAME = /^wotp-\d{8}-\d{6}(-\d+)?\.wodb$/;
 
 const manifestSchema = z.object({
   format: z.literal(FORMAT),
   /** The name of the backup that it describes, without a folder. */
-  file: z.string(),
+  file: z.string().regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/),
   /** The version of WOTP that has made it. */
-  version: z.string(),
+  version: z.string().max(100),
   /** How many migrations the file holds. */
-  schemaVersion: z.int(),
+  schemaVersion: z.int().min(0),
   /** ISO 8601, UTC. */
   createdAt: z.iso.datetime(),
   /** Whether it is under the master key of the database that it was made of. */
   ownMasterKey: z.boolean(),
-  bytes: z.int(),
+  bytes: z.int().min(0),
   /** Hex. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** How many rows each table holds. */
-  rows: z.record(z.string(), z.int()),
+  rows: z.record(z.string().max(100), z.int().min(0)),
 });
 
 /** What lies beside a backup, as `FILE.json`, and says what it is. Nothing in it is secret. */
@@ -40,16 +42,21 @@ export function manifestPath(backup: string): string {
   return `${backup}.json`;
 }
 
-/** The manifest beside a backup; undefined when there is none, or none of ours. */
+/** The manifest beside a backup; undefined when there is none, or none of ours: a link is not followed. */
 export function readManifest(backup: string): Manifest | undefined {
-  const path = manifestPath(backup);
-  if (!existsSync(path)) return undefined;
   try {
-    return manifestSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return manifestSchema.parse(JSON.parse(readOwnFile(manifestPath(backup), MANIFEST_MAX_BYTES)));
   } catch {
-    // Not JSON, or something that another program has put there: as good as none.
+    // Not there, not JSON, or something that another program has put there: as good as none.
     return undefined;
   }
+}
+
+/** What is wrong when changes lie beside a backup, which has none; undefined when there are none. */
+export function changesBeside(backup: string): string | undefined {
+  const wal = `${backup}-wal`;
+  if ((statSync(wal, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
+  return `${wal} holds changes that the backup's manifest does not know: somebody has opened the backup since, or put them there. Move that file away to use the backup as it was made.`;
 }
 
 /** A time (Unix ms) as it stands in names of files: `YYYYMMDD-HHMMSS`, UTC. */

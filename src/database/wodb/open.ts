@@ -1,6 +1,7 @@
 import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createPrivateFolder } from '../../lib/private-folder.ts';
+import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import type { Database } from '../database.ts';
 import { MIGRATIONS, migrateToLatest, migrationStates } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
@@ -56,16 +57,19 @@ export interface Upgrade {
 /**
  * Opens the embedded database, creates it when the folder never held one, and brings its schema up to date.
  * @throws DatabaseInUseError when another process owns the file.
+ * @throws SharedFolderError when others may write to its folder, or to that of the key check.
  * @throws DatabaseOpenError when the file is missing, empty, plain, foreign or damaged, or the key is wrong.
  * @throws NewerSchemaError when a newer WOTP has written it.
  */
 export async function openWodb(options: WodbOptions): Promise<WodbDatabase> {
   createPrivateFolder(dirname(options.path));
-  createPrivateFolder(dirname(options.keyCheckPath));
+  const dataDir = dirname(options.keyCheckPath);
+  createPrivateFolder(dataDir);
+  refuseSharedFolder(dataDir);
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
-    finishReplacement(path);
+    finishReplacement(path, dataDir);
     removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
     const held = holdsDatabase(path, keyCheck);

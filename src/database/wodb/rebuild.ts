@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Transaction } from '../database.ts';
 import { type DatabaseAtRest, withDatabaseAtRest } from './at-rest.ts';
 import { type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
@@ -94,7 +95,7 @@ export function rebuildDatabase(options: {
     const { path } = database;
     const bytesBefore = statSync(path).size;
     const draft = await buildDraft(database, { suffix: 'compacting', onProgress: options.onProgress });
-    replaceDatabase({ path, draft });
+    replaceDatabase({ path, dataDir: dirname(options.keyCheckPath), draft });
     return { bytesBefore, bytes: statSync(path).size };
   });
 }

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { syncFolder } from '../private-files.ts';
 import { keyCheckPathIn } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
@@ -26,6 +27,7 @@ export function removeDatabase(options: {
 }): string[] {
   const { dataDir, socketPath } = options;
   if (!existsSync(dirname(options.path)) || !existsSync(dataDir)) return [];
+  refuseSharedFolder(dataDir);
   const path = realPath(options.path);
   const keyCheckPath = keyCheckPathIn(dataDir);
   const files = [

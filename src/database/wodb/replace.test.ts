@@ -42,6 +42,7 @@ async function readyFolder() {
   renameSync(join(other, 'master.key'), masterKey);
   const replacement = {
     path,
+    dataDir: dir,
     draft,
     keepAsideAs: `${path}.replaced`,
     alongside: [
@@ -122,6 +123,7 @@ test('killed before any of its steps, the old database is untouched, or the next
     const died = dieBefore(change, () =>
       replaceDatabase({
         path: here(replacement.path),
+        dataDir: dir,
         draft: here(replacement.draft),
         keepAsideAs: here(replacement.keepAsideAs),
         alongside: replacement.alongside.map(({ from, to }) => ({ from: here(from), to: here(to) })),

@@ -1,14 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { closeSync, existsSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { isUnfitFile, readOwnFile } from '../../lib/bounded-file.ts';
 import { syncFolder, writePrivateFile } from '../private-files.ts';
 import { DatabaseOpenError } from './open-error.ts';
 
@@ -16,11 +9,33 @@ import { DatabaseOpenError } from './open-error.ts';
 const WAL = '-wal';
 const PASSING = ['-shm', '-journal'];
 
-/** The decision to exchange a database, as it is written down; every name is relative to the database's folder. */
-interface Replacement {
-  draft: string;
-  aside: string | null;
-  alongside: { from: string; to: string }[];
+/** A decision has a few hundred bytes. */
+const DECISION_MAX_BYTES = 16 * 1024;
+
+/**
+ * The decision to exchange a database, as it is written down. `draft` and `aside` are names in the database's folder,
+ * the others in the data folder; each is one of those that WOTP gives, so that a decision which somebody else has put
+ * there moves nothing else.
+ */
+function decisionSchema(path: string) {
+  const ofDatabase = nameAfter([basename(path)]);
+  const alongside = nameAfter(['wotp.keycheck', 'master.key']);
+  return z.strictObject({
+    draft: ofDatabase,
+    aside: ofDatabase.nullable(),
+    alongside: z.array(z.strictObject({ from: alongside, to: alongside })).max(10),
+  });
+}
+
+type Replacement = z.infer<ReturnType<typeof decisionSchema>>;
+
+/** A name without a folder that is one of these names, or goes on with a dot after one. */
+function nameAfter(names: readonly string[]) {
+  return z
+    .string()
+    .max(255)
+    .refine((name) => /^[^/\\\0]+$/.test(name))
+    .refine((name) => names.some((known) => name === known || name.startsWith(`${known}.`)));
 }
 
 /** The file that holds the decision while an exchange is under way. */
@@ -40,7 +55,7 @@ export function isBeingReplaced(path: string): boolean {
  * The caller holds the write lock, has closed every connection to both files, and has checked the draft, which lies in
  * the database's folder. `path` is the real one, without links. With `keepAsideAs`, a name in that folder which is
  * free, the old file stays there under that name, its WAL beside it; otherwise both are removed. `alongside` moves
- * prepared files (on the file system of their target) over others.
+ * prepared files in the data folder over others there.
  *
  * A kill or a power cut at any point leaves the old database whole or the new one whole, because one write decides:
  *
@@ -54,14 +69,18 @@ export function isBeingReplaced(path: string): boolean {
  */
 export function replaceDatabase(options: {
   path: string;
+  dataDir: string;
   draft: string;
   keepAsideAs?: string;
   alongside?: readonly { from: string; to: string }[];
 }): void {
-  const { path, draft, keepAsideAs, alongside = [] } = options;
+  const { path, dataDir, draft, keepAsideAs, alongside = [] } = options;
   const folder = dirname(path);
   for (const name of [draft, ...(keepAsideAs === undefined ? [] : [keepAsideAs])]) {
     if (dirname(name) !== folder) throw new Error(`${name} does not lie in the folder of ${path}.`);
+  }
+  for (const name of alongside.flatMap(({ from, to }) => [from, to])) {
+    if (dirname(name) !== dataDir) throw new Error(`${name} does not lie in the data folder.`);
   }
   const changes = `${draft}${WAL}`;
   if (existsSync(changes) && statSync(changes).size > 0) throw new Error(`${changes} is not empty.`);
@@ -70,13 +89,13 @@ export function replaceDatabase(options: {
   }
   for (const name of [draft, ...alongside.map(({ from }) => from)]) syncFile(name);
   syncFolder(folder);
-  const decision: Replacement = {
+  const decision = decisionSchema(path).parse({
     draft: basename(draft),
     aside: keepAsideAs === undefined ? null : basename(keepAsideAs),
-    alongside: alongside.map(({ from, to }) => ({ from: relative(folder, from), to: relative(folder, to) })),
-  };
+    alongside: alongside.map(({ from, to }) => ({ from: basename(from), to: basename(to) })),
+  });
   writePrivateFile(decisionPath(path), `${JSON.stringify(decision)}\n`);
-  finishReplacement(path);
+  finishReplacement(path, dataDir);
 }
 
 /**
@@ -86,13 +105,15 @@ export function replaceDatabase(options: {
  * The old file leaves with its WAL before the draft takes its name, with a sync in between, so that the WAL of one
  * never meets the other. The draft's own name tells how far an earlier call came: while it is there, what bears the
  * database's name is the old one.
- * @throws DatabaseOpenError when the decision cannot be read
+ * @throws DatabaseOpenError when the decision cannot be read, or is none of WOTP's; nothing was touched then
  */
-export function finishReplacement(path: string): void {
+export function finishReplacement(path: string, dataDir: string): void {
   if (!isBeingReplaced(path)) return;
   const { draft, aside, alongside } = readDecision(path);
   const folder = dirname(path);
   const inFolder = (name: string) => join(folder, name);
+  const inDataDir = (name: string) => join(dataDir, name);
+  for (const name of [inFolder(draft), ...alongside.map(({ from }) => inDataDir(from))]) refuseLink(name);
 
   if (existsSync(inFolder(draft))) {
     for (const end of PASSING) rmSync(path + end, { force: true });
@@ -105,8 +126,8 @@ export function finishReplacement(path: string): void {
     syncFolder(folder);
   }
   for (const { from, to } of alongside) {
-    moveIfThere(inFolder(from), inFolder(to));
-    syncFolder(dirname(inFolder(to)));
+    moveIfThere(inDataDir(from), inDataDir(to));
+    syncFolder(dataDir);
   }
   rmSync(decisionPath(path));
   syncFolder(folder);
@@ -115,13 +136,21 @@ export function finishReplacement(path: string): void {
 function readDecision(path: string): Replacement {
   const file = decisionPath(path);
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Replacement;
+    return decisionSchema(path).parse(JSON.parse(readOwnFile(file, DECISION_MAX_BYTES)));
   } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof z.ZodError || isUnfitFile(error))) throw error;
     throw new DatabaseOpenError(
-      `${file} tells of an exchange of the database that was not finished, and cannot be read. Restore a backup into an empty data folder; nothing was touched.`,
+      `${file} should say which files take the place of others, after an exchange of the database that was not finished, and does not. Restore a backup into an empty data folder; nothing was touched.`,
       error,
     );
   }
+}
+
+function refuseLink(file: string): void {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() ?? true) return;
+  throw new DatabaseOpenError(
+    `${file} is a link or a folder, not a file that WOTP has made to take the place of another. Move it away; nothing was touched.`,
+  );
 }
 
 function moveIfThere(from: string, to: string): void {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createPrivateFolder } from '../../lib/private-folder.ts';
+import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, writePrivateFile } from '../private-files.ts';
 import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
@@ -12,7 +13,7 @@ import { examineFile } from './examine.ts';
 import { createFileKey } from './file-key.ts';
 import { writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
-import { readManifest } from './manifest.ts';
+import { changesBeside, readManifest } from './manifest.ts';
 import { bringUpToDate } from './open.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { finishReplacement, isBeingReplaced, replaceDatabase } from './replace.ts';
@@ -63,7 +64,9 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
     );
   }
   createPrivateFolder(dirname(options.path));
-  createPrivateFolder(dirname(options.keyCheckPath));
+  const dataDir = dirname(options.keyCheckPath);
+  createPrivateFolder(dataDir);
+  refuseSharedFolder(dataDir);
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   const draft = `${path}.restoring`;
@@ -73,7 +76,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
     for (const name of prepared) rmSync(name, { force: true });
   };
   try {
-    finishReplacement(path);
+    finishReplacement(path, dataDir);
     // What a restore that was cut off has left.
     removeDrafts();
     if (existsSync(path) && existsSync(file) && realpathSync(file) === path) {
@@ -94,7 +97,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
       alongside.push({ from: keptKey, to: options.masterKeyPath });
     }
     const keepAsideAs = replacedPath(path, options.now);
-    replaceDatabase({ path, draft: final.draft, keepAsideAs, alongside });
+    replaceDatabase({ path, dataDir, draft: final.draft, keepAsideAs, alongside });
     removeDrafts();
     return {
       replaced: existsSync(keepAsideAs) ? keepAsideAs : null,
@@ -110,12 +113,16 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
   }
 }
 
-/** Copies the file, with its WAL if it has one, and compares it with its manifest if it has that. */
+/**
+ * Copies the file and compares it with its manifest, if it has one. A file without may be a copy of a database, with its
+ * WAL; beside a backup somebody else has put one.
+ */
 async function copyChecked(file: string, draft: string): Promise<void> {
-  const sha256 = await copy(file, draft);
-  const wal = `${file}-wal`;
-  if (existsSync(wal) && statSync(wal).size > 0) await copy(wal, `${draft}-wal`);
   const manifest = readManifest(file);
+  const beside = changesBeside(file);
+  if (manifest && beside !== undefined) throw new DatabaseOpenError(`${beside} Nothing was changed.`);
+  const sha256 = await copy(file, draft);
+  if (beside !== undefined) await copy(`${file}-wal`, `${draft}-wal`);
   if (!manifest || manifest.sha256 === sha256) return;
   throw new DatabaseOpenError(
     `${file} is not what its manifest describes: the SHA-256 is ${sha256}, not ${manifest.sha256}. It was changed or damaged since it was made; take another backup.`,

@@ -74,7 +74,7 @@ export function rotateMasterKey(options: {
         alongside.push({ from: nextMasterKeyPath(dataDir), to: masterKeyPathIn(dataDir) });
         alongside.push({ from: oldMasterKeyPath(dataDir), to: oldKeyPath });
       }
-      replaceDatabase({ path, draft, alongside });
+      replaceDatabase({ path, dataDir, draft, alongside });
       return { version, oldKeyPath: keepsKey ? oldKeyPath : null };
     } catch (error) {
       removeUnfinished({ path, keyCheckPath });

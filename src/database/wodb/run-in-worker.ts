@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import type { KeyObject } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -6,9 +7,9 @@ import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { schemaVersion } from '../migrate.ts';
 import { createPrivateFile } from '../private-files.ts';
 import type { FileKey } from './connection.ts';
-import type { Job, Report, Verdict } from './worker.js';
+import type { Job, Report, SealedValues, Verdict } from './worker.js';
 
-export type { Verdict } from './worker.js';
+export type { SealedValues, Verdict } from './worker.js';
 
 const PAGE_BYTES = 4096;
 /** How often the size of a draft is looked at, in ms. */
@@ -82,6 +83,23 @@ export async function verifyFile(options: {
   const { invariants, signal, ...file } = options;
   const job = { ...file, invariants: [...invariants], schemaVersion: schemaVersion() };
   return run<Verdict>({ name: 'verify', ...job }, { signal });
+}
+
+/**
+ * Opens every sealed value of a database file, live or not, in a process of its own, which `signal` kills. `keys` are those
+ * derived from its master key, by `<purpose> <version>`. Resolves to what does not open, one sentence a kind.
+ * @throws SqliteError, and errors of the file system
+ */
+export async function openSealedIn(options: {
+  path: string;
+  fileKey: FileKey;
+  values: readonly SealedValues[];
+  keys: ReadonlyMap<string, KeyObject>;
+  signal?: AbortSignal | undefined;
+}): Promise<string[]> {
+  const { path, fileKey, values, keys, signal } = options;
+  const raw = Object.fromEntries([...keys].map(([name, key]) => [name, key.export()]));
+  return run<string[]>({ name: 'open-sealed', path, fileKey, values: [...values], keys: raw }, { signal });
 }
 
 /** The SHA-256 of a file, hex, read in a process of its own. */

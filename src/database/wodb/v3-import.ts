@@ -1,5 +1,6 @@
 import { createDecipheriv, type Decipher, scryptSync } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readBounded } from '../../lib/bounded-file.ts';
 
 /** What cannot be read as v3's database; the message says why and what to do. Nothing was changed. */
 export class V3FileError extends Error {
@@ -43,6 +44,8 @@ export interface V3Database {
 export const V3_BATCH_MAX = 100;
 
 const BLOCK_BYTES = 16;
+/** v3 held all of it in memory, and wrote the whole file anew for every line of its log. */
+const FILE_MAX_BYTES = 256 * 1024 * 1024;
 const WODB_PAGE_BYTES = 4096;
 const ISO_FORM = /^\d{4}-\d{2}-\d{2}(T|$)/;
 const HASH_FORM = /^[0-9a-f]{64}$/;
@@ -76,12 +79,17 @@ export function shownV3Hash(hash: string): string {
 
 function contentOf(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readBounded(path, FILE_MAX_BYTES);
   } catch (error) {
     switch ((error as NodeJS.ErrnoException).code) {
       case 'ENOENT':
         throw new V3FileError(
           `There is no file ${path}. Give the path of v3's database: database.wodb, or what DB_PATH names in v3's settings.`,
+          error,
+        );
+      case 'EFBIG':
+        throw new V3FileError(
+          `${path} is larger than v3 can have written it (${FILE_MAX_BYTES / 1024 ** 2} MB). Give the path of v3's database.wodb.`,
           error,
         );
       case 'EISDIR':

@@ -10,7 +10,7 @@ import { verifyAtRest, verifyStopped } from './verify.ts';
 
 const PAGE = 4096;
 const INVARIANTS = [{ finding: 'A setting is wrong', sql: `select key from settings where value = 'wrong'` }];
-const about = { masterKey: MASTER_KEY, invariants: INVARIANTS, now: 0 };
+const about = { masterKey: MASTER_KEY, invariants: INVARIANTS, sealedValues: [], now: 0 };
 
 /** A stopped data folder with one setting that breaks the rule, and a backup of it. */
 async function folder() {

@@ -2,7 +2,7 @@
 // A job in a process of its own, so that the server goes on answering while it runs, and can end it at any moment: SQLite
 // cannot be interrupted from here, and a process cannot end while one of its threads is in a long call.
 // Started by run-in-worker.ts. Plain JavaScript, because Node itself loads it, which cannot read TypeScript before 22.
-import { createHash } from 'node:crypto';
+import { createDecipheriv, createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
@@ -13,9 +13,12 @@ import { BUSY_TIMEOUT_MS, rawKey, secure, unlock } from './unlock.js';
  * @typedef {{ name: 'vacuum-into', path: string, fileKey: FileKey, draft: string, draftKey?: FileKey }} VacuumJob
  * @typedef {{ finding: string, sql: string }} Invariant
  * @typedef {{ name: 'verify', path: string, fileKey: FileKey, invariants: Invariant[], schemaVersion: number, now: number }} VerifyJob
+ * @typedef {{ finding: string, purpose: string, sql: string }} SealedValues
+ * @typedef {{ name: 'open-sealed', path: string, fileKey: FileKey, values: SealedValues[], keys: Record<string, Uint8Array> }} OpenSealedJob
  * @typedef {{ name: 'digest', path: string }} DigestJob
- * @typedef {VacuumJob | VerifyJob | DigestJob} Job
- * @typedef {{ findings: string[], applicationId: number, schemaVersion: number, rows: Record<string, number> }} Verdict
+ * @typedef {VacuumJob | VerifyJob | OpenSealedJob | DigestJob} Job
+ * @typedef {{ version: number, salt: string, check_value: string, sealed_secret: Buffer | null, created_at: number }} KeyVersion
+ * @typedef {{ findings: string[], applicationId: number, schemaVersion: number, rows: Record<string, number>, keyVersions: KeyVersion[] }} Verdict
  * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string } }} Report
  */
 
@@ -26,6 +29,9 @@ setPriority(constants.priority.PRIORITY_LOW);
 
 /** Findings of one kind that are told one by one. */
 const TOLD_MAX = 10;
+/** The layout of a sealed value (see lib/seal.ts). */
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
 
 /**
  * @param {string} path
@@ -82,7 +88,8 @@ function vacuumInto({ path, fileKey, draft, draftKey }) {
  * Reads every page in use, so that each one's HMAC is checked, then looks at foreign keys and invariants, and counts the
  * rows. All of it sees one moment.
  * @param {VerifyJob} job
- * @returns {Verdict} what is wrong, one sentence each, and what is in the file; nothing is counted in a damaged one
+ * @returns {Verdict} what is wrong, one sentence each, and what is in the file (the key versions newest first); nothing is
+ *   counted in a damaged one
  */
 function verify({ path, fileKey, invariants, schemaVersion, now }) {
   const hadWal = existsSync(`${path}-wal`);
@@ -93,14 +100,65 @@ function verify({ path, fileKey, invariants, schemaVersion, now }) {
     const about = { applicationId: number('application_id'), schemaVersion: number('user_version') };
     const damage = damagedPages(sqlite);
     // What else could be said of a damaged file is guesswork.
-    if (damage.length > 0) return { findings: damage, ...about, rows: {} };
+    if (damage.length > 0) return { findings: damage, ...about, rows: {}, keyVersions: [] };
     // The rules of one schema say nothing about the tables of another.
     const known = about.schemaVersion === schemaVersion ? invariants : [];
     const broken = known.flatMap((each) => violations(sqlite, each, now));
-    return { findings: [...brokenReferences(sqlite), ...broken], ...about, rows: rowCounts(sqlite) };
+    const rows = rowCounts(sqlite);
+    const keyVersions = rows.key_versions
+      ? /** @type {KeyVersion[]} */ (sqlite.prepare('select * from key_versions order by version desc').all())
+      : [];
+    return { findings: [...brokenReferences(sqlite), ...broken], ...about, rows, keyVersions };
   } finally {
     sqlite.close();
     if (!hadWal) removeEmptyWal(path);
+  }
+}
+
+/**
+ * Opens every sealed value with the key of its purpose and version.
+ * @param {OpenSealedJob} job
+ * @returns {string[]} what does not open, one sentence a kind
+ */
+function openSealed({ path, fileKey, values, keys }) {
+  const hadWal = existsSync(`${path}-wal`);
+  const sqlite = open(path, fileKey);
+  try {
+    return values.flatMap(({ finding, purpose, sql }) => {
+      /** @type {Set<string>} */
+      const ids = new Set();
+      const rows = sqlite.prepare(sql).raw().iterate();
+      for (const row of rows) {
+        const [id, sealed, version, context] = /** @type {[string, Buffer, number, string]} */ (row);
+        if (!opens(keys[`${purpose} ${version}`], sealed, context)) ids.add(id);
+      }
+      return sentence(finding, [...ids]);
+    });
+  } finally {
+    sqlite.close();
+    if (!hadWal) removeEmptyWal(path);
+  }
+}
+
+/**
+ * Whether a value is one that was sealed under this key in this place (see lib/seal.ts).
+ * @param {Uint8Array | undefined} key
+ * @param {Buffer} sealed
+ * @param {string} context
+ */
+function opens(key, sealed, context) {
+  if (!key || sealed.length < IV_BYTES + TAG_BYTES) return false;
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(Buffer.from(context, 'utf8'));
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES));
+  try {
+    decipher.final();
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -144,7 +202,15 @@ function brokenReferences(sqlite) {
  * @param {number} now
  */
 function violations(sqlite, { finding, sql }, now) {
-  const ids = sqlite.prepare(sql).pluck().all({ now }).map(String);
+  return sentence(finding, sqlite.prepare(sql).pluck().all({ now }).map(String));
+}
+
+/**
+ * A finding with the first of its ids; nothing when there are none.
+ * @param {string} finding
+ * @param {string[]} ids
+ */
+function sentence(finding, ids) {
   if (ids.length === 0) return [];
   const told = ids.slice(0, TOLD_MAX).join(', ');
   return [`${finding}: ${told}${ids.length > TOLD_MAX ? ` and ${ids.length - TOLD_MAX} more` : ''}.`];
@@ -184,8 +250,16 @@ function digest({ path }) {
 
 /** @param {Job} job */
 function perform(job) {
-  if (job.name === 'vacuum-into') return vacuumInto(job);
-  return job.name === 'verify' ? verify(job) : digest(job);
+  switch (job.name) {
+    case 'vacuum-into':
+      return vacuumInto(job);
+    case 'verify':
+      return verify(job);
+    case 'open-sealed':
+      return openSealed(job);
+    case 'digest':
+      return digest(job);
+  }
 }
 
 /**
