@@ -1,5 +1,5 @@
 import { type App, buildApp } from './app.ts';
-import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
+import { type Config, loadConfigToServe } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
 import { writeJson, writeLine } from './lib/terminal.ts';
@@ -15,7 +15,7 @@ const STOP_MAX_MS = 9_500;
  * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
  */
 export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
-  const config = loadConfigOf(process.cwd());
+  const { config, warnings } = loadConfigToServe(process.cwd());
   checkPlaces(config);
   const { log, close: closeLog } = openLog(config.logging);
   const exit = async (code: number) => {
@@ -60,7 +60,6 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
     const addresses = addressesOf(config, app, address);
-    const warnings = looseSettings(config);
     if (json) writeJson({ version: VERSION, ...addresses, warnings, firstRun: firstRun ?? null });
     else writeLine(banner(config, addresses, warnings, firstRun));
     for (const sentence of warnings) log.warn(sentence);
