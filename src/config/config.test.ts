@@ -163,6 +163,23 @@ describe('PostgreSQL', () => {
     ]);
   });
 
+  it.each([
+    ['sslMode=require', 'no parameter sslMode, only host, '],
+    ['sslmode=Require', 'sslmode= one of disable, prefer, '],
+    ['sslmode=allow', 'sslmode= one of '],
+    ['ssl=yes', 'ssl= one of true, 1, '],
+    ['sslmode=disable&sslmode=verify-full', 'sslmode once'],
+    ['target_session_attrs=read-write', 'no parameter target_session_attrs'],
+    ['__proto__=x', 'no parameter __proto__'],
+  ])('has no parameter that would be ignored: %s', (query, allowed) => {
+    expect(
+      problemsOf({
+        DATABASE_URL: `${url}&${query}`.replace('?sslmode=verify-full&', '?'),
+        DB_MASTER_KEY: 'k'.repeat(32),
+      }),
+    ).toEqual([expect.stringContaining(`DATABASE_URL: given ***; allowed: ${allowed}`)]);
+  });
+
   it.each(['mysql://host/wotp', 'postgres://host', 'postgres://host/', 'postgres://ho st/wotp', 'wotp'])(
     'is not at %s, which is not repeated, as it may hold a password',
     (wrong) => {

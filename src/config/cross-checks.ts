@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import type { Environment } from './environment.ts';
 import { GROUPS } from './groups.ts';
+import { parameterProblem } from './postgres-address.ts';
 import { problemLine } from './problems.ts';
 import type { Problems } from './read-group.ts';
 import { weakSecrets } from './secret-checks.ts';
@@ -28,6 +29,8 @@ export function crossCheck(config: Config, env: Environment, problems: Problems,
       refuse(variable, `a secret of your own in production, and this one is ${weakness}. ${remedy}`);
     }
   }
+  const problem = config.database.url && parameterProblem(config.database.url);
+  if (problem) refuse(GROUPS.database.url, problem);
   if (config.database.url !== undefined && config.security.masterKey === undefined) {
     const { masterKey } = GROUPS.security;
     refuse(masterKey, `${masterKey.allowed}; PostgreSQL (${GROUPS.database.url.name}) needs one`);

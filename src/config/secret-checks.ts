@@ -1,3 +1,4 @@
+import { PROGRAM } from '../program.ts';
 import type { Config } from './config.ts';
 import { GROUPS } from './groups.ts';
 import type { Variable } from './variable.ts';
@@ -17,8 +18,7 @@ export function weakSecrets({ security }: Config): WeakSecret[] {
     {
       variable: masterKey,
       value: security.masterKey,
-      remedy:
-        'Make one with `wotp master-key create --write new.key`; data that is under this one moves to it with `wotp master-key rotate --new-key-file new.key --yes`.',
+      remedy: `Make one with \`${PROGRAM} master-key create --write new.key\`; data that is under this one moves to it with \`${PROGRAM} master-key rotate --new-key-file new.key --yes\`.`,
     },
     {
       variable: masterPassword,

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ConflictError, DatabaseError, ValidationError } from '../../errors/errors.ts';
 import { createPrivateFolder } from '../../lib/private-folder.ts';
+import { PROGRAM } from '../../program.ts';
 import { VERSION } from '../../version.ts';
 import { syncFolder } from '../private-files.ts';
 import { type FileKey, isDamage, sqliteCode } from './connection.ts';
@@ -150,6 +151,6 @@ function asBackupError(error: unknown): unknown {
   if (code.startsWith('SQLITE_IOERR') || code === 'EIO') {
     return refusal('A disk failed while the backup was written.');
   }
-  if (isDamage(error)) return refusal('The database is damaged; see what `wotp verify` says.');
+  if (isDamage(error)) return refusal(`The database is damaged; see what \`${PROGRAM} verify\` says.`);
   return error;
 }
