@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What stands on a database and is run on each engine: the services, their repositories and all routes. */
 const ON_BOTH_ENGINES = [
-  'src/{channels,http,keys,limits,messages,otp}/**/*.test.ts',
+  'src/{channels,events,http,keys,limits,messages,otp}/**/*.test.ts',
   'test/integration/**/*.test.ts',
 ];
 const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];
@@ -47,7 +47,7 @@ export default defineConfig({
     // Loading the application takes longer than most files, and none of its modules keeps anything of its own: files
     // that one worker runs share what is loaded, and nothing else. A file that replaces something puts it back.
     isolate: false,
-    setupFiles: 'test/support/remembered-keys.ts',
+    setupFiles: ['test/support/remembered-keys.ts', 'test/support/bounded-frames.ts'],
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 30_000,

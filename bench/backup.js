@@ -137,13 +137,13 @@ async function restored(dir, file, masterKey) {
   });
   try {
     const verifications = await database.reader.selectFrom('verifications').select('id').execute();
-    const messages = await database.reader.selectFrom('messages').select('verification_id').execute();
+    const messages = await database.reader.selectFrom('messages').select('verification_id as of').execute();
     const events = await database.reader
       .selectFrom('events')
-      .select('verification_id')
+      .select('subject as of')
       .where('type', '=', 'otp.created')
       .execute();
-    const named = (/** @type {any[]} */ rows) => new Set(rows.map(({ verification_id: id }) => id));
+    const named = (/** @type {any[]} */ rows) => new Set(rows.map(({ of }) => of));
     return {
       ids: new Set(verifications.map((/** @type {any} */ { id }) => id)),
       ofMessages: named(messages),

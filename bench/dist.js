@@ -5,6 +5,7 @@
  * @typedef {{
  *   'app.js': typeof import('../src/app.ts'),
  *   'channels/whatsapp/channel.js': typeof import('../src/channels/whatsapp/channel.ts'),
+ *   'channels/whatsapp/frame-bounds.js': typeof import('../src/channels/whatsapp/frame-bounds.ts'),
  *   'channels/whatsapp/number-directory.js': typeof import('../src/channels/whatsapp/number-directory.ts'),
  *   'channels/whatsapp/recipients.js': typeof import('../src/channels/whatsapp/recipients.ts'),
  *   'channels/whatsapp/sessions.js': typeof import('../src/channels/whatsapp/sessions.ts'),

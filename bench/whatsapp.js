@@ -112,6 +112,7 @@ async function wotpSender(fake) {
     keyring,
     events,
     clock,
+    machineClock: clock,
     log,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
@@ -165,6 +166,7 @@ async function wotpSender(fake) {
             verificationId: newId('ver', clock.now()),
             phone,
             channel: 'whatsapp',
+            lane: 'code',
             body: 'Your code is {{code}}.',
             code: '481516',
             expiresAt: clock.now() + 600_000,
@@ -191,6 +193,8 @@ const median = (values) =>
   /** @type {number} */ ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]);
 
 await ensureBuilt();
+// Before anything that loads Baileys, as in the server.
+await dist('channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };

@@ -33,7 +33,7 @@ export async function benchWriteQueue() {
       project_id: 'prj_of_the_benchmark',
       type: 'otp.created',
       at: value('at'),
-      verification_id: value('id'),
+      subject: value('id'),
       message_id: null,
       data: null,
     }),

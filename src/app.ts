@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
@@ -29,6 +28,7 @@ import { isWodb } from './database/wodb/open.ts';
 import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
+import type { WotpEvent } from './events/types.ts';
 import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
@@ -40,11 +40,13 @@ import { closeServer } from './http/close.ts';
 import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
+import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
 import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
+import { GUESS_WINDOW_MAX_MS } from './keys/guess-limits.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
@@ -60,13 +62,12 @@ import { messageService } from './messages/service.ts';
 import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
+import { PROGRAM } from './program.ts';
 import { projectService } from './projects/service.ts';
 import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
 import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
-
-const SIGN_IN_WINDOW_MS = 15 * 60_000;
 
 export interface AppOptions {
   config: Config;
@@ -91,8 +92,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
   const { database, masterKey } = await openDatabase(config, onFatal);
   try {
     const { sharedTime } = database;
-    const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
-    const clock = givenClock ?? shared ?? systemClock();
+    const machineClock = givenClock ?? systemClock();
+    const shared = sharedTime && !givenClock ? await sharedClock(machineClock, sharedTime) : undefined;
+    const clock = shared ?? machineClock;
     const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
       log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
     );
@@ -100,9 +102,13 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
-    const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
+    const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
-    const keys = keyService({ database, events, clock });
+    const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
+    const audit = (event: WotpEvent) =>
+      database
+        .transaction((trx) => events.record(trx, event))
+        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
     const admin = adminService({
       database,
       keyring,
@@ -110,6 +116,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       counters,
       configuredPassword: config.security.masterPassword,
       failuresMax: config.limits.signInFailures,
+      onWrong: (address) =>
+        audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
     const libraryProblem = mockMode ? undefined : baileysProblem();
@@ -120,6 +128,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       keyring,
       events,
       clock,
+      machineClock,
       log,
       mockMode,
       libraryProblem,
@@ -184,6 +193,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           per10Minutes: config.limits.phonePer10Minutes,
           perDay: config.limits.phonePerDay,
         },
+        spread: { perClientIp: config.limits.sendsPerClientIp, perPrefix: config.limits.sendsPerPrefix },
       },
     });
     const dispatcher = new Dispatcher({
@@ -201,13 +211,12 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: async ({ actor, file, reason }) => {
-            const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
-            const type = file ? 'backup.created' : 'backup.failed';
-            await database
-              .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
-              .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
-          },
+          record: (data) =>
+            audit({
+              type: data.file ? 'backup.created' : 'backup.failed',
+              projectId: defaultProjectId,
+              data,
+            }),
         })
       : undefined;
     if (!mockMode) {
@@ -251,12 +260,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        audit: (event) =>
-          database
-            .transaction((trx) => events.record(trx, event))
-            .catch((error: unknown) =>
-              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
-            ),
+        audit,
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
@@ -266,6 +270,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
+      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
     });
     const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });
@@ -369,6 +374,16 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       admin,
       otp,
       messages,
+
+      /** The channels that reach a person at the moment. */
+      channelsInUse: (): string[] => (!mockMode && sessions.isLinked(defaultProjectId) ? ['whatsapp'] : []),
+
+      /** Why no channel reaches a person, and what to do; undefined when one does. */
+      whyNoChannel(): string | undefined {
+        if (mockMode) return 'only the virtual phone is there (BOT_MOCK_MODE=false sends real messages)';
+        if (libraryProblem !== undefined || sessions.isLinked(defaultProjectId)) return libraryProblem;
+        return `no WhatsApp number is linked. Link one with \`${PROGRAM} bot pair\``;
+      },
 
       /** Makes what the first run makes; undefined on every later one. */
       firstRun: (): Promise<FirstRun | undefined> =>

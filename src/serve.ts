@@ -1,10 +1,10 @@
-import { type App, buildApp } from './app.ts';
-import { type Config, loadConfigToServe } from './config/config.ts';
-import type { FirstRun } from './first-run.ts';
+import { buildApp } from './app.ts';
+import { banner, startReport } from './banner.ts';
+import { isFailureOfLibrary } from './channels/whatsapp/library-scope.ts';
+import { loadConfigToServe } from './config/config.ts';
 import { openLog } from './lib/logger.ts';
 import { writeJson, writeLine } from './lib/terminal.ts';
 import { checkPlaces } from './places.ts';
-import { VERSION } from './version.ts';
 
 /** A stop that takes longer is cut off, in ms. */
 const STOP_MAX_MS = 9_500;
@@ -51,67 +51,26 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  process.on('unhandledRejection', (reason) =>
-    log.error({ err: reason }, 'a promise was rejected and nobody looked'),
-  );
+  process.on('unhandledRejection', (reason) => {
+    if (!isFailureOfLibrary(reason)) log.error({ err: reason }, 'a promise was rejected and nobody looked');
+  });
+  process.on('uncaughtException', (error) => {
+    if (isFailureOfLibrary(error)) return;
+    log.fatal({ err: error }, 'an error in the server that nobody has caught; the server ends');
+    process.stderr.write(`wotp: An error in the server ended it:\n${error?.stack ?? error}\n`);
+    void exit(1);
+  });
 
   try {
     const address = await app.start();
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
-    const addresses = addressesOf(config, app, address);
-    if (json) writeJson({ version: VERSION, ...addresses, warnings, firstRun: firstRun ?? null });
-    else writeLine(banner(config, addresses, warnings, firstRun));
+    const report = startReport(app, address, { warnings, firstRun });
+    if (json) writeJson(report);
+    else writeLine(banner(report, config, app.whyNoChannel()));
     for (const sentence of warnings) log.warn(sentence);
   } catch (error) {
     await app.stop();
     throw error;
   }
-}
-
-/** Where a person or a program finds what; `signIn` works once, within 15 minutes. */
-interface Addresses {
-  api: string;
-  dashboard: string;
-  docs: string;
-  signIn: string;
-}
-
-function addressesOf(config: Config, app: App, listening: string): Addresses {
-  const port = new URL(listening).port;
-  const isEverywhere = config.server.host === '0.0.0.0' || config.server.host === '::';
-  const local = isEverywhere ? `http://127.0.0.1:${port}` : listening;
-  const base = (config.server.publicUrl ?? local).replace(/\/$/, '');
-  return {
-    api: `${base}/api/v1`,
-    dashboard: `${base}/`,
-    docs: `${base}/docs`,
-    signIn: `${base}/#sign-in=${app.admin.newSignInToken()}`,
-  };
-}
-
-function banner(
-  config: Config,
-  { api, dashboard, docs, signIn }: Addresses,
-  warnings: readonly string[],
-  firstRun: FirstRun | undefined,
-): string {
-  const lines = [
-    `WOTP ${VERSION}${config.bot.mockMode ? ' – mock mode: messages go to the virtual phone, no real ones are sent' : ''}`,
-    '',
-    `  API        ${api}`,
-    `  Dashboard  ${dashboard}`,
-    `  Docs       ${docs}`,
-    `  Sign in    ${signIn}`,
-    '             (works once, within 15 minutes)',
-  ];
-  if (warnings.length > 0) {
-    lines.push('', '  Less strict than recommended:', ...warnings.map((sentence) => `  - ${sentence}`));
-  }
-  if (firstRun) {
-    lines.push('', '  First run. Keep these, they are shown only now:');
-    if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
-    lines.push(`  API key         ${firstRun.apiKey}`);
-  }
-  return `\n${lines.join('\n')}\n`;
 }

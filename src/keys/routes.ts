@@ -59,6 +59,7 @@ const listed = z.object({
   lastUsed: timestamp.nullable(),
   expiresAt: timestamp.nullable(),
   createdAt: timestamp,
+  parentId: keyId.nullable().meta({ description: 'The key that created it, with which it ends.' }),
 });
 
 /** Making, listing and revoking API keys. */
@@ -92,8 +93,9 @@ export function keyRoutes(
     {
       schema: {
         tags,
-        summary: 'Make an API key',
-        description: 'The key is shown once. A key can give no permission that it lacks itself.',
+        summary: 'Create an API key',
+        description:
+          'The key is shown once. A key can create only keys that have no permission it lacks, expire no later and have no higher `rateLimit` than itself (else 403); where they are left out, its own apply. When it is revoked, the keys it created are revoked with it.',
         body: createBody.refine(
           (body) => body.expiresAt === undefined || Date.parse(body.expiresAt) > clock.now(),
           {
@@ -136,7 +138,8 @@ export function keyRoutes(
       schema: {
         tags,
         summary: 'Revoke an API key',
-        description: 'The next request with it is refused.',
+        description:
+          'From the next request on, the key is refused, and so are the keys that it created (their `parentId` is its id), and those that they created.',
         params: z.object({ id: keyId }),
         querystring: projectQuery,
         response: { 200: deleted, ...problems('RESOURCE_NOT_FOUND') },
@@ -191,5 +194,6 @@ function toListed(key: ApiKey) {
     lastUsed: isoOrNull(key.lastUsed),
     expiresAt: isoOrNull(key.expiresAt),
     createdAt: iso(key.createdAt),
+    parentId: key.parentId,
   };
 }

@@ -30,7 +30,12 @@ export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; da
               messagesLast10Minutes: z.int(),
               messagesLastDay: z.int(),
               failedChecksLastDay: z.int(),
-              guessesRemaining: z.int(),
+              guessesRemaining: z.int().meta({
+                description: 'From a client address that has verified this phone in the last 30 days.',
+              }),
+              guessesRemainingUnknownClient: z.int().meta({
+                description: 'From every other client address, and from requests without `clientIp`.',
+              }),
               nextSendAt: timestamp.nullable().meta({ description: 'Null when a send is allowed now.' }),
             }),
           ),

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { CHANNEL_NAMES, OFFERED_CHANNELS } from '../channels/channel.ts';
 import { iso, isoOrNull, offering, pageQuery, projectId, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
-import { ALPHABETS, DEFAULT_PURPOSE, VERIFICATION_STATUSES, type Verification } from './types.ts';
+import {
+  ALPHABETS,
+  DEFAULT_PURPOSE,
+  VERIFICATION_STATUSES,
+  type Verification,
+  type VerificationWithMetadata,
+} from './types.ts';
 
 const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
@@ -20,7 +26,11 @@ const purpose = z
 const clientIp = z
   .string()
   .refine((address) => isIP(address) !== 0, 'an IPv4 or IPv6 address')
-  .meta({ description: "The end user's address; its guesses are limited apart.", example: '203.0.113.7' });
+  .meta({
+    description:
+      "The end user's address, for the limits of sends and of guesses that count by it. Give it in send and verify.",
+    example: '203.0.113.7',
+  });
 export const verificationId = z
   .string()
   .max(64)
@@ -143,7 +153,7 @@ export function toAnswer(verification: Verification) {
 }
 
 /** A verification with everything that is known of it. */
-export function toDetailed(verification: Verification) {
+export function toDetailed(verification: VerificationWithMetadata) {
   return {
     ...toAnswer(verification),
     createdAt: iso(verification.createdAt),

@@ -13,6 +13,7 @@ const PROJECT = 'prj_test';
 /** Two spellings of one line, and another line. */
 const PHONES = ['+5511987654321', '+551187654321', '+6281234500001'];
 const CODES = ['481516', '234200', '4815'];
+const UNLIMITED = { perClientIp: 0, perPrefix: 0 };
 const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
 
 let outbox: TestOutbox;
@@ -22,7 +23,14 @@ beforeAll(async () => {
   outbox = await openTestOutbox();
   otp = otpService({
     ...outbox,
-    rules: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5, phoneLimits: LIMITS },
+    rules: {
+      length: 6,
+      expiryMinutes: 5,
+      maxExpiryMinutes: 60,
+      maxAttempts: 5,
+      phoneLimits: LIMITS,
+      spread: UNLIMITED,
+    },
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
     selectChannel: (wanted) => (wanted === 'auto' ? 'simulator' : wanted),
   });
@@ -262,11 +270,11 @@ const RULES: Record<string, (life: Life, rows: VerificationRow[]) => void | Prom
   async 'each change has one event'(_life, rows) {
     const events = await outbox.database.reader.selectFrom('events').selectAll().orderBy('seq').execute();
     for (const row of rows) {
-      const own = events.filter((event) => event.verification_id === row.id && event.message_id === null);
+      const own = events.filter((event) => event.subject === row.id && event.message_id === null);
       const ending = row.status === 'pending' ? [] : [ENDINGS[row.status as keyof typeof ENDINGS]];
       expect(own.map(({ type }) => type)).toEqual(['otp.created', ...ending]);
       for (const [, id] of sendsOf(row))
-        expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+        expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
   },
 

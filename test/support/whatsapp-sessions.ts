@@ -39,8 +39,8 @@ export interface SessionsUnderTest {
   reaches(id: string, state: Session['state']): Promise<void>;
   /** Ends these sessions as if the process had died: nothing more is written. Resolves to those of the next process. */
   crash(): Promise<SessionsUnderTest>;
-  /** Other sessions over the same database and the same WhatsApp, as another node runs them. */
-  anotherNode(): Promise<SessionsUnderTest>;
+  /** Other sessions over the same database and the same WhatsApp, as another node runs them; by a clock of its own if given. */
+  anotherNode(clock?: TestClock): Promise<SessionsUnderTest>;
   /** Ends the connection of this process to the database for as long as it is true. */
   isCutOff: boolean;
   /** The types of the events recorded so far, oldest first. */
@@ -94,6 +94,7 @@ async function over(parts: {
     keyring: await openKeyring(database, MASTER_KEY, clock),
     events: eventRecorder(database, clock),
     clock,
+    machineClock: clock,
     log,
     version: webVersion({ pinned: undefined, latest: options.latestVersion, clock, log }),
     mockMode: false,
@@ -161,7 +162,7 @@ async function over(parts: {
       await sessions.stop();
       return over(parts);
     },
-    anotherNode: () => over(parts),
+    anotherNode: (clock = parts.clock) => over({ ...parts, clock }),
     get isCutOff() {
       return isCutOff;
     },

@@ -1,3 +1,5 @@
+// Before the library, which takes its bounds when it is loaded.
+import './frame-bounds.ts';
 import type { Transaction } from '../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
 import { HOUR_MS } from '../../lib/duration.ts';
@@ -5,6 +7,7 @@ import { newId } from '../../lib/id.ts';
 import { Periodic } from '../../lib/periodic.ts';
 import { type Driven, DrivenSessions, type DrivenSessionsOptions } from './driven-sessions.ts';
 import type { AuthFiles } from './import.ts';
+import { LEASE_CHECK_MS, LeaseLostError } from './lease.ts';
 import { type LetterBox, letterBox } from './letter-box.ts';
 import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
@@ -17,8 +20,6 @@ import {
 import type { Session, SessionEvents, SessionState, Sessions } from './session.ts';
 import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
 
-/** How often leases are renewed, and free ones taken, in ms. */
-const LEASE_CHECK_MS = 5_000;
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
 const PHONE_CHECK_MS = HOUR_MS;
@@ -71,6 +72,7 @@ export class WhatsAppSessions implements Sessions {
     this.#letterBox = letterBox(options);
     this.#commands = sessionCommands({
       ...options,
+      holds: (trx, id) => this.#driven.holds(trx, id),
       letGo: (session) => this.#driven.letGo(session),
       forget: (session, actor) => this.#forget(session, actor),
     });
@@ -99,6 +101,10 @@ export class WhatsAppSessions implements Sessions {
 
   on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => void): void {
     this.#listeners[event].push(listener);
+  }
+
+  holds(trx: Transaction, sessionId: string): Promise<boolean> {
+    return this.#driven.holds(trx, sessionId);
   }
 
   /** Whether a number is linked in the project, so that what is accepted now can be sent, now or soon. */
@@ -326,10 +332,9 @@ export class WhatsAppSessions implements Sessions {
 
   async #forget(session: LinkedSession, actor: string): Promise<void> {
     const { id } = session;
-    const { database } = this.#options;
-    await database.transaction(async (trx) => {
+    await this.#options.database.transaction(async (trx) => {
       // Keys that are just being written are waited for; later ones find no session any more.
-      await database.serialize(trx, id);
+      if (!(await this.#driven.holds(trx, id))) throw new LeaseLostError();
       await this.#repository.remove(trx, id);
       await this.#commands.record(trx, session.stored, 'removed', actor);
     });
@@ -346,6 +351,8 @@ export class WhatsAppSessions implements Sessions {
           if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
           return this.#commands.run(driven.session, command);
         },
+        async (trx, id) =>
+          (await this.#driven.holds(trx, id)) ? this.#driven.get(id)?.lease.number : undefined,
       )
       .catch((error: unknown) =>
         this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
@@ -376,8 +383,8 @@ export class WhatsAppSessions implements Sessions {
 
   /** Drives a session from now on; undefined while another process does. */
   async #take(stored: StoredSession): Promise<Driven | undefined> {
-    const driven = await this.#driven.take(stored);
-    if (driven) this.#known.set(stored.id, stored);
+    const driven = await this.#driven.take(stored.id);
+    if (driven) this.#known.set(stored.id, driven.session.stored);
     return driven;
   }
 
