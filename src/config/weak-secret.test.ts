@@ -115,6 +115,13 @@ it('no secret that our documentation prints would be taken', () => {
   expect(shown.filter(({ secret }) => weaknessOf(secret) === undefined)).toEqual([]);
 });
 
+it('no example of ours makes a key that nothing keeps, whose data is lost at the next start', () => {
+  const cli = readdirSync(new URL('src/cli', ROOT)).map((name) => `src/cli/${name}`);
+  for (const file of [...PAGES, ...cli]) {
+    expect(readFileSync(new URL(file, ROOT), 'utf8'), file).not.toMatch(/DB_MASTER_KEY="?(\$\(|`)/);
+  }
+});
+
 /** What a reader may take over as a password or a key. */
 function secretsIn(block: string): string[] {
   const assigned = [
