@@ -63,6 +63,7 @@ import { messageService } from './messages/service.ts';
 import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
+import { PROGRAM } from './program.ts';
 import { projectService } from './projects/service.ts';
 import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
@@ -378,6 +379,16 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       admin,
       otp,
       messages,
+
+      /** The channels that reach a person at the moment. */
+      channelsInUse: (): string[] => (!mockMode && sessions.isLinked(defaultProjectId) ? ['whatsapp'] : []),
+
+      /** Why no channel reaches a person, and what to do; undefined when one does. */
+      whyNoChannel(): string | undefined {
+        if (mockMode) return 'only the virtual phone is there (BOT_MOCK_MODE=false sends real messages)';
+        if (libraryProblem !== undefined || sessions.isLinked(defaultProjectId)) return libraryProblem;
+        return `no WhatsApp number is linked. Link one with \`${PROGRAM} bot pair\``;
+      },
 
       /** Makes what the first run makes; undefined on every later one. */
       firstRun: (): Promise<FirstRun | undefined> =>
