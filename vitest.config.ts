@@ -17,7 +17,7 @@ const WITHOUT_A_DATABASE = [
 ];
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,crash,damage,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
+  'test/integration/{backup,compaction,connections,crash,damage,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
 ];
 
 export default defineConfig({

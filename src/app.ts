@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import type { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
@@ -36,6 +35,7 @@ import { SEALED_VALUES } from './health/sealed-values.ts';
 import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
+import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -237,7 +237,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backupsAreScheduled: config.backups.cron !== undefined,
     });
 
-    const controlConnections = new WeakSet<Socket>();
+    const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
       keys,
@@ -245,7 +245,6 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        controlConnections,
         audit: (event) =>
           database
             .transaction((trx) => events.record(trx, event))
@@ -255,6 +254,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
+      connections,
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
@@ -302,8 +302,8 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     if (!config.server.isProduction)
       demoRoutes(server, { database, events, keyring, clock, runLongOnce: once.runLongOnce });
     healthRoutes(server, health);
-    await serveDocs(server);
-    await servePages(server);
+    serveDocs(server, config.server.publicUrl);
+    servePages(server);
 
     const writeCounts = async () => {
       await counters.flush();
@@ -318,6 +318,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await keeping.purge(stopSignal.signal);
         await counters.purge(longestWindowMs);
       },
+      dropUnread: connections.dropUnread,
       shared,
       maintenance,
       backups: config.backups,
@@ -327,7 +328,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       const socketPath = controlSocketPath(dataDir);
       if (socketPath) {
         await server.ready();
-        control = await listenOnControlSocket(server, socketPath, controlConnections);
+        control = await listenOnControlSocket(server, socketPath, connections);
       }
       return socketPath;
     };

@@ -10,6 +10,7 @@ import type { OtpService } from './otp/service.ts';
 const EXPIRY_SWEEP_MS = 1_000;
 const EXPIRY_SWEEP_ROWS = 500;
 const COUNTS_FLUSH_MS = 100;
+const UNREAD_SWEEP_MS = 1_000;
 const CLOCK_ADJUST_MS = 30_000;
 const PURGE_MS = 10 * 60_000;
 
@@ -26,6 +27,8 @@ export function backgroundWork(parts: {
   log: Logger;
   otp: OtpService;
   writeCounts: () => Promise<void>;
+  /** Drops the clients that do not read their answers. */
+  dropUnread: () => void;
   /** Deletes what has been kept long enough. */
   purge: () => Promise<void>;
   /** The clock that follows the database's; undefined where there is none to follow. */
@@ -34,7 +37,7 @@ export function backgroundWork(parts: {
   maintenance: WodbMaintenance | undefined;
   backups: Config['backups'];
 }): Background[] {
-  const { clock, log, otp, writeCounts, purge, shared, maintenance, backups } = parts;
+  const { clock, log, otp, writeCounts, dropUnread, purge, shared, maintenance, backups } = parts;
   const every = (intervalMs: number, name: string, run: () => Promise<void>) =>
     new Periodic({ name, intervalMs, run }, clock, log);
 
@@ -43,6 +46,7 @@ export function backgroundWork(parts: {
       while ((await otp.expireDue(EXPIRY_SWEEP_ROWS)) === EXPIRY_SWEEP_ROWS);
     }),
     every(COUNTS_FLUSH_MS, 'writing request counts', writeCounts),
+    every(UNREAD_SWEEP_MS, 'dropping clients that do not read', async () => dropUnread()),
     every(PURGE_MS, 'purging what is over', purge),
   ];
   if (shared) work.push(every(CLOCK_ADJUST_MS, "reading the database's clock", () => shared.adjust()));

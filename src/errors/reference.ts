@@ -1,3 +1,4 @@
+import { prose } from '../lib/html.ts';
 import { ERROR_CODES } from './codes.ts';
 
 /** The text of `docs/ERRORS.md`, made from the table of codes. */
@@ -27,11 +28,11 @@ export function errorsHtml(): string {
   const entries = Object.entries(ERROR_CODES);
   const rows = entries.map(
     ([code, { status, title }]) =>
-      `<tr><td><a href="#${code}"><code>${code}</code></a></td><td>${status}</td><td>${html(title)}</td></tr>`,
+      `<tr><td><a href="#${code}"><code>${code}</code></a></td><td>${status}</td><td>${prose(title)}</td></tr>`,
   );
   const sections = entries.map(
     ([code, { status, title, meaning, whatToDo }]) =>
-      `<section id="${code}"><h2><code>${code}</code> ${status}</h2><p><strong>${html(title)}.</strong> ${html(meaning)}</p><p>${html(whatToDo)}</p></section>`,
+      `<section id="${code}"><h2><code>${code}</code> ${status}</h2><p><strong>${prose(title)}.</strong> ${prose(meaning)}</p><p>${prose(whatToDo)}</p></section>`,
   );
   return `<!doctype html>
 <html lang="en">
@@ -59,12 +60,4 @@ ${sections.join('\n')}
 </body>
 </html>
 `;
-}
-
-/** A sentence as HTML; what stands between backticks is code. */
-function html(sentence: string): string {
-  return sentence
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replace(/`([^`]+)`/g, '<code>$1</code>');
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { timestamp } from '../http/schemas.ts';
+import { onlyProblems, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { HealthService } from './service.ts';
 
@@ -32,12 +32,14 @@ const report = z.object({
   }),
 });
 const simple = z.object({ status });
+/** What the routes that are limited may refuse with. */
+const healthProblems = onlyProblems('RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR');
 const metrics = z.object({
   timestamp,
   uptime: z.int(),
   memory: z.record(z.string(), z.number()),
   cpu: z.object({ user: z.number(), system: z.number() }),
-  process: z.object({ pid: z.int(), nodeVersion: z.string(), platform: z.string(), arch: z.string() }),
+  process: z.object({ platform: z.string(), arch: z.string() }),
   queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
   backups: z
     .object({
@@ -62,7 +64,7 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
         tags,
         summary: 'The whole report',
         description: '503 only when the server cannot accept work; a missing WhatsApp link is `degraded`.',
-        response: { 200: report, 503: report },
+        response: { 200: report, 503: report, ...healthProblems },
       },
     },
     async (_request, reply) => {
@@ -90,7 +92,7 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
 
   app.get(
     '/api/v1/health/metrics',
-    { schema: { tags, summary: 'Figures of the process', response: { 200: metrics } } },
+    { schema: { tags, summary: 'Figures of the process', response: { 200: metrics, ...healthProblems } } },
     async () => ({ ...health.metrics(), memory: { ...health.metrics().memory } }),
   );
 }

@@ -165,12 +165,7 @@ export function healthService(deps: {
         uptime: Math.floor((clock.now() - startedAt) / 1000),
         memory: process.memoryUsage(),
         cpu: process.cpuUsage(),
-        process: {
-          pid: process.pid,
-          nodeVersion: process.version,
-          platform: process.platform,
-          arch: process.arch,
-        },
+        process: { platform: process.platform, arch: process.arch },
         queues: { waitingWrites: database.waitingWrites, messagesInFlight: dispatcher.inFlight },
         ...(made && {
           backups: {

@@ -33,14 +33,14 @@ describe('the table of access', () => {
 
   test('leaves open only pages, documents, health and the sign-in', () => {
     const open = Object.entries(ROUTE_ACCESS).filter(
-      ([, access]) => access === 'public' || access === 'health',
+      ([, access]) => access === 'public' || access === 'health' || access === 'probe',
     );
     for (const [route] of open) {
       expect(route).toMatch(
-        /^GET \/(assets\/\*|openapi\.(json|yaml)|docs\/errors|api\/v1\/health.*)?$|^POST \/api\/v1\/session$/,
+        /^GET \/(assets\/\*|openapi\.(json|yaml)|docs(\/|\/errors)?|api\/v1\/health.*)?$|^POST \/api\/v1\/session$/,
       );
     }
-    const known = [...PERMISSIONS, 'admin', 'any-key', 'public', 'health'];
+    const known = [...PERMISSIONS, 'admin', 'any-key', 'public', 'health', 'probe'];
     expect(Object.values(ROUTE_ACCESS).filter((access) => !known.includes(access))).toEqual([]);
   });
 

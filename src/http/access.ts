@@ -1,10 +1,11 @@
 import type { Permission } from '../keys/permissions.ts';
 
 /**
- * Who may call a route: `health` and `public` need no key (`health` is not even limited), `any-key` any valid key or
- * the administrator, `admin` the administrator only, and a permission a key that has it, or the administrator.
+ * Who may call a route: `probe`, `health` and `public` need no key, `any-key` any valid key or the administrator,
+ * `admin` the administrator only, and a permission a key that has it, or the administrator. A `probe` is not limited,
+ * `health` has a limit of its own, and both answer while the server stops.
  */
-export type Access = 'health' | 'public' | 'any-key' | 'admin' | Permission;
+export type Access = 'probe' | 'health' | 'public' | 'any-key' | 'admin' | Permission;
 
 /** Every route and its access. A route that is not in this table does not start. */
 export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
@@ -57,19 +58,18 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/database/demo-data': 'admin',
 
   'GET /api/v1/health': 'health',
-  'GET /api/v1/health/live': 'health',
-  'GET /api/v1/health/ready': 'health',
+  'GET /api/v1/health/live': 'probe',
+  'GET /api/v1/health/ready': 'probe',
   'GET /api/v1/health/metrics': 'health',
 
   'GET /': 'public',
   'GET /assets/*': 'public',
   'GET /openapi.json': 'public',
   'GET /openapi.yaml': 'public',
+  'GET /docs': 'public',
+  'GET /docs/': 'public',
   'GET /docs/errors': 'public',
 };
-
-/** Where the API reference and its files live; the library that serves them adds the routes itself. */
-const DOCS_PREFIX = '/docs';
 
 /**
  * The access of a route.
@@ -80,6 +80,15 @@ export function accessOf(method: string, path: string): Access {
   if (access) return access;
   // Preflight requests; the route is there only where CORS is configured.
   if (method === 'OPTIONS' && path === '*') return 'public';
-  if (path === DOCS_PREFIX || path.startsWith(`${DOCS_PREFIX}/`)) return 'public';
   throw new Error(`The route ${method} ${path} is not in the table of access.`);
+}
+
+/** Whether a route tells about the server itself: it needs no key, is logged at `debug` and answers to the last. */
+export function isOfHealth(access: Access | undefined): boolean {
+  return access === 'probe' || access === 'health';
+}
+
+/** Whether a route is open to everybody. */
+export function isOpen(access: Access | undefined): access is 'probe' | 'health' | 'public' | undefined {
+  return access === undefined || access === 'public' || isOfHealth(access);
 }

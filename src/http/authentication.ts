@@ -1,30 +1,24 @@
-import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { AuthenticationError, PermissionError, ValidationError } from '../errors/errors.ts';
 import type { WotpEvent } from '../events/types.ts';
 import type { AdminService } from '../keys/admin.ts';
 import { grants } from '../keys/permissions.ts';
 import type { KeyService } from '../keys/service.ts';
-import { addressIdentity } from '../lib/client-address.ts';
-import type { Access } from './access.ts';
+import { type Access, isOpen } from './access.ts';
 import { type Caller, NOBODY } from './caller.ts';
 import { readSessionCookie } from './session-cookie.ts';
-
-/** Connections to the control socket: only the machine's owner of the data folder can open one. */
-export type ControlConnections = WeakSet<Socket>;
 
 /** Finds out who calls, and refuses whoever may not. */
 export function authenticator(deps: {
   keys: KeyService;
   admin: AdminService;
   defaultProjectId: string;
-  controlConnections: ControlConnections;
   /** Keeps a refusal in the events; never rejects. */
   audit: (event: WotpEvent) => Promise<void>;
   /** `PUBLIC_URL`; undefined to take the request's own host. */
   publicUrl: URL | undefined;
 }) {
-  const { keys, admin, defaultProjectId, controlConnections, audit, publicUrl } = deps;
+  const { keys, admin, defaultProjectId, audit, publicUrl } = deps;
   const asAdmin = (name: string, sessionToken?: string): Caller => ({
     kind: 'admin',
     name,
@@ -50,11 +44,11 @@ export function authenticator(deps: {
      */
     async identify(request: FastifyRequest, access: Access): Promise<Caller> {
       refuseRepeatedHeaders(request);
-      if (access === 'public' || access === 'health') return NOBODY;
-      if (controlConnections.has(request.raw.socket)) return asAdmin('cli');
+      if (isOpen(access)) return NOBODY;
+      if (request.isControl) return asAdmin('cli');
       const masterKey = request.headers['x-master-key'];
       if (masterKey !== undefined) {
-        const address = addressIdentity(request.ip);
+        const address = request.clientIdentity;
         // Node reads headers as Latin-1; clients write UTF-8 into them.
         const password = Buffer.from(String(masterKey), 'latin1').toString('utf8');
         if (await admin.checkPassword(password, address)) return asAdmin('admin');
@@ -78,12 +72,11 @@ export function authenticator(deps: {
     },
 
     /** Whether the caller may use a route with this access. Throws PermissionError, which is kept in the events. */
-    async authorize({ caller, ip }: FastifyRequest, access: Access): Promise<void> {
+    async authorize({ caller, clientIdentity }: FastifyRequest, access: Access): Promise<void> {
       if (caller.kind !== 'key' || access === 'any-key') return;
-      if (access !== 'admin' && access !== 'public' && access !== 'health' && grants(caller.grants, access))
-        return;
+      if (access !== 'admin' && !isOpen(access) && grants(caller.grants, access)) return;
       const { name: keyId, projectId } = caller;
-      const data = { keyId, permission: access, address: addressIdentity(ip) };
+      const data = { keyId, permission: access, address: clientIdentity };
       await audit({ type: 'key.refused', projectId, data });
       throw new PermissionError(access);
     },

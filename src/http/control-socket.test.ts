@@ -1,11 +1,12 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { request } from 'node:http';
-import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import Fastify from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tempFolder } from '../../test/support/temp-folder.ts';
+import { systemClock } from '../lib/clock.ts';
+import { connectionRegistry } from './connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './control-socket.ts';
 
 describe('the path of the control socket', () => {
@@ -32,9 +33,9 @@ describe('the control socket', () => {
     for (const server of listening.splice(0)) await new Promise((resolve) => server.close(resolve));
   });
 
-  async function listen(path: string, connections = new WeakSet<Socket>()): Promise<Server> {
+  async function listen(path: string, connections = connectionRegistry(systemClock())): Promise<Server> {
     const app = Fastify();
-    app.get('/', ({ raw }) => ({ known: connections.has(raw.socket) }));
+    app.get('/', ({ raw }) => ({ known: connections.of(raw).isControl }));
     await app.ready();
     const server = await listenOnControlSocket(app, path, connections);
     listening.push(server);

@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { relative } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { ControlConnections } from './authentication.ts';
+import type { Connections } from './connections.ts';
 
 /** The longest path the kernel takes for a socket, in bytes. */
 const SOCKET_PATH_MAX_BYTES = 103;
@@ -34,12 +34,15 @@ export function controlSocketPath(dataDir: string): string | undefined {
 export async function listenOnControlSocket(
   server: FastifyInstance,
   path: string,
-  connections: ControlConnections,
+  connections: Connections,
 ): Promise<HttpServer> {
   if (await isAnswered(path)) throw new DataFolderInUseError(path);
   rmSync(path, { force: true });
-  const control = createServer((request, response) => server.routing(request, response));
-  control.on('connection', (socket) => connections.add(socket));
+  const control = connections.serve(
+    createServer(),
+    (request, response) => server.routing(request, response),
+    { isControl: true },
+  );
   await new Promise<void>((resolve, reject) => {
     control.once('error', reject);
     const umask = process.umask(0o177);

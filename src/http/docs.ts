@@ -1,15 +1,12 @@
-import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { errorsHtml } from '../errors/reference.ts';
-import { ROUTE_ACCESS } from './access.ts';
+import { isOpen, ROUTE_ACCESS } from './access.ts';
 import { completeDocument, type OpenApiDocument } from './openapi-document.ts';
-import { pagesFolder } from './pages.ts';
-
-/** The one style that the reference page carries inside itself, in the picture of its top bar. */
-const TOP_BAR_STYLE = "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='";
+import { referencePage } from './reference/page.ts';
+import { type StaticFile, sendFile, staticFile } from './static-files.ts';
 
 /** Collects the routes that follow for the OpenAPI document. Has to run before them. */
 export async function collectRoutes(server: FastifyInstance, version: string): Promise<void> {
@@ -39,13 +36,12 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
       const { schema, url } = jsonSchemaTransform(input as Parameters<typeof jsonSchemaTransform>[0]);
       const method = [input.route.method].flat()[0];
       const access = ROUTE_ACCESS[`${method} ${input.url}`];
-      const isOpen = access === undefined || access === 'public' || access === 'health';
-      const security: Record<string, string[]>[] = isOpen
+      const security: Record<string, string[]>[] = isOpen(access)
         ? []
         : access === 'admin'
           ? [{ admin: [] }]
           : [{ apiKey: [] }, { admin: [] }];
-      const permission = isOpen || access === 'any-key' ? {} : { 'x-permission': access };
+      const permission = isOpen(access) || access === 'any-key' ? {} : { 'x-permission': access };
       return { schema: { ...schema, security, ...permission }, url };
     },
     transformObject: (input) => {
@@ -56,32 +52,29 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
   });
 }
 
-/** The OpenAPI document, the reference page that shows it offline, and the page of errors. */
-export async function serveDocs(server: FastifyInstance): Promise<void> {
-  server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger());
-  server.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) =>
-    reply
-      .type('application/yaml; charset=utf-8')
-      .serializer((text: string) => text)
-      .send(server.swagger({ yaml: true })),
-  );
-  server.get('/docs/errors', { schema: { hide: true } }, (_request, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .serializer((text: string) => text)
-      .send(errorsHtml()),
-  );
-  await server.register(swaggerUi, {
-    routePrefix: '/docs',
-    uiHooks: {
-      onRequest: (_request, reply, next) => {
-        const policy = String(reply.getHeader('content-security-policy'));
-        reply.header('content-security-policy', `${policy};style-src 'self' ${TOP_BAR_STYLE}`);
-        next();
-      },
-    },
-    uiConfig: { docExpansion: 'list', persistAuthorization: false, tryItOutEnabled: false },
-    theme: { title: 'WOTP API' },
-    logo: { type: 'image/svg+xml', content: readFileSync(`${pagesFolder()}/assets/logo.svg`), href: '/' },
-  });
+/** The OpenAPI document, the reference page made from it, and the page of errors; each is made once. */
+export function serveDocs(server: FastifyInstance, publicUrl: string | undefined): void {
+  const page = () => referencePage(server.swagger() as OpenApiDocument, publicUrl ?? localAddress(server));
+  serve(['/docs', '/docs/'], () => staticFile('docs.html', page()));
+  serve(['/docs/errors'], () => staticFile('errors.html', errorsHtml()));
+  serve(['/openapi.json'], () => staticFile('openapi.json', JSON.stringify(server.swagger())));
+  serve(['/openapi.yaml'], () => staticFile('openapi.yaml', server.swagger({ yaml: true })));
+
+  function serve(paths: string[], make: () => StaticFile): void {
+    let file: StaticFile | undefined;
+    for (const path of paths) {
+      server.get(path, { schema: { hide: true } }, (request, reply) => {
+        // All routes are known only when the server is ready.
+        file ??= make();
+        return sendFile(request, reply, file);
+      });
+    }
+  }
+}
+
+/** Where this machine itself reaches the server. */
+function localAddress(server: FastifyInstance): string {
+  const { address, port, family } = server.server.address() as AddressInfo;
+  if (address === '0.0.0.0' || address === '::') return `http://127.0.0.1:${port}`;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

@@ -16,11 +16,7 @@ export function methodsOfRoutes(server: FastifyInstance) {
       methodsByPath.set(route.url, methods);
       router.on('GET', route.url, () => {}, methods);
     }
-    for (const method of [route.method].flat()) {
-      methods.add(method);
-      // Of the address that a prefix has with a slash at its end, this hook is told HEAD only.
-      if (method === 'HEAD') methods.add('GET');
-    }
+    for (const method of [route.method].flat()) methods.add(method);
   });
 
   const wrongMethod = (methods: Set<string>) => {

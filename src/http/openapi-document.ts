@@ -1,13 +1,9 @@
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
 import { ROUTE_ACCESS } from './access.ts';
+import type { Schema } from './reference/schema.ts';
 import { sentenceOf } from './schemas.ts';
 
-interface BodySchema {
-  $ref?: string;
-  anyOf?: (BodySchema & { type?: string })[];
-  properties?: Record<string, unknown>;
-}
-type Content = Record<string, { schema?: BodySchema }>;
+type Content = Record<string, { schema?: Schema }>;
 type Reference = { $ref: string };
 
 interface Response {
@@ -16,16 +12,37 @@ interface Response {
   content?: Content;
 }
 
-interface Operation {
-  parameters?: (Reference | { name: string })[];
+export interface Parameter {
+  name: string;
+  in: string;
+  description?: string;
+  required?: boolean;
+  example?: unknown;
+  schema: Schema;
+}
+
+export interface Operation {
+  summary?: string;
+  description?: string;
+  tags?: string[];
+  security?: Record<string, string[]>[];
+  /** What a key needs; `admin` where no key will do. */
+  'x-permission'?: string;
+  parameters?: (Reference | Parameter)[];
   requestBody?: { required?: boolean; content: Content };
   responses: Record<string, Response>;
 }
 
-/** The parts of the document that are completed here. */
+/** The parts of the document that are completed or shown here. */
 export interface OpenApiDocument {
+  info?: { version: string };
+  tags?: { name: string; description?: string }[];
   paths?: Record<string, Record<string, Operation>>;
-  components?: Partial<Record<'schemas' | 'headers' | 'parameters', Record<string, unknown>>>;
+  components?: {
+    schemas?: Record<string, Schema>;
+    headers?: Record<string, unknown>;
+    parameters?: Record<string, unknown>;
+  };
 }
 
 const PROBLEM = '#/components/schemas/Problem';
@@ -140,7 +157,7 @@ function addHeaders(operation: Operation, route: string): void {
     operation.parameters = [...(operation.parameters ?? []), key];
   }
   for (const [status, response] of Object.entries(operation.responses)) {
-    const isCounted = access === 'admin' ? COUNTED_FOR_ADMIN_ROUTES.includes(status) : access !== 'health';
+    const isCounted = access === 'admin' ? COUNTED_FOR_ADMIN_ROUTES.includes(status) : access !== 'probe';
     const mayWait = ['429', '503'].includes(status) && response.content?.[PROBLEM_TYPE] !== undefined;
     response.headers = {
       'X-Request-Id': header('RequestId'),

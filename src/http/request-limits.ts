@@ -1,12 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RateLimitError } from '../errors/errors.ts';
-import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Count, Counters } from '../limits/counters.ts';
 import type { Caller } from './caller.ts';
 import { tellLimit } from './limit-headers.ts';
 
 const ADDRESS_WINDOW_MS = 60_000;
+/** How many times a minute an address may ask for the health report and its figures. */
+const HEALTH_PER_MINUTE = 600;
 
 export interface RequestLimits {
   windowMs: number;
@@ -21,7 +22,7 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
   /** Tells the client how much is left of a limit, or refuses the request when it is over. */
   function tellOrRefuse(
     reply: FastifyReply,
-    name: 'key' | 'address',
+    name: 'key' | 'address' | 'health',
     quota: number,
     windowMs: number,
     { allowed, remaining, resetAt }: Count,
@@ -36,7 +37,26 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
     throw new RateLimitError(message, resetSeconds, { name, quota, windowMs, resetAt });
   }
 
+  // In memory, since the report has to come also while nothing can be counted in the database.
+  let healthCounts = new Map<string, number>();
+  let healthCountsEnd = 0;
+
   return {
+    /** Counts a request for the health report or its figures. Throws RateLimitError. */
+    countHealth(request: FastifyRequest, reply: FastifyReply): void {
+      if (request.isControl) return;
+      if (clock.now() >= healthCountsEnd) {
+        healthCounts = new Map();
+        healthCountsEnd = clock.now() + ADDRESS_WINDOW_MS;
+      }
+      const count = healthCounts.get(request.clientIdentity) ?? 0;
+      const allowed = count < HEALTH_PER_MINUTE;
+      if (allowed) healthCounts.set(request.clientIdentity, count + 1);
+      const remaining = Math.max(0, HEALTH_PER_MINUTE - count - 1);
+      const state = { allowed, remaining, resetAt: healthCountsEnd };
+      tellOrRefuse(reply, 'health', HEALTH_PER_MINUTE, ADDRESS_WINDOW_MS, state);
+    },
+
     /** Counts a request with a key and tells the client how much is left. Throws RateLimitError. */
     async countKey(caller: Caller, reply: FastifyReply): Promise<void> {
       if (!caller.key) return;
@@ -45,11 +65,11 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
       tellOrRefuse(reply, 'key', quota, limits.windowMs, count);
     },
 
-    /** Counts a request that came without a valid key. Throws RateLimitError. */
+    /** Counts a request that came without a valid key, but for those of the control socket. Throws RateLimitError. */
     async countAddress(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-      const address = addressIdentity(request.ip);
+      if (request.isControl) return;
       const quota = limits.addressPerMinute;
-      const count = await counters.consume(`address:${address}`, quota, ADDRESS_WINDOW_MS);
+      const count = await counters.consume(`address:${request.clientIdentity}`, quota, ADDRESS_WINDOW_MS);
       tellOrRefuse(reply, 'address', quota, ADDRESS_WINDOW_MS, count);
     },
   };

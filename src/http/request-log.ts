@@ -1,20 +1,29 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { withoutPort } from '../lib/client-address.ts';
 import type { Logger } from '../lib/logger.ts';
+import { isOfHealth } from './access.ts';
 
-/** Writes the one line of a request. Health probes are logged at `debug`. Bodies, queries and headers never are. */
-export function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
+/**
+ * Writes the one line of a request when it has ended. Health probes are logged at `debug`. Bodies, queries and headers
+ * never are.
+ */
+export function logRequest(
+  log: Logger,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { ms, aborted }: { ms: number; aborted: boolean },
+): void {
   const line = {
     requestId: request.id,
     method: request.method,
     path: maskNumbers(request.url.split('?')[0]!),
     status: reply.statusCode,
-    ms: Math.round(reply.elapsedTime * 10) / 10,
+    ms: Math.round(ms * 10) / 10,
     caller: request.caller.name,
-    // A caller on the control socket has none.
-    address: request.ip && withoutPort(request.ip),
+    address: request.clientAddress,
+    // The client was gone before it had the answer; what the request did stands.
+    ...(aborted && { aborted }),
   };
-  if (request.routeOptions?.config?.access === 'health') log.debug(line, 'request');
+  if (isOfHealth(request.routeOptions?.config?.access)) log.debug(line, 'request');
   else log.info(line, 'request');
 }
 

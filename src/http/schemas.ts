@@ -91,11 +91,14 @@ export const sentenceOf = (code: ErrorCode): string => `${code}: ${ERROR_CODES[c
  * The error answers of a route for its schema: those of all routes, and the ones named. What comes with a body or with
  * the name of a project is added to the document by `completeDocument`.
  */
-export function problems(...codes: ErrorCode[]): Record<number, z.ZodType> {
+export const problems = (...codes: ErrorCode[]) => onlyProblems(...COMMON, ...codes);
+
+/** The error answers of a route that needs no key: the ones named and no others. */
+export function onlyProblems(...codes: ErrorCode[]): Record<number, z.ZodType> {
   const byStatus = new Map<number, ErrorCode[]>();
   // Where answers are kept for repetition, one may be kept that can no longer be read.
   const ofKept: ErrorCode[] = codes.includes('IDEMPOTENCY_MISMATCH') ? ['CONFLICT'] : [];
-  for (const code of new Set([...COMMON, ...codes, ...ofKept])) {
+  for (const code of new Set([...codes, ...ofKept])) {
     const { status } = ERROR_CODES[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

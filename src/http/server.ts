@@ -1,14 +1,16 @@
-import type { IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ZodType } from 'zod';
-import { DatabaseError, NotFoundError, ValidationError } from '../errors/errors.ts';
+import { DatabaseError, NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
-import { accessOf } from './access.ts';
+import { accessOf, isOfHealth, isOpen } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
+import { type Connections, decorateWithClient } from './connections.ts';
 import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
 import { methodsOfRoutes } from './methods.ts';
 import { nulInAddress, nulInBody } from './nul.ts';
@@ -27,12 +29,15 @@ const HEADERS_MAX_BYTES = 16_384;
 const ARRIVAL_MAX_MS = 15_000;
 const IDLE_CONNECTION_MS = 30_000;
 const PARAMETER_MAX_LENGTH = 200;
+const TOO_MANY_OUTSTANDING =
+  'Too many requests wait for an answer on this connection. Read the answers first, or use more connections.';
 
 export interface ServerOptions {
   log: Logger;
   keys: KeyService;
   authentication: ReturnType<typeof authenticator>;
   limiter: ReturnType<typeof requestLimiter>;
+  connections: Connections;
   /** Whether a project exists; administrators may name one. */
   projectExists: (id: string) => Promise<boolean>;
   /** Whether no new work is taken. */
@@ -45,9 +50,15 @@ export interface ServerOptions {
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, keys, authentication, limiter, projectExists, isStopping } = options;
+  const { log, keys, authentication, limiter, connections, projectExists, isStopping } = options;
   const headers = securityHeaders({ secure: options.secure });
+  // Node would answer an expectation it does not know by itself, without a body.
+  const withUnmetExpectation = new WeakSet<IncomingMessage>();
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
+    const startedAt = performance.now();
+    connections.onEnd(request.raw, (aborted) => {
+      logRequest(log, request, reply, { ms: performance.now() - startedAt, aborted });
+    });
     reply.headers(headers);
     reply.header('x-request-id', request.id);
     if (isOfApi(request)) reply.header('cache-control', 'no-store');
@@ -56,14 +67,22 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const server = Fastify({
     logger: false,
     bodyLimit: BODY_MAX_BYTES,
-    requestTimeout: ARRIVAL_MAX_MS,
-    keepAliveTimeout: IDLE_CONNECTION_MS,
-    http: {
-      maxHeaderSize: HEADERS_MAX_BYTES,
-      headersTimeout: ARRIVAL_MAX_MS,
-      connectionsCheckingInterval: 1_000,
-      // Node would answer these by itself, without a body.
-      requireHostHeader: false,
+    serverFactory: (handle) => {
+      const http = createHttpServer({
+        maxHeaderSize: HEADERS_MAX_BYTES,
+        headersTimeout: ARRIVAL_MAX_MS,
+        requestTimeout: ARRIVAL_MAX_MS,
+        keepAliveTimeout: IDLE_CONNECTION_MS,
+        connectionsCheckingInterval: 1_000,
+        // Node would answer these by itself, without a body.
+        requireHostHeader: false,
+      });
+      http.on('checkExpectation', (request, response) => {
+        withUnmetExpectation.add(request);
+        http.emit('request', request, response);
+      });
+      http.on('connect', tunnelHandler(headers));
+      return connections.serve(http, handle);
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -75,7 +94,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     frameworkErrors: (error, request, reply) => {
       begin(request, reply);
       errorHandler(log)(error, request, reply);
-      logRequest(log, request, reply);
+      connections.answering(request.raw);
     },
     forceCloseConnections: 'idle',
     // Refused below, by a problem document like every other error.
@@ -96,6 +115,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     if (unfit) done(unfit);
     else parseJson(request, body, (error, value) => done(error ?? nulInBody(body, value) ?? null, value));
   });
+  decorateWithClient(server, connections);
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
 
@@ -111,21 +131,18 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     route.serializerCompiler = () => JSON.stringify;
   });
 
-  // Node would answer an expectation it does not know by itself, without a body.
-  const withUnmetExpectation = new WeakSet<IncomingMessage>();
-  server.server.on('checkExpectation', (request, response) => {
-    withUnmetExpectation.add(request);
-    server.routing(request, response);
-  });
-
-  server.server.on('connect', tunnelHandler(headers));
-
   server.addHook('onRequest', (request, reply, done) => {
     begin(request, reply);
-    done(malformed(request, withUnmetExpectation.has(request.raw)));
+    const { readingMaxMs } = request.routeOptions.config;
+    if (readingMaxMs !== undefined) connections.allowReading(request.raw, readingMaxMs);
+    if (connections.isTooMany(request.raw)) {
+      done(new WotpError('RATE_LIMIT_EXCEEDED', TOO_MANY_OUTSTANDING, { retryAfterSeconds: 1 }));
+    } else done(malformed(request, withUnmetExpectation.has(request.raw)));
   });
-  server.addHook('onResponse', (request, reply, done) => {
-    logRequest(log, request, reply);
+  server.addHook('onSend', (request, _reply, payload, done) => {
+    // A stream would wait for a response to close that Node never gave its turn.
+    if (payload instanceof Readable) connections.onEnd(request.raw, () => payload.destroy());
+    connections.answering(request.raw);
     done();
   });
   if (options.corsOrigins.length > 0) {
@@ -151,14 +168,18 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   server.addHook('onRequest', async (request, reply) => {
     const { url, config } = request.routeOptions;
     const { access } = config;
-    if (isStopping() && access !== 'health') {
+    if (isStopping() && !isOfHealth(access)) {
       reply.header('connection', 'close');
       throw new DatabaseError('The server is stopping.');
     }
     const mistaken = methodsOf.mistaken(request, url);
-    if (mistaken || access === undefined || access === 'public') {
-      if (!isLocalSocket(request)) await limiter.countAddress(request, reply);
-      if (mistaken) throw mistaken;
+    if (mistaken) {
+      await limiter.countAddress(request, reply);
+      throw mistaken;
+    }
+    if (isOpen(access)) {
+      if (access === 'health') limiter.countHealth(request, reply);
+      else if (access !== 'probe') await limiter.countAddress(request, reply);
       return;
     }
     try {
@@ -199,7 +220,7 @@ function isOfApi(request: FastifyRequest): boolean {
 
 /** What makes a request unfit for any route. */
 function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): ValidationError | undefined {
-  if (request.headers.host === undefined && request.raw.httpVersion === '1.1' && !isLocalSocket(request)) {
+  if (request.headers.host === undefined && request.raw.httpVersion === '1.1' && !request.isControl) {
     return new ValidationError('The Host header is missing.');
   }
   if (hasUnmetExpectation) {
@@ -216,11 +237,6 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
 /** Whether a request is an OPTIONS without what makes a preflight of it. */
 function isBareOptions({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && !(headers.origin && headers['access-control-request-method']);
-}
-
-/** A connection over a path in the file system has no address. */
-function isLocalSocket(request: FastifyRequest): boolean {
-  return request.raw.socket.remoteAddress === undefined;
 }
 
 /** What makes a body too much work for its size. */

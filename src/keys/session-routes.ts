@@ -6,7 +6,6 @@ import type { EventRecorder } from '../events/record.ts';
 import { deleted, iso, problems, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import { clearSessionCookie, setSessionCookie } from '../http/session-cookie.ts';
-import { addressIdentity } from '../lib/client-address.ts';
 import type { AdminService } from './admin.ts';
 
 const signInBody = z
@@ -60,7 +59,7 @@ export function sessionRoutes(
     },
     async (request, reply) => {
       const { token, password } = request.body;
-      const address = addressIdentity(request.ip);
+      const address = request.clientIdentity;
       const isRight =
         token === undefined
           ? await admin.checkPassword(password!, address)
@@ -95,7 +94,7 @@ export function sessionRoutes(
       if (sessionToken !== undefined) {
         await database.transaction(async (trx) => {
           await admin.closeSession(trx, sessionToken);
-          const address = addressIdentity(request.ip);
+          const address = request.clientIdentity;
           await events.record(trx, {
             type: 'admin.signed_out',
             projectId: defaultProjectId,

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 /** What all addresses that are none count as together, so that nobody gets a counter by making one up. */
-const UNKNOWN = 'unknown';
+export const UNKNOWN_ADDRESS = 'unknown';
 
 /** A client address without the port that some proxies write behind it: `203.0.113.7:4001`, `[2001:db8::1]:4001`. */
 export function withoutPort(address: string): string {
@@ -11,15 +11,13 @@ export function withoutPort(address: string): string {
 
 /**
  * A client address as limits count it: without a port, IPv4 as it is, IPv4-mapped IPv6 as IPv4, IPv6 by its /64,
- * since one subscriber usually has at least that much. What is no address is `unknown`. A caller on the control
- * socket has none and is `local`.
+ * since one subscriber usually has at least that much. What is no address is `unknown`.
  */
-export function addressIdentity(address: string | undefined): string {
-  if (address === undefined) return 'local';
+export function addressIdentity(address: string): string {
   if (isIPv4(address)) return address;
   const bare = withoutPort(address).split('%')[0]!.toLowerCase();
   if (isIPv4(bare)) return bare;
-  if (!isIPv6(bare)) return UNKNOWN;
+  if (!isIPv6(bare)) return UNKNOWN_ADDRESS;
   const groups = expandIPv6(bare);
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
     return [groups[6]! >> 8, groups[6]! & 255, groups[7]! >> 8, groups[7]! & 255].join('.');

@@ -211,14 +211,17 @@ describe('the virtual phone', () => {
 });
 
 describe('the reference', () => {
-  test('shows every group of routes and opens one of them', async () => {
+  test('begins with the first request, shows every group of routes and opens what an operation answers', async () => {
     await page.goto(`${server.address}/docs`);
+    expect(await page.locator('main h2').first().textContent()).toBe('Your first request');
     for (const group of ['Verifications', 'API keys', 'Limits', 'Simulator', 'Health']) {
-      await see('.opblock-tag', group);
+      await see('main h2', group);
     }
-    await page.locator('.opblock-summary', { hasText: 'Send a code' }).click();
-    await see('.opblock-body', 'A send while one is pending');
-    await see('.opblock-body .parameters, .opblock-body .opblock-section-request-body');
+    await page.locator('.contents a', { hasText: 'Send a code' }).click();
+    const operation = page.locator('.operation:target');
+    expect(await operation.textContent()).toContain('A send while one is pending');
+    await operation.locator('summary', { hasText: '201' }).click();
+    await operation.locator('details[open] table', { hasText: 'data.attemptsRemaining' }).waitFor();
   });
 
   test('describes every error at the place that the error itself names', async () => {

@@ -53,10 +53,16 @@ describe('health, in mock mode', () => {
       uptime: expect.any(Number),
       memory: { rss: expect.any(Number), heapUsed: expect.any(Number), heapTotal: expect.any(Number) },
       cpu: { user: expect.any(Number), system: expect.any(Number) },
-      process: { pid: process.pid, nodeVersion: process.version },
+      process: { platform: process.platform, arch: process.arch },
       queues: { waitingWrites: 0, messagesInFlight: 0 },
     });
     expect(body).not.toHaveProperty('data');
+  });
+
+  test('metrics show nobody the process id or which Node.js runs', async () => {
+    const { text, body } = await server.call('GET', 'health/metrics', { key: null });
+    expect(Object.keys(body.process).sort()).toEqual(['arch', 'platform']);
+    expect(text).not.toContain(process.version);
   });
 
   test.each(ROUTES)('%s needs no key, and a wrong one does not matter', async (path) => {

@@ -221,6 +221,38 @@ describe('the limit of an address', () => {
     expect(hasNoLimit(await from(address, 'GET', '/api/v1/health/ready'))).toBe(true);
   });
 
+  test('is one of its own for the health report and its figures: 600 a minute, however many nodes there are', async () => {
+    const address = newAddress();
+    for (let i = 0; i < 300; i++) {
+      await from(address, 'GET', '/api/v1/health/metrics');
+      expect(limitOf(await from(address, 'GET', '/api/v1/health'))).toMatchObject({
+        policy: 'health',
+        limit: 600,
+        remaining: 598 - 2 * i,
+        windowSeconds: 60,
+      });
+    }
+    for (const path of ['/api/v1/health', '/api/v1/health/metrics']) {
+      const refused = await from(address, 'GET', path);
+      expectProblem(refused, 'RATE_LIMIT_EXCEEDED');
+      expect(limitOf(refused)).toMatchObject({ policy: 'health', remaining: 0 });
+    }
+    expect((await from(newAddress(), 'GET', '/api/v1/health')).status).toBe(200);
+    expect((await from(address)).status).toBe(404);
+    await jump(60_000);
+    expect((await from(address, 'GET', '/api/v1/health')).status).toBe(200);
+  });
+
+  test('never counts the probes: 1,000 from one address', async () => {
+    const address = newAddress();
+    for (let i = 0; i < 500; i++) {
+      for (const probe of ['live', 'ready']) {
+        const answer = await from(address, 'GET', `/api/v1/health/${probe}`);
+        expect([answer.status, hasNoLimit(answer)]).toEqual([200, true]);
+      }
+    }
+  });
+
   test('is one for an IPv6 network of 64 bits, and one for an IPv4 address however it is written', async () => {
     for (let i = 0; i < 4; i++) await from(`2001:db8:0:7:${i}:${i}:${i}:1`);
     expect((await from('2001:0DB8::7:ffff:0:0:9')).status).toBe(429);

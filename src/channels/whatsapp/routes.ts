@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { NotFoundError } from '../../errors/errors.ts';
+import { LONG_READING_MAX_MS } from '../../http/connections.ts';
 import type { RunOnce } from '../../http/idempotency.ts';
 import { preferredMediaType } from '../../http/media-type.ts';
 import {
@@ -323,6 +324,7 @@ export function whatsappRoutes(
   app.post(
     '/api/v1/bot/sessions/:id/export',
     {
+      config: { readingMaxMs: LONG_READING_MAX_MS },
       schema: {
         tags,
         summary: 'Hand out the credentials',

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { ConflictError, WotpError } from '../../errors/errors.ts';
+import { LONG_READING_MAX_MS } from '../../http/connections.ts';
 import type { RunLongOnce } from '../../http/idempotency.ts';
 import { noBody, problems, projectId, projectQuery, success } from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
@@ -68,6 +69,7 @@ export function databaseRoutes(
   app.post(
     '/api/v1/database/backups',
     {
+      config: { readingMaxMs: LONG_READING_MAX_MS },
       schema: {
         tags,
         summary: 'Back the database up',
