@@ -5,6 +5,7 @@ import { up as whatsappSending } from './migrations/0003-whatsapp-sending.ts';
 import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts';
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
+import { up as optOutNotes } from './migrations/0008-opt-out-notes.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -15,6 +16,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0004-whatsapp-retention': { up: whatsappRetention },
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
+  '0008-opt-out-notes': { up: optOutNotes },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

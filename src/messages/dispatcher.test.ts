@@ -10,6 +10,8 @@ import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
 import type { Receipt } from './types.ts';
 
+const OPTED_OUT = '+6281234500099';
+
 let outbox: TestOutbox;
 let channel: ScriptedChannel;
 let dispatcher: Dispatcher;
@@ -22,6 +24,7 @@ function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
     channels: [channel],
     clock: outbox.clock,
     log: pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) }),
+    isOptedOut: async (_projectId, phone) => phone === OPTED_OUT,
     onUndeliverable: async (_trx, { id }, reason) => {
       undeliverable.push({ id, reason });
     },
@@ -95,6 +98,17 @@ describe('a message in the outbox', () => {
     await dispatcher.start();
     await pass(100);
     expect(channel.tries).toHaveLength(1);
+  });
+
+  test('to a number that has opted out since is never handed over, and fails for good with that reason', async () => {
+    await dispatcher.start();
+    const id = await outbox.enqueue({ phone: OPTED_OUT });
+    dispatcher.wake();
+    await pass(200);
+    const reason = 'PHONE_OPTED_OUT: this number asked for no more messages.';
+    expect(channel.tries).toEqual([]);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', `failed: ${reason}`]);
+    expect(undeliverable).toEqual([{ id, reason }]);
   });
 
   test('for a channel that does not run waits', async () => {

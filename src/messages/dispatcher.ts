@@ -30,6 +30,7 @@ const WRITE_AGAIN_MS = 1_000;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
+const OPTED_OUT = 'PHONE_OPTED_OUT: this number asked for no more messages.';
 const UNREADABLE = 'The stored code of this message cannot be read.';
 
 export interface DispatcherOptions {
@@ -37,6 +38,8 @@ export interface DispatcherOptions {
   channels: readonly Channel[];
   clock: Clock;
   log: Logger;
+  /** Whether a phone (E.164) wants no messages from a project; asked before every try. */
+  isOptedOut: (projectId: string, phone: string) => Promise<boolean>;
   /** Runs in the transaction in which a message failed for good. */
   onUndeliverable: (trx: Transaction, message: ClaimedMessage, reason: string) => Promise<void>;
 }
@@ -56,6 +59,7 @@ export class Dispatcher implements ReceiptListener {
   readonly #channels: readonly Channel[];
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #isOptedOut: DispatcherOptions['isOptedOut'];
   readonly #onUndeliverable: DispatcherOptions['onUndeliverable'];
   readonly #flights = new Map<Channel, Set<Flight>>();
   /** Channels for which more was due than was claimed at the last look. */
@@ -73,11 +77,12 @@ export class Dispatcher implements ReceiptListener {
   /** The wait until the next try to write, while the database cannot. */
   #outage: Promise<void> | undefined;
 
-  constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
+  constructor({ messages, channels, clock, log, isOptedOut, onUndeliverable }: DispatcherOptions) {
     this.#messages = messages;
     this.#channels = channels;
     this.#clock = clock;
     this.#log = log;
+    this.#isOptedOut = isOptedOut;
     this.#onUndeliverable = onUndeliverable;
     for (const channel of channels) this.#flights.set(channel, new Set());
   }
@@ -232,6 +237,7 @@ export class Dispatcher implements ReceiptListener {
     try {
       const { id, projectId, phone: to, text } = message;
       if (text === undefined) throw new SendError('permanent', UNREADABLE);
+      if (await this.#isOptedOut(projectId, to)) throw new SendError('permanent', OPTED_OUT);
       await settleOrAbort(channel.send({ id, projectId, to, text }, abort.signal), abort.signal);
     } catch (error) {
       await this.#recordFailure(message, error);

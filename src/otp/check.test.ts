@@ -21,7 +21,13 @@ afterAll(() => outbox.close());
 /** Sends a code to a phone of its own; resolves to the verification's id. */
 async function sent(): Promise<string> {
   const rules = { length: 6, expiryMinutes: 5, maxExpiryMinutes: 10, maxAttempts: 5, phoneLimits: LIMITS };
-  const otp = otpService({ ...outbox, rules, readPhone, selectChannel: () => 'simulator' });
+  const otp = otpService({
+    ...outbox,
+    rules,
+    readPhone,
+    selectChannel: () => 'simulator',
+    isOptedOut: async () => false,
+  });
   const phone = `+62812345${String(10_000 + phonesMade++)}`;
   const { verification } = await outbox.database.transaction((trx) =>
     otp.send(trx, { projectId: 'prj_test', phone, purpose: 'default', channel: 'auto', code: CODE }),

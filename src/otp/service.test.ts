@@ -25,6 +25,7 @@ beforeAll(async () => {
     rules: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5, phoneLimits: LIMITS },
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
     selectChannel: (wanted) => (wanted === 'auto' ? 'simulator' : wanted),
+    isOptedOut: async () => false,
   });
 });
 afterAll(() => outbox.close());

@@ -37,7 +37,7 @@ import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage, readMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon, UNREADABLE_CODE } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING, optedOut, tooSoon, UNREADABLE_CODE } from './refusals.ts';
 import { failedChecksColumn, type Send, type VerificationRow, verificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
@@ -65,8 +65,10 @@ export function otpService(deps: {
   rules: OtpRules;
   readPhone: PhoneReader;
   selectChannel: ChannelSelection;
+  /** Whether a phone, by its identity, has opted out of messages. */
+  isOptedOut: (executor: Executor, projectId: string, identity: string) => Promise<boolean>;
 }) {
-  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel } = deps;
+  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel, isOptedOut } = deps;
   const { phoneLimits } = rules;
   const repository = verificationRepository(database);
   const list = verificationList(database);
@@ -237,7 +239,7 @@ export function otpService(deps: {
     /**
      * Sends a code. While one is pending for the phone and purpose this is a retry: the same code goes out again.
      * Another code, or less than a minute of life left, begins a new verification and ends the old one.
-     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED, RATE_LIMIT_EXCEEDED, OTP_ATTEMPTS_EXCEEDED,
+     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED, PHONE_OPTED_OUT, RATE_LIMIT_EXCEEDED, OTP_ATTEMPTS_EXCEEDED,
      * VALIDATION_ERROR, WHATSAPP_OFFLINE, CHANNEL_UNAVAILABLE
      */
     async send(
@@ -247,6 +249,7 @@ export function otpService(deps: {
       const phone = readPhone(request.phone);
       const expiryMinutes = expiryOf(request);
       const text = readText(request);
+      if (await isOptedOut(trx, request.projectId, phone.identity)) throw optedOut();
       const channel = selectChannel(request.channel, request.projectId, phone.e164);
       const destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
@@ -307,12 +310,13 @@ export function otpService(deps: {
 
     /**
      * Sends the same code again, by the channel that a send would take now.
-     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
+     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, PHONE_OPTED_OUT, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
      * CHANNEL_UNAVAILABLE; ConflictError when the stored code cannot be read
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+      if (await isOptedOut(trx, projectId, row.destination)) throw optedOut();
       const now = clock.now();
       const channel = selectChannel('auto', projectId, row.phone);
       refuseWithoutGuesses(destination, row, now);
