@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What stands on a database and is run on each engine: the services, their repositories and all routes. */
 const ON_BOTH_ENGINES = [
-  'src/{channels,http,keys,limits,messages,otp}/**/*.test.ts',
+  'src/{channels,events,http,keys,limits,messages,otp}/**/*.test.ts',
   'test/integration/**/*.test.ts',
 ];
 const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];

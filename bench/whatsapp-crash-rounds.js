@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuiltServer } from './built-server.js';
 import { inParallel, openFile, until } from './crash-rounds.js';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 import { runOn } from './local-postgres.js';
 
@@ -66,10 +67,7 @@ const SETTINGS = {
  */
 export async function runWhatsAppCrash({ startFake, sends, numbers, drops, kills, say, postgres }) {
   await ensureBuilt();
-  const [{ wireIdOf }, whatsapp] = await Promise.all([
-    import(new URL('../dist/channels/whatsapp/wire-id.js', import.meta.url).href),
-    startFake(),
-  ]);
+  const [{ wireIdOf }, whatsapp] = await Promise.all([dist('channels/whatsapp/wire-id.js'), startFake()]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-crash-'));
   const run = new WhatsAppCrash({ dir, whatsapp, numbers, wireIdOf, postgres });
   const startedAt = performance.now();

@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import { basename } from 'node:path';
 import { backgroundWork } from './background.ts';
 import { channelSelection } from './channels/selection.ts';
 import { simulatorFaults } from './channels/simulator/faults.ts';
@@ -8,6 +7,8 @@ import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
 import { WhatsAppChannel } from './channels/whatsapp/channel.ts';
 import { botCommands } from './channels/whatsapp/commands.ts';
+import { listenForInbound } from './channels/whatsapp/inbound.ts';
+import { baileysProblem } from './channels/whatsapp/library.ts';
 import { numberDirectory } from './channels/whatsapp/number-directory.ts';
 import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
 import { messageRecipients } from './channels/whatsapp/recipients.ts';
@@ -25,6 +26,7 @@ import { isWodb } from './database/wodb/open.ts';
 import { databaseRoutes } from './database/wodb/routes.ts';
 import { demoRoutes } from './demo/routes.ts';
 import { eventRecorder } from './events/record.ts';
+import type { WotpEvent } from './events/types.ts';
 import { v3Logs } from './events/v3-logs.ts';
 import { type FirstRun, makeFirstRun } from './first-run.ts';
 import { INVARIANTS } from './health/invariants.ts';
@@ -36,11 +38,13 @@ import { closeServer } from './http/close.ts';
 import { connectionRegistry } from './http/connections.ts';
 import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
+import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
 import { servePages } from './http/pages.ts';
 import { requestLimiter } from './http/request-limits.ts';
 import { createServer } from './http/server.ts';
 import { adminService } from './keys/admin.ts';
+import { GUESS_WINDOW_MAX_MS } from './keys/guess-limits.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { keyService } from './keys/service.ts';
 import { sessionRoutes } from './keys/session-routes.ts';
@@ -64,8 +68,6 @@ import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
 import { compactionRoutes } from './retention/routes.ts';
 import { VERSION } from './version.ts';
-
-const SIGN_IN_WINDOW_MS = 15 * 60_000;
 
 export interface AppOptions {
   config: Config;
@@ -99,9 +101,13 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
-    const longestWindowMs = Math.max(config.limits.windowMs, SIGN_IN_WINDOW_MS);
+    const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
     const keys = keyService({ database, events, clock });
+    const audit = (event: WotpEvent) =>
+      database
+        .transaction((trx) => events.record(trx, event))
+        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
     const admin = adminService({
       database,
       keyring,
@@ -109,8 +115,12 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       counters,
       configuredPassword: config.security.masterPassword,
       failuresMax: config.limits.signInFailures,
+      onWrong: (address) =>
+        audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
+    const libraryProblem = mockMode ? undefined : baileysProblem();
+    if (libraryProblem !== undefined) log.warn(libraryProblem);
     const { socketUrl, usePairingCode, pairingNumber } = config.bot;
     const sessions = new WhatsAppSessions({
       database,
@@ -119,6 +129,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       log,
       mockMode,
+      libraryProblem,
       url: socketUrl,
       version: webVersion({
         pinned: config.bot.webVersion,
@@ -154,7 +165,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     const channels = mockMode
       ? [new Simulator({ database, clock, faults, ...config.simulator })]
-      : [whatsapp];
+      : libraryProblem === undefined
+        ? [whatsapp]
+        : [];
     const readPhone = phoneReader(config.otp);
     // The operator's own numbers need not be among those that codes are sent to.
     const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
@@ -166,6 +179,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       readPhone,
       selectChannel: channelSelection(channels, mockMode, {
+        libraryProblem,
         isLinked: (projectId) => sessions.isLinked(projectId),
         isAbsent: (phone) => directory.isAbsent(phone),
       }),
@@ -195,18 +209,15 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: async ({ actor, file, reason }) => {
-            const data = { actor, ...(file ? { file: basename(file) } : {}), ...(reason ? { reason } : {}) };
-            const type = file ? 'backup.created' : 'backup.failed';
-            await database
-              .transaction((trx) => events.record(trx, { type, projectId: defaultProjectId, data }))
-              .catch((error: unknown) => log.error({ err: error, event: type }, 'a backup was not recorded'));
-          },
+          record: (data) =>
+            audit({
+              type: data.file ? 'backup.created' : 'backup.failed',
+              projectId: defaultProjectId,
+              data,
+            }),
         })
       : undefined;
     if (!mockMode) {
-      // Baileys takes half a second and 60 MB to load.
-      const { listenForInbound } = await import('./channels/whatsapp/inbound.ts');
       listenForInbound({
         sessions,
         suppression: optOuts,
@@ -247,12 +258,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         keys,
         admin,
         defaultProjectId,
-        audit: (event) =>
-          database
-            .transaction((trx) => events.record(trx, event))
-            .catch((error: unknown) =>
-              log.error({ err: error, event: event.type }, 'a refusal was not recorded'),
-            ),
+        audit,
         publicUrl,
       }),
       limiter: requestLimiter(counters, config.limits, clock),
@@ -262,6 +268,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       trustProxyHops: config.server.trustProxyHops,
       corsOrigins: config.server.corsOrigins,
       secure,
+      hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
     });
     const stopSignal = new AbortController();
     const once = idempotency({ database, keyring, clock });

@@ -2,6 +2,7 @@ import { type App, buildApp } from './app.ts';
 import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
 import { openLog } from './lib/logger.ts';
+import { writeJson, writeLine } from './lib/terminal.ts';
 import { checkPlaces } from './places.ts';
 import { VERSION } from './version.ts';
 
@@ -59,12 +60,10 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
     const addresses = addressesOf(config, app, address);
-    process.stdout.write(
-      json
-        ? `${JSON.stringify({ version: VERSION, ...addresses, firstRun: firstRun ?? null })}\n`
-        : banner(config, addresses, firstRun),
-    );
-    for (const sentence of looseSettings(config)) log.warn(sentence);
+    const warnings = looseSettings(config);
+    if (json) writeJson({ version: VERSION, ...addresses, warnings, firstRun: firstRun ?? null });
+    else writeLine(banner(config, addresses, warnings, firstRun));
+    for (const sentence of warnings) log.warn(sentence);
   } catch (error) {
     await app.stop();
     throw error;
@@ -95,6 +94,7 @@ function addressesOf(config: Config, app: App, listening: string): Addresses {
 function banner(
   config: Config,
   { api, dashboard, docs, signIn }: Addresses,
+  warnings: readonly string[],
   firstRun: FirstRun | undefined,
 ): string {
   const lines = [
@@ -106,10 +106,13 @@ function banner(
     `  Sign in    ${signIn}`,
     '             (works once, within 15 minutes)',
   ];
+  if (warnings.length > 0) {
+    lines.push('', '  Less strict than recommended:', ...warnings.map((sentence) => `  - ${sentence}`));
+  }
   if (firstRun) {
     lines.push('', '  First run. Keep these, they are shown only now:');
     if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
     lines.push(`  API key         ${firstRun.apiKey}`);
   }
-  return `\n${lines.join('\n')}\n\n`;
+  return `\n${lines.join('\n')}\n`;
 }

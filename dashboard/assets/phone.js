@@ -3,7 +3,8 @@
 import { $, setProblem } from './dom.js';
 import { clearInbox, expectMessageTo } from './inbox.js';
 import { pollNow, startPolling, stopPolling } from './polling.js';
-import { call, sentenceOf, submit, UNREACHABLE } from './server.js';
+import { call, sentenceOf, signIn, submit, UNREACHABLE } from './server.js';
+import { forgetSecret } from './session-secret.js';
 import { startTryIt } from './try-it.js';
 
 function show(view) {
@@ -38,12 +39,12 @@ function takeToken() {
 async function enter() {
   const token = takeToken();
   try {
-    const signIn = token ? await call('POST', '/session', { token }) : undefined;
-    if (signIn?.ok) return showDesk();
+    const byLink = token ? await signIn({ token }) : undefined;
+    if (byLink?.ok) return showDesk();
     const session = await call('GET', '/session');
     if (session.ok) return showDesk();
-    if (signIn?.status === 401) return showSignIn('This link was already used or has expired.');
-    if (signIn) return showSignIn(sentenceOf(signIn));
+    if (byLink?.status === 401) return showSignIn('This link was already used or has expired.');
+    if (byLink) return showSignIn(sentenceOf(byLink));
     showSignIn(session.status === 401 ? undefined : sentenceOf(session));
   } catch {
     showSignIn(UNREACHABLE);
@@ -53,7 +54,7 @@ async function enter() {
 $('sign-in-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const field = $('password');
-  const request = () => call('POST', '/session', { password: field.value });
+  const request = () => signIn({ password: field.value });
   const answer = await submit($('sign-in-button'), $('sign-in-problem'), field, request);
   if (!answer?.ok) return field.select();
   field.value = '';
@@ -70,7 +71,9 @@ $('sign-out').addEventListener('click', async () => {
   const problem = $('sign-out-problem');
   const answer = await submit($('sign-out'), problem, undefined, () => call('DELETE', '/session'));
   // A fresh page keeps nothing of this session in memory.
-  if (answer?.ok || answer?.status === 401) location.reload();
+  if (!answer?.ok && answer?.status !== 401) return;
+  forgetSecret();
+  location.reload();
 });
 
 // A link pasted into this tab changes the fragment only, so the page is not loaded again.

@@ -1,6 +1,7 @@
-// The API, from the same origin and with the session's cookie.
+// The API, from the same origin and with the session's cookie and secret.
 
 import { setProblem } from './dom.js';
+import { keepSecret, secretFromOtherTabs, sessionSecret } from './session-secret.js';
 import { clockTimeWithSeconds, wait } from './words.js';
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -18,9 +19,29 @@ export const serverNow = () => Date.now() + clockSkewMs;
  * `{ ok, status, data, problem, retryAfterSeconds }`; rejects only when no answer came within 10 s.
  */
 export async function call(method, path, body) {
+  const answer = await send(method, path, body);
+  // Another tab may have signed in, and all tabs share the cookie of the newest session.
+  if (answer.status === 401 && (await secretFromOtherTabs())) {
+    return send(method, path, body);
+  }
+  return answer;
+}
+
+/** Signs in with `{ password }` or `{ token }`; resolves as `call` does. */
+export async function signIn(body) {
+  const answer = await send('POST', '/session', body);
+  if (answer.ok) keepSecret(answer.data.secret);
+  return answer;
+}
+
+async function send(method, path, body) {
+  const secret = sessionSecret();
   const response = await fetch(`/api/v1${path}`, {
     method,
-    headers: body ? { 'Content-Type': 'application/json' } : {},
+    headers: {
+      ...(body && { 'Content-Type': 'application/json' }),
+      ...(secret && { 'X-Session-Secret': secret }),
+    },
     body: body ? JSON.stringify(body) : undefined,
     cache: 'no-store',
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),

@@ -64,23 +64,44 @@ async function npm(root, args, hint) {
 }
 
 /**
- * npm lists what it installed in node_modules/.package-lock.json; packages for other platforms are missing there.
+ * npm lists what it installed in node_modules/.package-lock.json. Packages for other platforms are missing there, and
+ * all that are optional where they were left out on purpose.
  * @param {string} root
  * @param {{ dev: boolean }} options
  */
 function holdsLockedPackages(root, { dev }) {
   const installed = packagesOf(hiddenLockFile(root));
-  return Object.entries(packagesOf(join(root, 'package-lock.json')) ?? {}).every(([place, locked]) => {
-    const found = installed?.[place];
-    if (place === '') return installed !== undefined;
-    if (!found) return locked.optional || locked.devOptional || (locked.dev && !dev);
+  const lock = packagesOf(join(root, 'package-lock.json')) ?? {};
+  if (!installed) return false;
+  const optional = Object.keys(lock['']?.optionalDependencies ?? {});
+  const withOptional = optional.some((name) => installed[`node_modules/${name}`]);
+  return Object.entries(lock).every(([place, locked]) => {
+    if (place === '') return true;
+    const found = installed[place];
+    if (!found) {
+      // What tools of development have for other platforms does not always name them.
+      const isForOthers = locked.os !== undefined || locked.cpu !== undefined || locked.dev;
+      const isLeftOut = locked.optional && (isForOthers || !withOptional);
+      return isLeftOut || locked.devOptional || (locked.dev && !dev);
+    }
     // npm's list has no hash for a package that was installed before the lock file had one.
     const isSameContent = !found.integrity || !locked.integrity || found.integrity === locked.integrity;
     return found.version === locked.version && isSameContent;
   });
 }
 
-/** @typedef {{ version?: string, integrity?: string, optional?: boolean, dev?: boolean, devOptional?: boolean }} LockedPackage */
+/**
+ * @typedef {{
+ *   version?: string,
+ *   integrity?: string,
+ *   optional?: boolean,
+ *   dev?: boolean,
+ *   devOptional?: boolean,
+ *   os?: string[],
+ *   cpu?: string[],
+ *   optionalDependencies?: Record<string, string>,
+ * }} LockedPackage
+ */
 
 /**
  * @param {string} file

@@ -11,7 +11,7 @@ const LOCKED = {
   '': { name: 'wotp' },
   'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' },
   'node_modules/tool': { version: '2.0.0', integrity: 'sha512-t', dev: true },
-  'node_modules/for-another-platform': { version: '1.0.0', optional: true },
+  'node_modules/for-another-platform': { version: '1.0.0', optional: true, os: ['aix'] },
 };
 const INSTALLED = {
   'node_modules/a': LOCKED['node_modules/a'],
@@ -48,6 +48,24 @@ it('a folder that was never installed is not installed', () => {
 
 it('what npm installed by hand is accepted; packages for other platforms may be missing', () => {
   writeLock('node_modules/.package-lock.json', INSTALLED);
+  expect(isInstalled(root, { dev: true })).toBe(true);
+});
+
+it('optional dependencies may be left out, but not half of them', () => {
+  const locked = {
+    ...LOCKED,
+    '': { name: 'wotp', optionalDependencies: { extra: '1.0.0' } },
+    'node_modules/extra': { version: '1.0.0', optional: true },
+    'node_modules/of-extra': { version: '1.0.0', optional: true },
+  };
+  writeLock('package-lock.json', locked);
+  writeLock('node_modules/.package-lock.json', INSTALLED);
+  expect(isInstalled(root, { dev: true })).toBe(true);
+  const half = { ...INSTALLED, 'node_modules/extra': locked['node_modules/extra'] };
+  writeLock('node_modules/.package-lock.json', half);
+  expect(isInstalled(root, { dev: true })).toBe(false);
+  const whole = { ...half, 'node_modules/of-extra': locked['node_modules/of-extra'] };
+  writeLock('node_modules/.package-lock.json', whole);
   expect(isInstalled(root, { dev: true })).toBe(true);
 });
 

@@ -35,13 +35,13 @@ export function failure(error: unknown): string {
   return `wotp: ${sentenceOf(error) ?? stack}`;
 }
 
-/** The same for a program, as one line of JSON; `code` is that of the API, null where the API has not refused. */
-export function failureAsJson(error: unknown): string {
+/** The same for a program; `code` is that of the API, null where the API has not refused. */
+export function failureAsJson(error: unknown): object {
   const { code, words } =
     error instanceof RefusalError
       ? error
       : { code: null, words: sentenceOf(error) ?? (error instanceof Error ? error.message : String(error)) };
-  return JSON.stringify({ error: { code, message: words } });
+  return { error: { code, message: words } };
 }
 
 /** The sentence of an expected failure; undefined for every other. */

@@ -1,4 +1,5 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { PhoneError, phoneDigits } from '../lib/phone.ts';
+import { readInternational } from '../lib/phone-reading.ts';
 import { boolean, type Declaration, decimal, integer, list, type Variable } from './variable.ts';
 
 /** The link to WhatsApp. */
@@ -77,9 +78,12 @@ export const botVariables = {
 };
 
 function readPhone(given: string): string | undefined {
-  const digits = given.replace(/[\s()+.-]/g, '');
-  const phone = /^\d{7,15}$/.test(digits) ? parsePhoneNumberFromString(`+${digits}`) : undefined;
-  return phone?.isValid() ? phone.number : undefined;
+  try {
+    return readInternational(`+${phoneDigits(given).replace(/^(?:\+|00)/, '')}`)?.e164;
+  } catch (error) {
+    if (error instanceof PhoneError) return undefined;
+    throw error;
+  }
 }
 
 /** A phone number with its country code, kept in E.164. */

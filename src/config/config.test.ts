@@ -232,7 +232,7 @@ describe('values', () => {
     ['BOT_SEND_RATE', ['0', '0.001', '10001', '-1', '1e3', '.5', '1,5', '0.12345']],
     ['BOT_SEND_BURST', ['0', '10001', '1.5']],
     ['BOT_DAILY_CAP', ['0', '10000001']],
-    ['BOT_ADMIN_NUMBERS', ['12', '+62812, 5', 'me']],
+    ['BOT_ADMIN_NUMBERS', ['12', '+62812, 5', 'me', '0812 3456 6034']],
     ['RATE_LIMIT_MAX', ['0', '1000000001']],
     ['PHONE_LIMIT_PER_10_MINUTES', ['0', '1001']],
     ['PHONE_LIMIT_PER_DAY', ['0', '1001']],
@@ -323,6 +323,15 @@ describe('the link to WhatsApp', () => {
       socketUrl: 'wss://relay.example.com/ws',
       webVersion: [2, 3000, 1043857760],
     });
+  });
+
+  it('reads numbers as they are pasted', () => {
+    const { bot } = loadConfig({
+      PAIRING_NUMBER: '\u202a+62 838\u20113494\u20116034\u202c',
+      BOT_ADMIN_NUMBERS: '6283834946034@c.us, tel:+62-812-3456-6034, 00 62 812 3456 6035',
+    });
+    expect(bot.pairingNumber).toBe('+6283834946034');
+    expect(bot.adminNumbers).toEqual(['+6283834946034', '+6281234566034', '+6281234566035']);
   });
 
   it.each([

@@ -40,7 +40,7 @@ export const otpVariables = {
   }),
   defaultRegion: country({
     name: 'DEFAULT_REGION',
-    help: 'The country of numbers written without a country code; without it such numbers are refused.',
+    help: 'The country of numbers written without +: digits that are a number of this country are that number, whatever else they could be. Without it, only 11 to 15 digits with a country code are read.',
   }),
   countriesAllowed: countries({
     name: 'COUNTRIES_ALLOWED',

@@ -5,6 +5,7 @@ import { up as whatsappSending } from './migrations/0003-whatsapp-sending.ts';
 import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts';
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
+import { up as adminAddresses } from './migrations/0007-admin-addresses.ts';
 import { up as optOutNotes } from './migrations/0008-opt-out-notes.ts';
 import type { Schema } from './schema.ts';
 
@@ -16,6 +17,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0004-whatsapp-retention': { up: whatsappRetention },
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
+  '0007-admin-addresses': { up: adminAddresses },
   '0008-opt-out-notes': { up: optOutNotes },
 };
 

@@ -66,6 +66,14 @@ export const ERROR_CODES = {
     meaning: 'The route takes `application/json` only.',
     whatToDo: 'Send JSON with `Content-Type: application/json`.',
   },
+  MISDIRECTED_REQUEST: {
+    status: 421,
+    title: 'The request was sent to another host',
+    meaning:
+      'The server listens on the loopback interface only, and the `Host` header names neither this machine nor `PUBLIC_URL`.',
+    whatToDo:
+      'Use the address in `PUBLIC_URL` or `localhost`, or set `PUBLIC_URL` to the address that you use.',
+  },
   RATE_LIMIT_EXCEEDED: {
     status: 429,
     title: 'Too many requests',
@@ -124,7 +132,8 @@ export const ERROR_CODES = {
   PHONE_INVALID: {
     status: 400,
     title: 'The phone number is not valid',
-    meaning: 'The number cannot exist, or its country cannot be told.',
+    meaning:
+      'The number does not exist, contains a character that `detail` names, or its country cannot be told.',
     whatToDo:
       'Give the number with its country code (`+62 838 …`), or set `DEFAULT_REGION` for national numbers.',
   },

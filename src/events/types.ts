@@ -6,9 +6,12 @@ export type VerificationEventType =
   | 'otp.expired'
   | 'otp.canceled';
 
-/** The events that tell of a message; one for each state it can enter. */
+/**
+ * The events about a message, one for each state it can enter but `sending`: its beginning is nothing to rely on, and the
+ * message's timeline has it.
+ */
 export type MessageEventType =
-  `message.${'queued' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'canceled'}`;
+  `message.${'queued' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'canceled'}`;
 
 interface VerificationEvent {
   type: VerificationEventType;
@@ -68,10 +71,10 @@ interface BackupEvent {
   type: 'backup.created' | 'backup.failed' | 'database.restored';
   projectId: string;
   /**
-   * `file` is its name without a folder; `reason` says why there is none; `keyVersion` is the version that the master
+   * `file` is its name without a folder; `removed` names the older ones that were removed for it; `reason` says why there is none; `keyVersion` is the version that the master
    * key got in a restored database whose values were made under another one.
    */
-  data: { actor: string; file?: string; reason?: string; keyVersion?: number };
+  data: { actor: string; file?: string; removed?: string[]; reason?: string; keyVersion?: number };
 }
 
 interface OperationEvent {

@@ -26,6 +26,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/session': 'admin',
   'POST /api/v1/session': 'public',
   'DELETE /api/v1/session': 'admin',
+  'POST /api/v1/session/ticket': 'admin',
 
   'GET /api/v1/limits/:phone': 'admin',
   'DELETE /api/v1/limits/:phone': 'admin',

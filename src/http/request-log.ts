@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../lib/logger.ts';
+import { cleanTyped } from '../lib/typed-text.ts';
 import { isOfHealth } from './access.ts';
 
 /**
@@ -40,7 +41,7 @@ const DIGITS_OF_A_PHONE_ANYWHERE = new RegExp(`(?:\\d\\D*){${DIGITS_OF_A_PHONE}}
 
 function maskSegment(segment: string): string {
   if (ID_FORM.test(segment)) return segment;
-  const digits = decoded(segment).replace(/\D/g, '');
+  const digits = cleanTyped(decoded(segment)).replace(/\D/g, '');
   return digits.length < DIGITS_OF_A_PHONE ? segment : `****${digits.slice(-4)}`;
 }
 

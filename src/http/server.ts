@@ -46,6 +46,8 @@ export interface ServerOptions {
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
   secure: boolean;
+  /** Refuses what is meant for another host; undefined where every host name is taken. */
+  hostCheck: ((request: FastifyRequest) => Promise<void>) | undefined;
 }
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
@@ -145,6 +147,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     connections.answering(request.raw);
     done();
   });
+  if (options.hostCheck) server.addHook('onRequest', options.hostCheck);
   if (options.corsOrigins.length > 0) {
     // The library would refuse an OPTIONS that asks for no permission, and that as plain text.
     server.addHook('onRequest', (request, _reply, done) => {

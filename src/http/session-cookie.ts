@@ -1,9 +1,9 @@
 import { parse, serialize } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isLoopback } from '../lib/loopback.ts';
 
 const SECURE_NAME = '__Host-wotp';
 const LOOPBACK_NAME = 'wotp';
-const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '::1', '[::1]'];
 
 /** The session's token in a request's cookie; undefined when there is none. */
 export function readSessionCookie(request: FastifyRequest, publicUrl: URL | undefined): string | undefined {
@@ -39,6 +39,6 @@ function cookieHeader(
 
 function nameOf(request: FastifyRequest, publicUrl: URL | undefined): string {
   const isHttps = publicUrl?.protocol === 'https:' || request.protocol === 'https';
-  const isLoopback = LOOPBACK_HOSTS.includes(publicUrl?.hostname ?? request.hostname);
-  return isHttps || !isLoopback ? SECURE_NAME : LOOPBACK_NAME;
+  const isHere = isLoopback(publicUrl?.hostname ?? request.hostname);
+  return isHttps || !isHere ? SECURE_NAME : LOOPBACK_NAME;
 }

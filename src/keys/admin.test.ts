@@ -29,10 +29,20 @@ let keyring: Keyring;
 let stored: { key: string; value: string };
 let clock: ReturnType<typeof testClock>;
 let admin: ReturnType<typeof adminService>;
+/** The addresses of which a wrong try was recorded. */
+let wrong: string[];
 
 const newAdmin = (configuredPassword?: string) => {
   const counters = requestCounters(database, clock);
-  return adminService({ database, keyring, clock, counters, configuredPassword, failuresMax: 3 });
+  return adminService({
+    database,
+    keyring,
+    clock,
+    counters,
+    configuredPassword,
+    failuresMax: 3,
+    onWrong: async (address) => void wrong.push(address),
+  });
 };
 
 beforeAll(async () => {
@@ -52,8 +62,10 @@ afterAll(() => opened.close());
 // The slow hash is made once; each test begins with it, and with nothing in memory.
 beforeEach(async () => {
   clock = testClock();
+  wrong = [];
   admin = newAdmin();
   await database.transaction(async (trx) => {
+    await trx.deleteFrom('admin_addresses').execute();
     await trx.deleteFrom('admin_sessions').execute();
     await trx.updateTable('settings').set({ value: stored.value }).where('key', '=', stored.key).execute();
   });
@@ -129,24 +141,24 @@ describe('a changed password', () => {
   });
 
   test('ends every session', async () => {
-    const { token } = await database.transaction((trx) => admin.openSession(trx));
-    expect(await admin.sessionEnd(token)).toBeDefined();
+    const { token } = await database.transaction((trx) => admin.sessions.open(trx));
+    expect(await admin.sessions.endOf(token)).toBeDefined();
     await admin.setPassword('another password');
-    expect(await admin.sessionEnd(token)).toBeUndefined();
+    expect(await admin.sessions.endOf(token)).toBeUndefined();
   });
 });
 
 describe('a session', () => {
   test('is over once another password is configured', async () => {
-    const open = (service: typeof admin) => database.transaction((trx) => service.openSession(trx));
+    const open = (service: typeof admin) => database.transaction((trx) => service.sessions.open(trx));
     const generated = await open(newAdmin());
     const { token } = await open(newAdmin('one password'));
-    expect(await newAdmin('one password').sessionEnd(token)).toBeDefined();
-    expect(await newAdmin('another password').sessionEnd(token)).toBeUndefined();
-    expect(await newAdmin('another password').sessionEnd(generated.token)).toBeUndefined();
+    expect(await newAdmin('one password').sessions.endOf(token)).toBeDefined();
+    expect(await newAdmin('another password').sessions.endOf(token)).toBeUndefined();
+    expect(await newAdmin('another password').sessions.endOf(generated.token)).toBeUndefined();
   });
 
-  const open = () => database.transaction((trx) => admin.openSession(trx));
+  const open = () => database.transaction((trx) => admin.sessions.open(trx));
 
   test('is 256 random bits, and another one each time', async () => {
     const tokens = (await Promise.all([open(), open(), open()])).map(({ token }) => token);
@@ -157,17 +169,17 @@ describe('a session', () => {
   test('ends 12 hours after it began at the latest, and says so', async () => {
     const { token, expiresAt } = await open();
     expect(expiresAt).toBe(clock.now() + 12 * 60 * MINUTE_MS);
-    expect(await admin.sessionEnd(token)).toBe(expiresAt);
+    expect(await admin.sessions.endOf(token)).toBe(expiresAt);
   });
 
   test('is over after half an hour without use; a use within the last minute need not be written', async () => {
     const { token } = await open();
     clock.set(clock.now() + 29 * MINUTE_MS);
-    expect(await admin.sessionEnd(token)).toBeDefined();
+    expect(await admin.sessions.endOf(token)).toBeDefined();
     clock.set(clock.now() + 29 * MINUTE_MS);
-    expect(await admin.sessionEnd(token)).toBeDefined();
+    expect(await admin.sessions.endOf(token)).toBeDefined();
     clock.set(clock.now() + 30 * MINUTE_MS);
-    expect(await admin.sessionEnd(token)).toBeUndefined();
+    expect(await admin.sessions.endOf(token)).toBeUndefined();
   });
 
   test('that is long over is gone from the database with the next one', async () => {
@@ -179,7 +191,7 @@ describe('a session', () => {
 
   test('is nothing for a token that nobody was given', async () => {
     for (const token of ['', 'x', 'a'.repeat(10_000)]) {
-      expect(await admin.sessionEnd(token)).toBeUndefined();
+      expect(await admin.sessions.endOf(token)).toBeUndefined();
     }
   });
 });
@@ -198,14 +210,110 @@ describe('the token of the sign-in link', () => {
     expect(await admin.useSignInToken(fourth, '192.0.2.9')).toBe(true);
   });
 
-  test('is guessed at no more often than a password', async () => {
+  test('signs in though the address has used up its wrong passwords, and costs no password when it is wrong', async () => {
     const token = admin.newSignInToken();
-    for (let i = 0; i < 3; i++) await admin.useSignInToken(`wrong ${i}`, ADDRESS);
-    await expect(async () => admin.useSignInToken(token, ADDRESS)).rejects.toMatchObject({
-      code: 'RATE_LIMIT_EXCEEDED',
-    });
-    await expect(async () => admin.checkPassword(RIGHT, ADDRESS)).rejects.toMatchObject({
-      code: 'RATE_LIMIT_EXCEEDED',
-    });
+    for (let i = 0; i < 5; i++) expect(await admin.useSignInToken(`wrong ${i}`, ADDRESS)).toBe(false);
+    expect(await admin.checkPassword(RIGHT, ADDRESS)).toBe(true);
+    for (let i = 0; i < 3; i++) await admin.checkPassword(`wrong ${i}`, ADDRESS);
+    await expect(admin.checkPassword(RIGHT, ADDRESS)).rejects.toMatchObject({ code: 'RATE_LIMIT_EXCEEDED' });
+    expect(await admin.useSignInToken(token, ADDRESS)).toBe(true);
+    expect(wrong).toHaveLength(8);
+  });
+});
+
+describe('wrong passwords', () => {
+  const QUICK = 'a configured password';
+  const guess = (service: typeof admin, from: string, password = 'wrong') =>
+    service.checkPassword(password, from).then(
+      (right) => (right ? 'right' : 'wrong'),
+      (error: { code: string }) => error.code,
+    );
+  /** Uses up 3 guesses each of addresses that nobody has signed in from. */
+  async function guessFrom(service: typeof admin, addresses: readonly string[]): Promise<Set<string>> {
+    const outcomes = addresses.flatMap((from) => [1, 2, 3].map((n) => guess(service, from, `wrong ${n}`)));
+    return new Set(await Promise.all(outcomes));
+  }
+  const addresses = (count: number, first = 0) =>
+    Array.from({ length: count }, (_, i) => `10.${first}.${i >> 8}.${i & 255}`);
+
+  test('from an IPv6 network of 48 bits are five times as many as from one address at most', async () => {
+    const service = newAdmin(QUICK);
+    const networks = Array.from({ length: 5 }, (_, i) => `2001:db8:7:${i}::/64`);
+    expect(await guessFrom(service, networks)).toEqual(new Set(['wrong']));
+    expect(await guess(service, '2001:db8:7:ff::/64', QUICK)).toBe('RATE_LIMIT_EXCEEDED');
+    expect(await guess(service, '2001:db8:8:ff::/64', QUICK)).toBe('right');
+  });
+
+  test('from all addresses together are a thousand an hour, and from then on the right one waits as well', async () => {
+    const service = newAdmin(QUICK);
+    expect(await guessFrom(service, addresses(333))).toEqual(new Set(['wrong']));
+    expect(await guess(service, '192.0.2.7')).toBe('wrong');
+    expect(await guess(service, '192.0.2.8', QUICK)).toBe('RATE_LIMIT_EXCEEDED');
+    clock.set(clock.now() + 60 * MINUTE_MS);
+    expect(await guess(service, '192.0.2.8', QUICK)).toBe('right');
+  });
+
+  test('of strangers keep nobody out who signed in from the same address within 30 days', async () => {
+    const service = newAdmin(QUICK);
+    expect(await guess(service, ADDRESS, QUICK)).toBe('right');
+    expect(await service.useSignInToken(service.newSignInToken(), '192.0.2.2')).toBe(true);
+    clock.set(clock.now() + 30 * 24 * 60 * MINUTE_MS - 1);
+    await guessFrom(service, addresses(334));
+    expect(await guess(service, '192.0.2.3', QUICK)).toBe('RATE_LIMIT_EXCEEDED');
+    expect(await guess(service, ADDRESS)).toBe('wrong');
+    expect(await guess(service, ADDRESS, QUICK)).toBe('right');
+    expect(await guess(service, '192.0.2.2', QUICK)).toBe('right');
+    clock.set(clock.now() + 60 * MINUTE_MS + 30 * 24 * 60 * MINUTE_MS);
+    await guessFrom(service, addresses(334, 1));
+    expect(await guess(service, ADDRESS, QUICK)).toBe('RATE_LIMIT_EXCEEDED');
+  });
+
+  test('are three from an address that has signed in as well', async () => {
+    const service = newAdmin(QUICK);
+    expect(await guess(service, ADDRESS, QUICK)).toBe('right');
+    expect(await guessFrom(service, [ADDRESS])).toEqual(new Set(['wrong']));
+    expect(await guess(service, ADDRESS, QUICK)).toBe('RATE_LIMIT_EXCEEDED');
+  });
+
+  test('that come at once and are the same share one comparison, one count and one record', async () => {
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => guess(admin, ADDRESS)));
+    expect(new Set(outcomes)).toEqual(new Set(['wrong']));
+    expect(slowHash).toHaveBeenCalledTimes(1);
+    expect(wrong).toEqual([ADDRESS]);
+    expect(await guess(admin, ADDRESS, RIGHT)).toBe('right');
+  });
+
+  test('over the control socket are not counted', async () => {
+    const service = newAdmin(QUICK);
+    for (let i = 0; i < 20; i++) expect(await service.checkLocalPassword('wrong')).toBe(false);
+    expect(await service.checkLocalPassword(QUICK)).toBe(true);
+  });
+});
+
+describe('a ticket', () => {
+  const open = () => database.transaction((trx) => admin.sessions.open(trx));
+
+  test('is good once, for 30 seconds, and for its own session', async () => {
+    const { token } = await open();
+    const { token: another } = await open();
+    const { ticket, expiresAt } = admin.sessions.newTicket(token);
+    expect(expiresAt).toBe(clock.now() + 30_000);
+    expect(await admin.sessions.useTicket(another, ticket)).toBe(false);
+    const uses = await Promise.all([1, 2, 3].map(() => admin.sessions.useTicket(token, ticket)));
+    expect(uses.filter(Boolean)).toHaveLength(1);
+    const late = admin.sessions.newTicket(token).ticket;
+    clock.set(clock.now() + 30_000);
+    expect(await admin.sessions.useTicket(token, late)).toBe(false);
+  });
+
+  test.each(['', '.', '..', 'a.b.c', `${'a'.repeat(10_000)}`])('is not %j', async (ticket) => {
+    const { token } = await open();
+    expect(await admin.sessions.useTicket(token, ticket)).toBe(false);
+  });
+
+  test('whose time was changed is none', async () => {
+    const { token } = await open();
+    const [nonce, expiresAt, mac] = admin.sessions.newTicket(token).ticket.split('.');
+    expect(await admin.sessions.useTicket(token, `${nonce}.${Number(expiresAt) + 1}.${mac}`)).toBe(false);
   });
 });

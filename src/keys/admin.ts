@@ -1,18 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
-import { RateLimitError } from '../errors/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Count, Counters } from '../limits/counters.ts';
+import { MINUTE_MS } from '../lib/duration.ts';
+import type { Counters } from '../limits/counters.ts';
+import { guessLimits } from './guess-limits.ts';
+import { pageSessions } from './page-sessions.ts';
 import { hashPassword, passwordMatches } from './password.ts';
 
-const SIGN_IN_WINDOW_MS = 15 * 60 * 1000;
-const REMEMBERED_MS = 5 * 60 * 1000;
-const SIGN_IN_LINK_MS = 15 * 60 * 1000;
-const SESSION_IDLE_MS = 30 * 60 * 1000;
-const SESSION_LIFE_MS = 12 * 60 * 60 * 1000;
-/** The time of the last use is written at most this often. */
-const SESSION_TOUCH_MS = 60 * 1000;
+const REMEMBERED_MS = 5 * MINUTE_MS;
+const SIGN_IN_LINK_MS = 15 * MINUTE_MS;
 
 const PASSWORD_SETTING = 'admin_password_hash';
 
@@ -28,8 +25,12 @@ export function adminService(deps: {
   configuredPassword: string | undefined;
   /** Wrong passwords from one client address in 15 minutes. */
   failuresMax: number;
+  /** Keeps in the events that a password or a sign-in link was wrong. */
+  onWrong: (address: string) => Promise<void>;
 }) {
-  const { database, keyring, clock, counters, configuredPassword, failuresMax } = deps;
+  const { database, clock, configuredPassword, onWrong } = deps;
+  const limits = guessLimits(deps);
+  const sessions = pageSessions(deps);
   // A key of this process only: what is remembered under it is of no use to anybody else.
   const memoryKey = randomBytes(32);
   const keyed = (secret: string) => createHmac('sha256', memoryKey).update(secret).digest();
@@ -54,42 +55,31 @@ export function adminService(deps: {
     return row?.value;
   }
 
+  async function isRight(candidate: string, mac: Buffer): Promise<boolean> {
+    if (await isKnownRight(mac)) return true;
+    return configuredPassword === undefined && matchesStoredHash(candidate, mac);
+  }
+
   async function matchesStoredHash(candidate: string, mac: Buffer): Promise<boolean> {
     const hash = await storedHash();
-    const isRight = hash !== undefined && (await passwordMatches(candidate, hash));
+    const matches = hash !== undefined && (await passwordMatches(candidate, hash));
     // The password was changed while this one was compared with the old hash.
     if (hash !== (await storedHash())) return matchesStoredHash(candidate, mac);
-    if (!isRight) return false;
+    if (!matches) return false;
     remembered = { mac, until: clock.now() + REMEMBERED_MS, hash };
     return true;
   }
 
-  function refuseIfOver({ allowed, resetAt }: Count): void {
-    if (allowed) return;
-    const seconds = Math.max(1, Math.ceil((resetAt - clock.now()) / 1000));
-    throw new RateLimitError(
-      `Too many wrong passwords from this address. Try again in ${seconds} s.`,
-      seconds,
-      { name: 'sign-in', quota: failuresMax, windowMs: SIGN_IN_WINDOW_MS, resetAt },
-    );
-  }
-
-  /**
-   * Refuses an address that has failed too often, then checks. A failure is counted before any slow work and taken
-   * back if it was none, so parallel guesses cannot outrun the limit.
-   */
-  async function throttled(
-    address: string,
-    isRightAtOnce: () => boolean | Promise<boolean>,
-    isRightAfterWork?: () => Promise<boolean>,
-  ): Promise<boolean> {
-    const counter = `sign-in:${address}`;
-    refuseIfOver(await counters.peek(counter, failuresMax, SIGN_IN_WINDOW_MS));
-    if (await isRightAtOnce()) return true;
-    refuseIfOver(await counters.consume(counter, failuresMax, SIGN_IN_WINDOW_MS));
-    const right = (await isRightAfterWork?.()) ?? false;
-    if (right) await counters.giveBack(counter);
-    return right;
+  /** Counts a guess, then compares; a right one is not counted in the end. A wrong one is recorded. */
+  async function guessed(address: string, compare: () => Promise<boolean>): Promise<boolean> {
+    const guess = await limits.count(address);
+    if (!(await compare())) {
+      await onWrong(address);
+      return false;
+    }
+    await guess.giveBack();
+    await limits.noteSignIn(address);
+    return true;
   }
 
   /** Keeps the slow hash of a new password, as `hashPassword` makes it, and ends every session. */
@@ -99,17 +89,7 @@ export function adminService(deps: {
       .values({ key: PASSWORD_SETTING, value })
       .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
       .execute();
-    await trx.deleteFrom('admin_sessions').execute();
-  }
-
-  /**
-   * What is kept of a session's cookie. It is bound to the configured password and to the master key: once another takes
-   * the place of either, no cookie of before is known any more.
-   */
-  function sessionHash(token: string): string {
-    return createHmac('sha256', keyring.key('admin-session'))
-      .update(`${configuredPassword ?? ''}\0${token}`)
-      .digest('hex');
+    await sessions.closeAll(trx);
   }
 
   return {
@@ -128,21 +108,24 @@ export function adminService(deps: {
     keepPassword,
 
     /**
-     * Checks an admin password from a client address. A right one is remembered as a keyed hash for at most 5 minutes.
-     * @throws RateLimitError after too many wrong ones, before any slow hash
+     * Checks an admin password from a client address, as `addressIdentity` writes it. A right one is remembered as a
+     * keyed hash for at most 5 minutes.
+     * @throws RateLimitError after too many wrong ones, before anything is compared
      */
     checkPassword(candidate: string, address: string): Promise<boolean> {
       const mac = keyed(candidate);
-      // Requests that come together with the same password share one slow hash and one count.
+      // Requests that come together with the same password share one comparison and one count.
       const id = `${address} ${mac.toString('hex')}`;
       let check = checksUnderWay.get(id);
       if (!check) {
-        const slowly = configuredPassword === undefined ? () => matchesStoredHash(candidate, mac) : undefined;
-        check = throttled(address, () => isKnownRight(mac), slowly).finally(() => checksUnderWay.delete(id));
+        check = guessed(address, () => isRight(candidate, mac)).finally(() => checksUnderWay.delete(id));
         checksUnderWay.set(id, check);
       }
       return check;
     },
+
+    /** Checks an admin password that came over the control socket, whose callers are not limited. */
+    checkLocalPassword: (candidate: string): Promise<boolean> => isRight(candidate, keyed(candidate)),
 
     /** Makes the one-time token of the sign-in link; it works once, within 15 minutes. */
     newSignInToken(): string {
@@ -151,59 +134,25 @@ export function adminService(deps: {
       return token;
     },
 
-    /** Uses up the sign-in token. Throws RateLimitError after too many wrong ones. */
-    useSignInToken(candidate: string, address: string): Promise<boolean> {
-      return throttled(address, () => {
-        const right =
-          signInToken !== undefined &&
-          signInToken.until > clock.now() &&
-          timingSafeEqual(keyed(candidate), signInToken.mac);
-        if (right) signInToken = undefined;
-        return right;
-      });
-    },
-
-    /** Opens a session; returns the cookie's value (256 random bits) and when it ends at the latest (Unix ms). */
-    async openSession(trx: Transaction): Promise<{ token: string; expiresAt: number }> {
-      const token = randomBytes(32).toString('base64url');
-      const now = clock.now();
-      await trx
-        .deleteFrom('admin_sessions')
-        .where('created_at', '<', now - SESSION_LIFE_MS)
-        .execute();
-      await trx
-        .insertInto('admin_sessions')
-        .values({ hash: sessionHash(token), created_at: now, last_seen_at: now })
-        .execute();
-      return { token, expiresAt: now + SESSION_LIFE_MS };
-    },
-
-    /** When the session behind a cookie ends (Unix ms); undefined when there is none, or it is over. */
-    async sessionEnd(token: string): Promise<number | undefined> {
-      const hash = sessionHash(token);
-      const row = await database.reader
-        .selectFrom('admin_sessions')
-        .selectAll()
-        .where('hash', '=', hash)
-        .executeTakeFirst();
-      const now = clock.now();
-      if (!row || now >= row.created_at + SESSION_LIFE_MS || now >= row.last_seen_at + SESSION_IDLE_MS)
-        return undefined;
-      if (now >= row.last_seen_at + SESSION_TOUCH_MS) {
-        await database.transaction(async (trx) => {
-          await trx
-            .updateTable('admin_sessions')
-            .set({ last_seen_at: now })
-            .where('hash', '=', hash)
-            .execute();
-        });
+    /**
+     * Whether a token of the sign-in link is good; it is used up by that. Nobody is locked out of it: its 256 random
+     * bits cannot be guessed.
+     */
+    async useSignInToken(candidate: string, address: string): Promise<boolean> {
+      const right =
+        signInToken !== undefined &&
+        signInToken.until > clock.now() &&
+        timingSafeEqual(keyed(candidate), signInToken.mac);
+      if (!right) {
+        await onWrong(address);
+        return false;
       }
-      return row.created_at + SESSION_LIFE_MS;
+      signInToken = undefined;
+      await limits.noteSignIn(address);
+      return true;
     },
 
-    /** Ends a session on the server. */
-    async closeSession(trx: Transaction, token: string): Promise<void> {
-      await trx.deleteFrom('admin_sessions').where('hash', '=', sessionHash(token)).execute();
-    },
+    /** Sessions of signed-in pages. */
+    sessions,
   };
 }

@@ -1,9 +1,9 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Database } from '../database/database.ts';
 import { AuthenticationError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
-import { deleted, iso, problems, success, timestamp } from '../http/schemas.ts';
+import { deleted, iso, noBody, problems, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import { clearSessionCookie, setSessionCookie } from '../http/session-cookie.ts';
 import type { AdminService } from './admin.ts';
@@ -18,6 +18,20 @@ const signInBody = z
     message: 'Give either token or password.',
   });
 const session = success(z.object({ expiresAt: timestamp }));
+const opened = success(
+  z.object({
+    secret: z.string().meta({
+      description: 'Send it as `X-Session-Secret` with every call: the cookie alone opens nothing.',
+    }),
+    expiresAt: timestamp,
+  }),
+);
+const ticket = success(
+  z.object({
+    ticket: z.string().meta({ description: 'Append it as `?ticket=` to the address of one GET request.' }),
+    expiresAt: timestamp,
+  }),
+);
 
 /** Signing in to the pages and out again. */
 export function sessionRoutes(
@@ -38,10 +52,8 @@ export function sessionRoutes(
     '/api/v1/session',
     { schema: { tags, summary: 'Whether the page is signed in', response: { 200: session, ...problems() } } },
     async (request) => {
-      const { sessionToken } = request.caller;
-      const expiresAt = sessionToken === undefined ? undefined : await admin.sessionEnd(sessionToken);
-      if (expiresAt === undefined)
-        throw new AuthenticationError('There is no session; this call used a password.');
+      const expiresAt = await admin.sessions.endOf(tokenOf(request));
+      if (expiresAt === undefined) throw new AuthenticationError('The session has ended. Sign in again.');
       return { success: true as const, data: { expiresAt: iso(expiresAt) } };
     },
   );
@@ -52,31 +64,31 @@ export function sessionRoutes(
       schema: {
         tags,
         summary: 'Sign in',
-        description: 'With the token of the sign-in link that the start prints, or with the admin password.',
+        description:
+          'With the token of the sign-in link that the start prints, or with the admin password. Sets a cookie, and returns the secret that has to accompany it in the header `X-Session-Secret`.',
         body: signInBody,
-        response: { 200: session, ...problems() },
+        response: { 200: opened, ...problems() },
       },
     },
     async (request, reply) => {
       const { token, password } = request.body;
       const address = request.clientIdentity;
-      const isRight =
-        token === undefined
-          ? await admin.checkPassword(password!, address)
-          : await admin.useSignInToken(token, address);
-      const audit = { projectId: defaultProjectId, data: { address } };
+      const passwordIsRight = (given: string) =>
+        request.isControl ? admin.checkLocalPassword(given) : admin.checkPassword(given, address);
+      const isRight = await (token === undefined
+        ? passwordIsRight(password!)
+        : admin.useSignInToken(token, address));
       if (!isRight) {
-        await database.transaction((trx) => events.record(trx, { type: 'admin.sign_in_failed', ...audit }));
         throw new AuthenticationError(
           token === undefined ? 'The password is wrong.' : 'This link was already used or has expired.',
         );
       }
-      const opened = await database.transaction(async (trx) => {
-        await events.record(trx, { type: 'admin.signed_in', ...audit });
-        return admin.openSession(trx);
+      const { secret, expiresAt, ...cookie } = await database.transaction(async (trx) => {
+        await events.record(trx, { type: 'admin.signed_in', projectId: defaultProjectId, data: { address } });
+        return admin.sessions.open(trx);
       });
-      setSessionCookie(reply, opened.token, opened.expiresAt, publicUrl);
-      return { success: true as const, data: { expiresAt: iso(opened.expiresAt) } };
+      setSessionCookie(reply, cookie.token, expiresAt, publicUrl);
+      return { success: true as const, data: { secret, expiresAt: iso(expiresAt) } };
     },
   );
 
@@ -93,7 +105,7 @@ export function sessionRoutes(
       const { sessionToken } = request.caller;
       if (sessionToken !== undefined) {
         await database.transaction(async (trx) => {
-          await admin.closeSession(trx, sessionToken);
+          await admin.sessions.close(trx, sessionToken);
           const address = request.clientIdentity;
           await events.record(trx, {
             type: 'admin.signed_out',
@@ -106,4 +118,31 @@ export function sessionRoutes(
       return { success: true as const, data: { id: 'current' } };
     },
   );
+
+  app.post(
+    '/api/v1/session/ticket',
+    {
+      schema: {
+        tags,
+        summary: 'Create a ticket for one GET request',
+        description:
+          'For pictures, downloads and streams, whose address a page can name but whose headers it cannot set. With the cookie, the ticket takes the place of `X-Session-Secret` once, within 30 seconds.',
+        body: noBody,
+        response: { 201: ticket, ...problems() },
+      },
+    },
+    async (request, reply) => {
+      const made = admin.sessions.newTicket(tokenOf(request));
+      reply.code(201);
+      return { success: true as const, data: { ticket: made.ticket, expiresAt: iso(made.expiresAt) } };
+    },
+  );
+}
+
+/** @throws AuthenticationError where the caller is the administrator, but no page */
+function tokenOf({ caller }: FastifyRequest): string {
+  if (caller.sessionToken === undefined) {
+    throw new AuthenticationError('There is no session; this call used a password.');
+  }
+  return caller.sessionToken;
 }

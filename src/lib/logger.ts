@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { multistream, type Logger as PinoLogger, pino } from 'pino';
 import { createPrivateFolder } from './private-folder.ts';
+import { printableJson } from './terminal.ts';
 
 /** The part of pino that the product uses. Fields come first, then one sentence. */
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
@@ -46,7 +47,7 @@ function gatheringOutput(target: { dest: number | string; mode?: number; append?
   const destination = pino.destination({ ...target, sync: false });
   let lines: string[] = [];
   const pass = () => {
-    if (lines.length > 0) destination.write(lines.join(''));
+    if (lines.length > 0) destination.write(printableJson(lines.join('')));
     lines = [];
   };
   const timer = setInterval(pass, GATHER_MS).unref();

@@ -14,7 +14,7 @@ function byLibrary(e164: string) {
   const number = parsePhoneNumberFromString(e164, { extract: false });
   const type = number?.getType();
   if (!number?.country || !type || number.number !== e164) return undefined;
-  return { country: number.country, type: type === 'FIXED_LINE_OR_MOBILE' ? 'FIXED_LINE' : type };
+  return { country: number.country, type };
 }
 
 const mobiles = getCountries().map((country) => getExampleNumber(country, examples)!.number);

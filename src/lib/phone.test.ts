@@ -62,6 +62,32 @@ describe('spellings', () => {
     '+62 812\u20113456\u20116034',
     '+62 812\u20133456\u20146034',
     '+6 2 8 1 2 3 4 5 6 6 0 3 4',
+    '+6281234566034\n',
+    '+62\t812\u202f3456\u30006034',
+    '0812\u22123456\uff0d6034',
+    '0812ー3456ー6034',
+    '+62\u200b81234566034',
+    '\u200e+6281234566034',
+    '\u200f+6281234566034',
+    '\u202a+62 812 3456 6034\u202c',
+    '\u2066+62 812-3456-6034\u2069',
+    '+62\u202e81234566034',
+    '+6\ufe0f281234566034',
+    '+６２８１２３４５６６０３４',
+    '＋６２ （８１２） ３４５６－６０３４',
+    '﹢6281234566034',
+    '+٦٢٨١٢٣٤٥٦٦٠٣٤',
+    '٠٨١٢٣٤٥٦٦٠٣٤',
+    '+۶۲۸۱۲۳۴۵۶۶۰۳۴',
+    '+६२८१२३४५६६०३४',
+    '[0812] 3456-6034',
+    '+62｟812｠3456·6034',
+    'whatsapp:+6281234566034',
+    'WhatsApp: +62 812 3456 6034',
+    ' tel:+62-812-3456-6034 ',
+    '6281234566034@c.us',
+    '6281234566034@s.whatsapp.net',
+    '+6281234566034@C.US',
   ])('one line has one identity however it is written: %s', (spelling) => {
     expect(parsePhone(spelling, inRegion('ID'))).toEqual({
       e164: '+6281234566034',
@@ -88,26 +114,62 @@ describe('spellings', () => {
 });
 
 describe('digits without plus', () => {
-  it("reads what v3's clients send as international, whatever the default region", () => {
-    for (const rules of [ANYWHERE, inRegion('ID'), inRegion('DE'), inRegion('US')]) {
-      expect(parsePhone('6281234566034', rules).e164).toBe('+6281234566034');
-      expect(parsePhone('5511987654321', rules).e164).toBe('+5511987654321');
-    }
-  });
-
-  it('prefers the international reading of 11 digits over the national one', () => {
-    expect(parsePhone('15012345678', inRegion('CN')).e164).toBe('+15012345678');
-  });
-
-  it('falls back to the default region when +digits is not valid', () => {
-    expect(parsePhone('13812345678', inRegion('CN')).e164).toBe('+8613812345678');
-    expect(parsePhone('11987654321', inRegion('BR')).e164).toBe('+5511987654321');
-  });
-
-  it('reads fewer than 11 digits only in the default region', () => {
-    expect(parsePhone('2025550123', inRegion('US')).e164).toBe('+12025550123');
+  it('are international from 11 digits on where there is no default region', () => {
+    expect(parsePhone('6281234566034', ANYWHERE).e164).toBe('+6281234566034');
+    expect(parsePhone('5511987654321', ANYWHERE).e164).toBe('+5511987654321');
     expect(refusal('2025550123').kind).toBe('invalid');
     expect(refusal('4520123456').kind).toBe('invalid');
+  });
+
+  it.each([
+    ['a Brazilian mobile, though Peru has the digits', '(51) 98123-4567', 'BR', '+5551981234567'],
+    ['a Chinese mobile, though the United States have the digits', '15012345678', 'CN', '+8615012345678'],
+    ['an Indonesian mobile without its 0', '81234566034', 'ID', '+6281234566034'],
+    ['with its trunk 0', '0812 3456 6034', 'ID', '+6281234566034'],
+    ['with its own country code', '6281234566034', 'ID', '+6281234566034'],
+    ['shorter than 11 digits', '2025550123', 'US', '+12025550123'],
+    ['shorter than 11 digits, with its own country code', '6581234567', 'SG', '+6581234567'],
+    ['local digits where the region has one area code', '234 5678', 'BB', '+12462345678'],
+    ['a landline, though Indonesia has the digits', '6281234566034', 'DE', '+496281234566034'],
+    ['without its ninth digit', '(51) 7654-3210', 'BR', '+555176543210'],
+  ])('are a number of the default region wherever they are one: %s', (_what, input, region, e164) => {
+    expect(parsePhone(input, inRegion(region)).e164).toBe(e164);
+  });
+
+  it.each([
+    ['4915123456789', 'DE', '+4915123456789'],
+    ['62812345678', 'ID', '+62812345678'],
+  ])('mean the mobile where they are two numbers of the region: %s in %s', (input, region, e164) => {
+    expect(parsePhone(input, inRegion(region)).e164).toBe(e164);
+  });
+
+  it.each([
+    ['of two landlines', '4941026330', 'DE'],
+    ['of two mobiles, here and, as dialled, abroad', '001 658 234 5678', 'HK'],
+  ])('are refused where nothing tells which is meant, %s, and a + is asked for', (_what, input, region) => {
+    expect(refusal(input, inRegion(region)).message).toMatch(/two different phone numbers.*Write it with \+/);
+  });
+
+  it('are international from 11 digits on where the region has no such number', () => {
+    expect(parsePhone('6281234566034', inRegion('US')).e164).toBe('+6281234566034');
+    expect(parsePhone('5511987654321', inRegion('ID')).e164).toBe('+5511987654321');
+    expect(refusal('4520123456', inRegion('US')).kind).toBe('invalid');
+  });
+
+  it.each([
+    ['Toronto is dialled in the United States as at home', '(416) 555-0123', 'US', '+14165550123', 'CA'],
+    ['Jersey in the United Kingdom', '07797 712345', 'GB', '+447797712345', 'JE'],
+  ])('reach countries of the same numbering plan: %s', (_what, input, region, e164, country) => {
+    expect(parsePhone(input, inRegion(region))).toMatchObject({ e164, country });
+  });
+
+  it('are international before what WhatsApp writes behind a number, also where they would be one of the region', () => {
+    expect(parsePhone('51981234567@c.us', inRegion('BR')).e164).toBe('+51981234567');
+    expect(parsePhone('08123456 6034@c.us', inRegion('ID')).e164).toBe('+6281234566034');
+  });
+
+  it('after 00 are international before they are dialled through a carrier', () => {
+    expect(parsePhone('0055 51 98123-4567', inRegion('BR')).e164).toBe('+5551981234567');
   });
 });
 
@@ -188,17 +250,13 @@ describe('numbers that cannot exist', () => {
     ['a telephone URI with parameters', 'tel:0812-3456-6034;phone-context=+62'],
     ['another URI', 'sip:+6281234566034'],
     ['two pluses', '++6281234566034'],
+    ['a group of WhatsApp', '120363041234567890@g.us'],
+    ['a hidden identity of WhatsApp', '6281234566034@lid'],
+    ['a linked device of WhatsApp', '6281234566034:5@s.whatsapp.net'],
+    ['a link', 'https://wa.me/6281234566034'],
+    ['superscript digits', '+6281234566⁰³⁴'],
+    ['digits in circles', '+628123456603④'],
     ['a plus inside', '62+81234566034'],
-    ['full-width digits', '+６２８１２３４５６６０３４'],
-    ['a full-width plus', '＋6281234566034'],
-    ['Arabic digits', '+٦٢٨١٢٣٤٥٦٦٠٣٤'],
-    ['Devanagari digits', '+६२८१२३४५६६०३४'],
-    ['a right-to-left mark', '\u200f+6281234566034'],
-    ['an override', '+62\u202e81234566034'],
-    ['bidi embedding as copied from an address book', '\u202a+6281234566034\u202c'],
-    ['a zero-width space', '+62\u200b81234566034'],
-    ['a line feed', '+6281234566034\n'],
-    ['a tab', '+62\t81234566034'],
     ['a NUL', '+62\u000081234566034'],
     ['a lone surrogate', '+62\ud83581234566034'],
     ['over 40 characters', `+62${' '.repeat(30)}81234566034`],
@@ -216,6 +274,24 @@ describe('numbers that cannot exist', () => {
   it('says that the country code is missing only where there is no default region', () => {
     expect(refusal('0812 3456 6034').message).toContain('lacks its country code');
     expect(refusal('0812', inRegion('ID')).message).not.toContain('lacks its country code');
+  });
+
+  it.each([
+    ['a letter', '+62812abc6034', 'cannot contain “a” (U+0061)'],
+    ['a character that cannot be seen', '+62\u0000', 'cannot contain the invisible character U+0000'],
+    ['half of a character', '+62\ud83581234566034', 'cannot contain the invisible character U+D835'],
+    ['a character beyond the first plane', '📞 0812', 'cannot contain “📞” (U+1F4DE)'],
+    ['a combining mark', '0812\u0301', 'cannot contain the invisible character U+0301'],
+    ['digits that are hidden', '+62 8•• ••• 6034', 'cannot contain “•” (U+2022)'],
+    ['a plus inside', '62+81234566034', 'a + only at its beginning'],
+    ['no digit', '( ) -', 'has no digits'],
+    ['its length', '+62812', 'with this country code has these 5 digits'],
+    ['one digit', '7', 'phone number of 1 digit does not exist'],
+    ['the region that lacks it', '0812', 'phone number of ID'],
+  ])('says what could not be read: %s', (_what, input, named) => {
+    expect(refusal(input, _what.startsWith('the region') ? inRegion('ID') : ANYWHERE).message).toContain(
+      named,
+    );
   });
 
   it('refuses national numbers of a region that does not exist', () => {
@@ -298,6 +374,11 @@ describe('countries', () => {
   });
 });
 
+/** A message without the example, code points and counts that it may name. */
+function withoutOwnDigits(message: string): string {
+  return message.replace(/\+62 838 3494 6034|U\+[0-9A-F]{4,6}|\b\d{1,2} (?:digits?|characters)/g, '');
+}
+
 describe('for any input', () => {
   const mobiles = getCountries().flatMap((country) => getExampleNumber(country, examples)?.number ?? []);
   const separator = fc.constantFrom('', '', '', ' ', '-', '.', '/', ' (', ') ', '\u00a0', '\u2010', '\u2013');
@@ -350,7 +431,7 @@ describe('for any input', () => {
           parsePhone(input, inRegion('BR'));
         } catch (error) {
           expect(error).toBeInstanceOf(PhoneError);
-          expect((error as PhoneError).message).toMatch(/^[A-Z][^0-9]*(0-9|40)?[^0-9]*\.$/);
+          expect(withoutOwnDigits((error as PhoneError).message)).toMatch(/^[A-Z][^0-9]*\.$/);
         }
       }),
       { numRuns: 2000 },

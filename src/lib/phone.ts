@@ -1,10 +1,6 @@
-import {
-  type CountryCode,
-  type NumberType,
-  type PhoneNumber,
-  parsePhoneNumberFromString,
-} from 'libphonenumber-js/max';
-import { readByPlan } from './numbering-plan.ts';
+import type { NumberType } from 'libphonenumber-js/max';
+import { AMBIGUOUS, readDigits } from './phone-reading.ts';
+import { cleanTyped, unreadableIn } from './typed-text.ts';
 
 /** A phone number to which a code may be sent. */
 export interface Phone {
@@ -45,6 +41,7 @@ export class PhoneError extends Error {
 }
 
 const INPUT_LENGTH_MAX = 40;
+const DIGITS_ALONE = /^\+?\d{1,40}$/;
 const WORLD = '001';
 
 const REFUSED_KINDS: Partial<Record<NonNullable<NumberType>, string>> = {
@@ -58,24 +55,19 @@ const REFUSED_KINDS: Partial<Record<NonNullable<NumberType>, string>> = {
 };
 
 /**
- * Reads a phone number in any usual spelling: spaces, hyphens, dots, slashes, parentheses, `+`, `00`, `tel:`.
- *
- * Without plus, 11-15 digits that are valid as `+digits` are international; otherwise the number is national in
- * `defaultRegion`. A `00` is the international prefix unless `defaultRegion` reads it differently (Hong Kong
- * dials 001).
+ * Reads a phone number as people type and paste it: white space, dashes, brackets, dots and slashes of every kind and
+ * invisible characters do not count, digits of every script do; `tel:` or `whatsapp:` may stand in front, `@c.us` or
+ * `@s.whatsapp.net` behind. What number the digits mean without a `+`, {@link readDigits} says.
  *
  * @throws {PhoneError} `invalid` or `not_allowed`; nothing else, whatever the input.
  */
 export function parsePhone(input: string, rules: PhoneRules): Phone {
-  const found = read(digitsOf(input), rules.defaultRegion);
-  if (found === undefined) {
-    throw new PhoneError(
-      'invalid',
-      rules.defaultRegion
-        ? 'This phone number does not exist. Check its digits, and write + and the country code before it.'
-        : 'This phone number does not exist or lacks its country code. Write it with + and the country code.',
-    );
+  const digits = phoneDigits(input);
+  const found = readDigits(digits, rules.defaultRegion);
+  if (found === AMBIGUOUS) {
+    throw new PhoneError('invalid', `These digits can mean two different phone numbers. ${HOW_TO_WRITE}`);
   }
+  if (found === undefined) throw new PhoneError('invalid', whyUnread(digits, rules.defaultRegion));
   const refusedKind = REFUSED_KINDS[found.type];
   if (refusedKind !== undefined) {
     throw new PhoneError('not_allowed', `Codes are not sent to ${refusedKind} numbers. Use a mobile number.`);
@@ -108,96 +100,53 @@ export function maskPhone(e164: string): string {
   return e164.slice(0, -4).replace(/\d/g, '*') + e164.slice(-4);
 }
 
-/** The digits of the input, after a `+` if it began with one. */
-function digitsOf(input: string): string {
+/** What of the digits could not be read. */
+function whyUnread(digits: string, region: string | undefined): string {
+  const count = digits.replace('+', '').length;
+  const length = `${count} ${count === 1 ? 'digit' : 'digits'}`;
+  if (digits.startsWith('+') || digits.startsWith('00')) {
+    return `No phone number with this country code has these ${length}. Check them and the country code.`;
+  }
+  return region
+    ? `No phone number of ${region}, nor of another country with its country code, has these ${length}. ${HOW_TO_WRITE}`
+    : `The phone number of ${length} does not exist or lacks its country code. ${HOW_TO_WRITE}`;
+}
+
+/** Words in front that say only that a number follows. */
+const SCHEME = /^(?:tel|whatsapp):/i;
+/** What WhatsApp writes behind a number; before it, it is in full, with its country code. */
+const WHATSAPP_DOMAIN = /@(?:c\.us|s\.whatsapp\.net)$/i;
+const FOREIGN_PLUS = /[\uff0b\ufe62]/g;
+/** Brackets, slashes and dots of every width. */
+const PUNCTUATION =
+  /[\p{Open_Punctuation}\p{Close_Punctuation}/\uff0f.\u00b7\u2024\u2027\u3002\uff0e\uff61]/gu;
+const PHONE_CHARACTER = /^[+0-9]$/;
+const HOW_TO_WRITE = 'Write it with + and the country code, such as +62 838 3494 6034.';
+
+/**
+ * The digits of a phone number as a person typed or pasted it, after a `+` if it began with one or is known to be
+ * international.
+ *
+ * @throws {PhoneError} `invalid`, naming what cannot be read.
+ */
+export function phoneDigits(input: string): string {
   if (input.length > INPUT_LENGTH_MAX) {
     throw new PhoneError('invalid', `A phone number may have at most ${INPUT_LENGTH_MAX} characters.`);
   }
-  let digits = '';
-  for (let at = /^tel:/i.test(input) ? 4 : 0; at < input.length; at++) {
-    const unit = input.charCodeAt(at);
-    if (unit >= 0x30 && unit <= 0x39) {
-      digits += input[at];
-    } else if (unit === 0x2b && digits === '') {
-      digits = '+';
-    } else if (!isSeparator(unit)) {
-      throw new PhoneError(
-        'invalid',
-        'The phone number holds a character that does not belong in one. Use the digits 0-9, spaces, hyphens, dots, slashes, parentheses, and a + before the country code.',
-      );
-    }
+  const cleaned = cleanTyped(input);
+  if (DIGITS_ALONE.test(cleaned)) return cleaned;
+  const typed = cleaned.replace(FOREIGN_PLUS, '+').replace(SCHEME, '');
+  const bare = typed.replace(WHATSAPP_DOMAIN, '');
+  const digits = bare.replace(PUNCTUATION, '');
+  const unreadable = unreadableIn(digits, PHONE_CHARACTER);
+  if (unreadable !== undefined) {
+    throw new PhoneError('invalid', `A phone number cannot contain ${unreadable}. ${HOW_TO_WRITE}`);
   }
-  return digits;
-}
-
-/** What people put between digits: space ( ) - . / and, from copied text, the hard space and U+2010 to U+2015. */
-function isSeparator(unit: number): boolean {
-  switch (unit) {
-    case 0x20:
-    case 0x28:
-    case 0x29:
-    case 0x2d:
-    case 0x2e:
-    case 0x2f:
-    case 0xa0:
-      return true;
-    default:
-      return unit >= 0x2010 && unit <= 0x2015;
+  if (digits.lastIndexOf('+') > 0) {
+    throw new PhoneError('invalid', `A phone number can have a + only at its beginning. ${HOW_TO_WRITE}`);
   }
-}
-
-interface Reading {
-  e164: string;
-  country: string | undefined;
-  type: NonNullable<NumberType>;
-}
-
-/** The first valid reading in the order that {@link parsePhone} documents; one call to the library as a rule. */
-function read(digits: string, region: string | undefined): Reading | undefined {
-  if (digits.startsWith('+')) return readAs(digits);
-  if (digits.startsWith('00')) {
-    return (region ? readAs(digits, region) : undefined) ?? readAs(`+${digits.slice(2)}`);
-  }
-  if (digits.length >= 11 && digits.length <= 15 && !digits.startsWith('0')) {
-    const international = readAs(`+${digits}`);
-    if (international) return international;
-  }
-  return region ? readAs(digits, region) : undefined;
-}
-
-function readAs(digits: string, region?: string): Reading | undefined {
-  const plain = digits.startsWith('+') ? readByPlan(digits) : undefined;
-  if (plain) return { e164: digits, ...plain };
-  const number = parsePhoneNumberFromString(digits, {
-    defaultCountry: region as CountryCode | undefined,
-    extract: false,
-  });
-  if (!number) return undefined;
-  // The type is undefined exactly when the number is invalid; asking for it alone halves the work of isValid().
-  const type = number.getType();
-  if (type) return { e164: number.number, country: number.country, type };
-  return readOldSpelling(number);
-}
-
-/** Spellings that WhatsApp and address books still use after the numbering plan, and so the library, dropped them. */
-function readOldSpelling(number: PhoneNumber): Reading | undefined {
-  const national = number.nationalNumber;
-  if (number.countryCallingCode === '55' && /^\d{2}[6-9]\d{7}$/.test(national)) {
-    const today = validType(`+55${national.slice(0, 2)}9${national.slice(2)}`);
-    return today === 'MOBILE' ? { e164: number.number, country: 'BR', type: today } : undefined;
-  }
-  const mexican = number.countryCallingCode === '52' ? /^(1|01|044|045)(\d{10})$/.exec(national) : null;
-  if (mexican) {
-    const today = `+52${mexican[2]}`;
-    const type = validType(today);
-    // 01, 044 and 045 were dialled, never part of the number; the 1 was part of it abroad.
-    return type && { e164: mexican[1] === '1' ? number.number : today, country: 'MX', type };
-  }
-  return undefined;
-}
-
-function validType(e164: string): NumberType {
-  return parsePhoneNumberFromString(e164, { extract: false })?.getType();
+  if (!/\d/.test(digits)) throw new PhoneError('invalid', `The phone number has no digits. ${HOW_TO_WRITE}`);
+  return bare !== typed && /^[1-9]/.test(digits) ? `+${digits}` : digits;
 }
 
 /**

@@ -18,10 +18,8 @@ export interface Count {
 export interface Counters {
   /** Counts one request against `limit` a window, if it still fits. */
   consume(key: string, limit: number, windowMs: number): Count | Promise<Count>;
-  /** What the next count would come to, without counting. */
-  peek(key: string, limit: number, windowMs: number): Count | Promise<Count>;
-  /** Takes one count back. */
-  giveBack(key: string): void | Promise<void>;
+  /** Takes back one count of the window that began at `startedAt` (Unix ms), unless that window has ended. */
+  giveBack(key: string, startedAt: number): void | Promise<void>;
   /** Writes what is only in memory so far. */
   flush(): Promise<void>;
   /** Deletes the rows that no window of this length (ms) can still need. */

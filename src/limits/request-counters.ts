@@ -53,20 +53,10 @@ export function requestCounters(database: Database, clock: Clock) {
       return { allowed, remaining: Math.max(0, limit - window.count), resetAt: window.startedAt + windowMs };
     },
 
-    /** What the next count would come to, without counting. */
-    peek(key: string, limit: number, windowMs: number): Count {
-      const window = current(key, windowMs);
-      return {
-        allowed: window.count < limit,
-        remaining: Math.max(0, limit - window.count),
-        resetAt: window.startedAt + windowMs,
-      };
-    },
-
-    /** Takes one count back. */
-    giveBack(key: string): void {
+    /** Takes back one count of the window that began at `startedAt`, unless another has begun. */
+    giveBack(key: string, startedAt: number): void {
       const window = windows.get(key);
-      if (!window || window.count === 0) return;
+      if (!window || window.startedAt !== startedAt || window.count === 0) return;
       window.count -= 1;
       window.dirty = true;
       dirty = true;

@@ -43,11 +43,12 @@ export function sharedCounters(database: Database, clock: Clock): Counters {
   const read = database.prepare<{ key: string }, Row>((db, value) =>
     db.selectFrom('rate_limits').select(['window_started_at', 'count']).where('key', '=', value('key')),
   );
-  const subtract = database.prepare<{ key: string }, unknown>((db, value) =>
+  const subtract = database.prepare<{ key: string; startedAt: number }, unknown>((db, value) =>
     db
       .updateTable('rate_limits')
       .set((eb) => ({ count: eb('count', '-', sql.lit(1)) }))
       .where('key', '=', value('key'))
+      .where('window_started_at', '=', value('startedAt'))
       .where('count', '>', sql.lit(0)),
   );
 
@@ -96,20 +97,8 @@ export function sharedCounters(database: Database, clock: Clock): Counters {
         void drain(key, started);
       }),
 
-    async peek(key, limit, windowMs) {
-      const now = clock.now();
-      const [row] = await read(database.reader, { key });
-      const isRunning = row !== undefined && now < row.window_started_at + windowMs;
-      const used = isRunning ? row.count : 0;
-      return {
-        allowed: used < limit,
-        remaining: Math.max(0, limit - used),
-        resetAt: (isRunning ? row.window_started_at : now) + windowMs,
-      };
-    },
-
-    async giveBack(key) {
-      await database.transaction((trx) => subtract(trx, { key }));
+    async giveBack(key, startedAt) {
+      await database.transaction((trx) => subtract(trx, { key, startedAt }));
     },
 
     // Every count is written when it is made.

@@ -81,7 +81,7 @@ describe('a message in the outbox', () => {
     channel.tries[0]!.acknowledge();
     await pass(5_000);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent']);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     expect(channel.tries).toHaveLength(1);
   });
 
@@ -186,7 +186,7 @@ describe('a try that fails', () => {
     await dispatcher.start();
     await pass(60_000);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'failed: PHONE_NOT_ON_WHATSAPP']);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     expect(undeliverable).toEqual([{ id, reason: 'PHONE_NOT_ON_WHATSAPP' }]);
     expect(channel.tries).toHaveLength(1);
   });
@@ -216,7 +216,7 @@ describe('a try that fails', () => {
       'sending',
       'failed: rate limited',
     ]);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     expect(undeliverable).toEqual([{ id, reason: 'rate limited' }]);
   });
 
@@ -243,6 +243,20 @@ describe('a try that fails', () => {
     expect(channel.tries).toHaveLength(2);
   });
 
+  test('for ever new reasons leaves a timeline of the newest 40 changes', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    for (let i = 0; i < 60; i++) {
+      channel.waitReason = `reason ${i} with ],[ and "quotes"`;
+      await pass(1_000);
+    }
+    const history = await outbox.history(id);
+    expect(history).toHaveLength(40);
+    expect(history).toEqual(
+      Array.from({ length: 40 }, (_, i) => `queued: reason ${i + 20} with ],[ and "quotes"`),
+    );
+  });
+
   test('by an error that says nothing of itself is repeated, and nothing of it is shown', async () => {
     channel.onTry = ({ fail }) => fail(new TypeError('cannot read properties of undefined'));
     const id = await outbox.enqueue();
@@ -266,7 +280,7 @@ describe('a try that fails', () => {
     await settle();
     for (const id of [temporary, down]) {
       expect(await outbox.history(id)).toEqual(['queued', 'sending', 'expired: too late']);
-      expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
     expect(undeliverable).toEqual([]);
   });
@@ -293,7 +307,7 @@ describe('a try that fails', () => {
     expect(channel.tries).toHaveLength(2);
     for (const id of ids) {
       expect((await outbox.row(id)).status).toBe('canceled');
-      expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
   });
 
@@ -357,7 +371,7 @@ describe('receipts', () => {
       await settle();
     }
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent', 'delivered', 'read']);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
   });
 
   test('that come before the acknowledgement are believed, and are not taken back by it', async () => {
@@ -515,7 +529,7 @@ describe('claims', () => {
     await outbox.messages.markTryFailed(stale!, 'temporary', 'late', never);
     await outbox.messages.markTryFailed(stale!, 'permanent', 'late', never);
     expect(await outbox.history(id)).toEqual(before);
-    expect(await outbox.eventHistory(id)).toEqual(before);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     await outbox.messages.markSent(fresh!);
     expect((await outbox.row(id)).status).toBe('sent');
   });
@@ -526,7 +540,7 @@ describe('claims', () => {
     outbox.clock.set(outbox.clock.now() + 1_000);
     await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
     expect((await outbox.history(id)).at(-1)).toMatch(/^expired/);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
   });
 
   test('taken back after the verification ended are not sent', async () => {
@@ -552,6 +566,36 @@ describe('claims', () => {
   });
 });
 
+describe('lanes', () => {
+  test('a code is the next message of a channel that sends one a second, though 10,000 of many wait', async () => {
+    channel = new ScriptedChannel('simulator', 1);
+    channel.onTry = ({ acknowledge }) => outbox.clock.setTimeout(acknowledge, 1_000);
+    dispatcher = makeDispatcher();
+    await outbox.fill({ lane: 'bulk', count: 10_000 });
+    await dispatcher.start();
+    await pass(5_000);
+    const sentBefore = channel.tries.length;
+    expect(sentBefore).toBeGreaterThan(2);
+
+    const code = await outbox.enqueue();
+    dispatcher.wake();
+    await pass(1_500);
+    expect(channel.tries[sentBefore]?.message.id).toBe(code);
+  });
+
+  test('are taken in their order, and of one lane the oldest first', async () => {
+    const ids: string[] = [];
+    for (const lane of ['bulk', 'code', 'single', 'bulk', 'code'] as const) {
+      ids.push(await outbox.enqueue({ lane }));
+      await pass(100);
+    }
+    const claimed: string[] = [];
+    for (let i = 0; i < ids.length; i++)
+      claimed.push(...(await outbox.messages.claimDue('simulator', 1)).map(({ id }) => id));
+    expect(claimed).toEqual([1, 4, 2, 0, 3].map((i) => ids[i]));
+  });
+});
+
 describe('a channel that can take nothing', () => {
   test('leaves its messages untried, and their timeline says why, once for each reason', async () => {
     channel.waitReason = 'no number is linked';
@@ -572,7 +616,7 @@ describe('a channel that can take nothing', () => {
         'sent',
       ];
       expect(await outbox.history(id)).toEqual(history);
-      expect(await outbox.eventHistory(id)).toEqual(history);
+      expect(await outbox.eventHistory(id)).toEqual(history.filter((change) => change !== 'sending'));
       expect(await outbox.row(id)).toMatchObject({ attempts: 1, reason: null });
     }
     expect(channel.tries).toHaveLength(2);

@@ -1,9 +1,9 @@
 import type { Database, Transaction } from '../database/database.ts';
-import { NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { NotFoundError, WotpError } from '../errors/errors.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { PhoneLimits } from '../limits/phone-limits.ts';
-import { normalizeCode } from './code.ts';
+import { readCode } from './code.ts';
 import type { CodeSecrets } from './code-secrets.ts';
 import {
   attemptsRemaining,
@@ -131,11 +131,7 @@ export function codeCheck(deps: {
   }
 
   return async (request) => {
-    const code = normalizeCode(request.code);
-    if (code === undefined) {
-      const message = 'ASCII letters and digits only; spaces and hyphens between them are ignored.';
-      throw new ValidationError('The code is not well-formed.', [{ path: 'code', message }]);
-    }
+    const code = readCode(request.code);
     const outcome = await database.transaction((trx) => check(trx, request, code));
     switch (outcome.is) {
       case 'verified': {

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { codeMac, generateCode, macsEqual, normalizeCode } from './code.ts';
+import { codeMac, generateCode, macsEqual, readCode } from './code.ts';
 import { ALPHABETS } from './types.ts';
 
 const SYMBOLS = { numeric: '0123456789', alphanumeric: '34679ACDEFGHJKMNPQRTWXY' } as const;
@@ -49,67 +49,95 @@ describe('a generated code', () => {
   });
 });
 
+/** The sentence with which a typed code is refused; fails when it is read. */
+function refusalOf(typed: string): string {
+  try {
+    readCode(typed);
+  } catch (error) {
+    expect(error).toMatchObject({
+      code: 'VALIDATION_ERROR',
+      details: { errors: [{ path: 'code', message: (error as Error).message }] },
+    });
+    return (error as Error).message;
+  }
+  throw new Error('the code was read');
+}
+
 describe('what a person typed', () => {
   test.each([
     ['481516', '481516'],
     ['481 516', '481516'],
     [' 48-15-16 ', '481516'],
     ['000012', '000012'],
+    ['1234', '1234'],
+    ['1234567890', '1234567890'],
     ['ab12Cd', 'AB12CD'],
-    ['- 4 -', '4'],
+    ['٤٨١٥١٦', '481516'],
+    ['۴۸۱۵۱۶', '481516'],
+    ['१२३४५६', '123456'],
+    ['１２３４５６', '123456'],
+    ['𝟒𝟖𝟏𝟓𝟏𝟔', '481516'],
+    ['481\u00a0516', '481516'],
+    ['481\u2009516', '481516'],
+    ['481\u2011516', '481516'],
+    ['481\u2013516', '481516'],
+    ['481\t516', '481516'],
+    ['481516\n', '481516'],
+    ['481516\u200f', '481516'],
+    ['\u2068481516\u2069', '481516'],
+    ['\ufeff481516', '481516'],
   ])('%o is read as %o', (typed, code) => {
-    expect(normalizeCode(typed)).toBe(code);
+    expect(readCode(typed)).toBe(code);
   });
 
   test.each([
-    '',
-    '   ',
-    '-',
-    '١٢٣٤٥٦',
-    '１２３４５６',
-    '𝟒𝟖𝟏𝟓𝟏𝟔',
-    '481\u00a0516',
-    '481\u2009516',
-    '481\u2011516',
-    '481\t516',
-    '481516\n',
-    '481516\u200f',
-    '\ufeff481516',
-    '481\u0000516',
-    '481_516',
-    'ÄB12cd',
-    'ſ12345',
-    '\u212a12345',
-    '481.516',
-    '+481516',
-  ])('%o is no code', (typed) => {
-    expect(normalizeCode(typed)).toBeUndefined();
+    ['', 'This is 0'],
+    ['   ', 'This is 0'],
+    ['-', 'This is 0'],
+    ['- 4 -', 'This is 1'],
+    ['123', 'This is 3'],
+    ['12345678901', 'This is 11'],
+    ['Your verification code is 482913', 'This is 28'],
+    ['Kode: 482913', '“:” (U+003A)'],
+    ['●●●●●●', '“●” (U+25CF)'],
+    ['••••••', '“•” (U+2022)'],
+    ['481\u0000516', 'the invisible character U+0000'],
+    ['481_516', '“_” (U+005F)'],
+    ['ÄB12cd', '“Ä” (U+00C4)'],
+    ['ſ12345', '“ſ” (U+017F)'],
+    ['\u212a12345', '“\u212a” (U+212A)'],
+    ['481.516', '“.” (U+002E)'],
+    ['+481516', '“+” (U+002B)'],
+  ])('%o is no code, and what is wrong is named: %s', (typed, named) => {
+    expect(refusalOf(typed)).toContain(named);
   });
 
-  test('whatever it is, only ASCII letters and digits come out, and reading them again changes nothing', () => {
+  test('whatever it is, 4 to 10 ASCII letters or digits come out, and reading them again changes nothing', () => {
     const nearlyCode = fc.string({ unit: fc.constantFrom(...'0189azAZ -_\t\u0663\uff11ıſ\u212a') });
     fc.assert(
-      fc.property(fc.oneof(nearlyCode, fc.string({ unit: 'binary-ascii' })), (typed) => {
-        const code = normalizeCode(typed);
-        if (code === undefined) {
-          expect(typed.replace(/[ -]/g, '')).not.toMatch(/^[A-Za-z0-9]+$/);
-        } else {
-          expect(code).toMatch(/^[A-Z0-9]+$/);
-          expect(normalizeCode(code)).toBe(code);
+      fc.property(fc.oneof(nearlyCode, fc.string({ unit: 'binary' })), (typed) => {
+        let code: string;
+        try {
+          code = readCode(typed);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'VALIDATION_ERROR' });
+          return;
         }
+        expect(code).toMatch(/^[A-Z0-9]{4,10}$/);
+        expect(readCode(code)).toBe(code);
       }),
     );
   });
 
-  test('spaces, hyphens and case make no difference', () => {
+  test('white space, dashes, invisible characters and case make no difference', () => {
     const symbol = fc.constantFrom(...'0123456789abcdefghijklmnopqrstuvwxyz');
-    const filler = fc.stringMatching(/^[ -]{0,3}$/);
-    const typed = fc.array(fc.tuple(symbol, fc.boolean(), filler), { minLength: 1, maxLength: 10 });
+    const filler = fc.stringMatching(/^[ \n\u00a0\u3000\u2013\u200b\u200f\u2066-]{0,3}$/);
+    const typed = fc.array(fc.tuple(symbol, fc.boolean(), filler), { minLength: 4, maxLength: 10 });
     fc.assert(
       fc.property(typed, (symbols) => {
         const written = symbols.map(([s, upper, fill]) => (upper ? s.toUpperCase() : s) + fill).join('');
         const plain = symbols.map(([s]) => s.toUpperCase()).join('');
-        expect(normalizeCode(written)).toBe(plain);
+        expect(readCode(written)).toBe(plain);
       }),
     );
   });

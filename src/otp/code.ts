@@ -1,4 +1,6 @@
 import { createHmac, type KeyObject, randomInt, timingSafeEqual } from 'node:crypto';
+import { ValidationError } from '../errors/errors.ts';
+import { cleanTyped, unreadableIn } from '../lib/typed-text.ts';
 import type { Alphabet } from './types.ts';
 
 const SYMBOLS: Record<Alphabet, string> = {
@@ -15,16 +17,26 @@ export function generateCode(length: number, alphabet: Alphabet): string {
   return code;
 }
 
+const LETTER_OR_DIGIT = /^[A-Za-z0-9]$/;
+const HOW_TO_WRITE = 'A code is 4 to 10 letters A-Z or digits.';
+
 /**
- * What a person typed, as it is compared: ASCII spaces and hyphens removed, letters in upper case. Undefined when
- * anything but ASCII letters and digits is left, or nothing is.
+ * A code as a person typed or pasted it, in the form in which it is compared: white space, dashes and invisible
+ * characters removed, digits of every script as ASCII, letters in upper case.
+ * @throws {ValidationError} when this is no code, naming what cannot be read
  */
-export function normalizeCode(typed: string): string | undefined {
-  const code = typed.replace(/[ -]/g, '');
-  return /^[A-Za-z0-9]+$/.test(code) ? code.toUpperCase() : undefined;
+export function readCode(typed: string): string {
+  const code = cleanTyped(typed);
+  if (/^[A-Za-z0-9]{4,10}$/.test(code)) return code.toUpperCase();
+  const unreadable = unreadableIn(code, LETTER_OR_DIGIT);
+  const message =
+    unreadable === undefined
+      ? `${HOW_TO_WRITE} This is ${code.length}, without white space and dashes.`
+      : `A code cannot contain ${unreadable}. ${HOW_TO_WRITE}`;
+  throw new ValidationError(message, [{ path: 'code', message }]);
 }
 
-/** HMAC-SHA-256 (RFC 2104) of a normalized code, bound to its verification. */
+/** HMAC-SHA-256 (RFC 2104) of a code as {@link readCode} gives it, bound to its verification. */
 export function codeMac(key: KeyObject, verificationId: string, code: string): Buffer {
   return createHmac('sha256', key).update(`${verificationId}:${code}`).digest();
 }

@@ -1,18 +1,21 @@
 import { WotpError } from '../errors/errors.ts';
 import { type Phone, PhoneError, type PhoneRules, parsePhone } from '../lib/phone.ts';
 
-/** Reads a phone number as a caller wrote it. Throws WotpError PHONE_INVALID or PHONE_NOT_ALLOWED. */
-export type PhoneReader = (input: string) => Phone;
+/**
+ * Reads a phone number as a caller wrote it; `path` is the field it was in, if not `phone`. Throws WotpError
+ * PHONE_INVALID or PHONE_NOT_ALLOWED.
+ */
+export type PhoneReader = (input: string, path?: string) => Phone;
 
 /** Reads phone numbers by this server's rules on countries. */
 export function phoneReader(rules: PhoneRules): PhoneReader {
-  return (input) => {
+  return (input, path = 'phone') => {
     try {
       return parsePhone(input, rules);
     } catch (error) {
       if (!(error instanceof PhoneError)) throw error;
       const code = error.kind === 'invalid' ? 'PHONE_INVALID' : 'PHONE_NOT_ALLOWED';
-      throw new WotpError(code, error.message, { errors: [{ path: 'phone', message: error.message }] });
+      throw new WotpError(code, error.message, { errors: [{ path, message: error.message }] });
     }
   };
 }

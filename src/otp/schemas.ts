@@ -9,7 +9,8 @@ const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
 
 const phone = z.string().meta({
-  description: 'In any usual way of writing; without + also 11 to 15 digits with the country code.',
+  description:
+    'As people type and paste it. Digits without + are a number of `DEFAULT_REGION` where they can be one, else 11 to 15 digits with the country code.',
   example: '+62 838 3494 6034',
 });
 const purpose = z
@@ -69,8 +70,9 @@ export const sendBody = z
   })
   .meta({ example: { phone: '+62 838 3494 6034' } });
 
-const code = z.string().min(1).max(64).meta({
-  description: 'What the person typed; spaces and hyphens are ignored.',
+const code = z.string().meta({
+  description:
+    'What the person typed or pasted: 4 to 10 letters or digits of any script; white space, dashes and invisible characters are ignored.',
   example: '482 913',
 });
 export const verifyBody = z

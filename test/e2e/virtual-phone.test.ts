@@ -128,10 +128,41 @@ describe('signing in', () => {
   test('out again closes the page and the session behind it', async () => {
     await signIn();
     const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    const stored = "sessionStorage.getItem('wotp-session-secret')";
+    const headers = { cookie, 'x-session-secret': await page.evaluate<string>(stored) };
+    const read = () => server.call('GET', 'simulator/messages', { key: null, headers });
+    expect((await read()).status).toBe(200);
     await page.click('#sign-out');
     await see('#sign-in');
-    const answer = await server.call('GET', 'simulator/messages', { key: null, headers: { cookie } });
-    expect(answer.status).toBe(401);
+    expect((await read()).status).toBe(401);
+    expect(await page.evaluate(stored)).toBeNull();
+  });
+
+  test('is needed once for all tabs, and the cookie alone opens none', async () => {
+    await signIn();
+    const another = await context.newPage();
+    await another.goto(server.address);
+    await another.locator('#desk').waitFor();
+    await another.reload();
+    await another.locator('#desk').waitFor();
+
+    // A sign-in in one tab takes the place of the session that both had.
+    await another.goto('about:blank');
+    await another.goto(signInLink());
+    await another.locator('#link-text', { hasText: 'Live' }).waitFor();
+    await page.fill('#phone', newPhone());
+    await page.click('#send-button');
+    await see('#pending-pill', 'Pending');
+
+    await page.goto('about:blank');
+    await another.close();
+    const cookies = await context.cookies();
+    const apart = await context.browser()!.newContext();
+    await apart.addCookies(cookies);
+    const stranger = await apart.newPage();
+    await stranger.goto(server.address);
+    await stranger.locator('#sign-in').waitFor();
+    await apart.close();
   });
 
   test('is asked for again when the session ends elsewhere', async () => {

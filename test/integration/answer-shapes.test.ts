@@ -124,10 +124,12 @@ describe('an answer has the shape that its route declares, and not a field more'
     const wrong = { key: null, body: { password: 'wrong' } };
     await call('POST /api/v1/session', 401, 'session', wrong);
     const right = { key: null, body: { password: server.adminPassword } };
-    const { headers } = await call('POST /api/v1/session', 200, 'session', right);
+    const { headers, body } = await call('POST /api/v1/session', 200, 'session', right);
     const cookie = headers.getSetCookie()[0]!.split(';')[0]!;
-    const signedIn = { key: null, headers: { cookie, origin: server.address } };
+    const accompanied = { cookie, 'x-session-secret': body.data.secret, origin: server.address };
+    const signedIn = { key: null, headers: accompanied };
     await call('GET /api/v1/session', 200, 'session', signedIn);
+    await call('POST /api/v1/session/ticket', 201, 'session/ticket', signedIn);
     await call('DELETE /api/v1/session', 200, 'session', signedIn);
     await call('GET /api/v1/session', 401, 'session', signedIn);
   });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Access, ROUTE_ACCESS } from '../../src/http/access.ts';
+import { type Access, isOpen, ROUTE_ACCESS } from '../../src/http/access.ts';
 import { PERMISSIONS, type Permission } from '../../src/keys/permissions.ts';
 import { ENGINE } from '../support/engine.ts';
 import { makeKey, makeProject } from '../support/keys.ts';
@@ -269,7 +269,7 @@ describe('every route asks for its permission', () => {
     return { route, method, path, access };
   });
   const isPermission = (access: Access): access is Permission => PERMISSIONS.includes(access as Permission);
-  const guarded = routes.filter(({ access }) => access !== 'public' && access !== 'health');
+  const guarded = routes.filter(({ access }) => !isOpen(access));
   const permitted = guarded.filter(({ access }) => isPermission(access));
   const adminOnly = guarded.filter(({ access }) => access === 'admin');
 

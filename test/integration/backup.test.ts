@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { schemaVersion } from '../../src/database/migrate.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -121,13 +121,15 @@ describe('a backup', () => {
     ]);
   });
 
-  test('is made by an administrator only, and its place and key only by the command line', async () => {
+  test('is made by an administrator only; its place, its key and how many are kept are up to the command line', async () => {
     expectProblem(await server.call('POST', 'database/backups'), 'FORBIDDEN');
     expectProblem(await server.call('POST', 'database/verify'), 'FORBIDDEN');
     const backupKey = { key: '0'.repeat(64), salt: '0'.repeat(32) };
-    for (const body of [{ to: tempFolder() }, { backupKey }]) {
+    const before = readdirSync(join(server.dir, 'backups'));
+    for (const body of [{ to: tempFolder() }, { backupKey }, { keep: 1 }]) {
       expectProblem(await backUp(server, body), 'FORBIDDEN');
     }
+    expect(readdirSync(join(server.dir, 'backups'))).toEqual(before);
     expectProblem(await backUp(server, { keep: 0 }), 'VALIDATION_ERROR');
   });
 
@@ -169,7 +171,11 @@ describe('a backup asked for with an Idempotency-Key', () => {
     const again = await keyed(server, 'nightly');
     expect([again.status, again.text]).toEqual([201, made.text]);
     expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expectProblem(await keyed(server, 'nightly', { keep: 3 }), 'IDEMPOTENCY_MISMATCH');
+    const { id: projectId } = await server.app.database.reader
+      .selectFrom('projects')
+      .select('id')
+      .executeTakeFirstOrThrow();
+    expectProblem(await keyed(server, 'nightly', { projectId }), 'IDEMPOTENCY_MISMATCH');
     expect(backupsOf(server)).toHaveLength(1);
     expect((await keyed(server, 'another')).status).toBe(201);
     expect(backupsOf(server)).toHaveLength(2);
@@ -217,8 +223,19 @@ test('keeping the newest removes older backups that are described as ours, and n
   renameSync(`${made[0]!}.json`, `${made[0]!}.kept.json`);
   writeFileSync(join(folder, 'wotp-20200103-000000.wodb.draft'), 'half of one, left by a kill');
 
-  const { body } = await backUp(server, { keep: 2 });
-  expect(body.data.removed).toEqual(['wotp-20260115-120100.wodb']);
+  const { removed } = await server.app.maintenance!.backup({ keep: 2 }, 'cli');
+  expect(removed).toEqual(['wotp-20260115-120100.wodb']);
+  const newest = await server.app.database.reader
+    .selectFrom('events')
+    .select('data')
+    .where('type', '=', 'backup.created')
+    .orderBy('seq', 'desc')
+    .executeTakeFirstOrThrow();
+  expect(JSON.parse(newest.data!)).toEqual({
+    actor: 'cli',
+    file: 'wotp-20260115-120300.wodb',
+    removed: ['wotp-20260115-120100.wodb'],
+  });
   expect(readdirSync(folder).sort()).toEqual(
     [
       ...foreign,
@@ -229,6 +246,20 @@ test('keeping the newest removes older backups that are described as ours, and n
       'wotp-20260115-120300.wodb',
       'wotp-20260115-120300.wodb.json',
     ].sort(),
+  );
+});
+
+test('the backup that was just made is kept whatever the number, also beside others of its second and later ones', async () => {
+  const server = await started();
+  const { maintenance } = server.app;
+  const later = await maintenance!.backup({}, 'cli');
+  server.clock.set(server.clock.now() - 60 * MINUTE_MS);
+  for (let i = 0; i < 2; i++) await maintenance!.backup({}, 'cli');
+  const made = await maintenance!.backup({ keep: 2 }, 'cli');
+  expect(made.file).toMatch(/-3\.wodb$/);
+  expect(made.removed).toHaveLength(2);
+  expect(readdirSync(join(server.dir, 'backups')).filter((name) => name.endsWith('.wodb'))).toEqual(
+    [later.file, made.file].map((file) => basename(file)).sort(),
   );
 });
 

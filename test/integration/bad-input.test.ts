@@ -261,24 +261,18 @@ describe('a header that must stand once', () => {
 
 describe('what a person types as a code', () => {
   test.each([
-    ['Arabic-Indic digits', '٤٨٢٩١٣'],
-    ['fullwidth digits', '４８２９１３'],
-    ['mathematical digits', '𝟒𝟖𝟐𝟗𝟏𝟑'],
-    ['a no-break space', '482\u00a0913'],
-    ['an ideographic space', '482\u3000913'],
-    ['a zero-width space', '482\u200b913'],
-    ['a non-breaking hyphen', '482\u2011913'],
-    ['an en dash', '482\u2013913'],
-    ['a minus sign', '482\u2212913'],
-    ['a right-to-left mark', '\u200f482913'],
-    ['a tab', '482\t913'],
-    ['a line break', '482913\n'],
-    ['a zero byte', '482913\u0000'],
-    ['an accent', '482913\u0301'],
-    ['a dot', '482.913'],
-    ['only spaces', '      '],
-    ['only hyphens', '---'],
-  ])('with %s is 400 and costs no attempt', async (_what, typed) => {
+    ['a zero byte', '482913\u0000', 'NUL|U\\+0000'],
+    ['an accent', '482913\u0301', 'U\\+0301'],
+    ['a dot', '482.913', '“\\.” \\(U\\+002E\\)'],
+    ['bullets in its place', '●●●●●●', '“●” \\(U\\+25CF\\)'],
+    ['the sentence around it', 'Your verification code is 482913', '4 to 10 letters'],
+    ['a long text around it', `482913 ${'is the code that I have been sent '.repeat(20)}`, '4 to 10 letters'],
+    ['nothing', '', '4 to 10 letters'],
+    ['only spaces', '      ', '4 to 10 letters'],
+    ['only hyphens', '---', '4 to 10 letters'],
+    ['too few digits', '482', '4 to 10 letters'],
+    ['too many digits', '48291300000', '4 to 10 letters'],
+  ])('with %s is 400 that says so, and costs no attempt', async (_what, typed, named) => {
     const phone = newPhone();
     const sent = await server.call('POST', 'otp/send', {
       body: { phone, code: '482913', message: '{{code}}' },
@@ -290,6 +284,7 @@ describe('what a person types as a code', () => {
     ]) {
       const problem = expectProblem(await server.call('POST', 'otp/verify', { body }), 'VALIDATION_ERROR');
       expect(problem.errors?.map(({ path }) => path)).toEqual(['code']);
+      expect(`${problem.detail} ${problem.errors?.[0]?.message}`).toMatch(new RegExp(named));
       expect(problem).not.toHaveProperty('attemptsRemaining');
     }
     expect((await server.call('GET', `otp/${id}`)).body.data).toMatchObject({
@@ -299,11 +294,19 @@ describe('what a person types as a code', () => {
     expect((await server.call('POST', 'otp/verify', { body: { id, code: '482913' } })).status).toBe(200);
   });
 
-  test('with ASCII spaces and hyphens is the code', async () => {
+  test.each([
+    ['ASCII spaces and hyphens', ' 482-9 1-3 '],
+    ['Arabic-Indic digits', '٤٨٢٩١٣'],
+    ['full-width digits', '４８２９１３'],
+    ['a no-break space', '482\u00a0913'],
+    ['an en dash', '482\u2013913'],
+    ['a zero-width space and a right-to-left mark', '\u200f482\u200b913'],
+    ['a line break', '482913\n'],
+  ])('with %s is the code', async (_what, typed) => {
     const body = { phone: newPhone(), code: '482913', message: '{{code}}' };
     const sent = await server.call('POST', 'otp/send', { body });
-    const typed = { id: sent.body.data.id, code: ' 482-9 1-3 ' };
-    expect((await server.call('POST', 'otp/verify', { body: typed })).status).toBe(200);
+    const check = { id: sent.body.data.id, code: typed };
+    expect((await server.call('POST', 'otp/verify', { body: check })).status).toBe(200);
   });
 
   test('the code that was typed stands in no refusal', async () => {
@@ -350,6 +353,68 @@ describe('a phone number that cannot be', () => {
       expect(await stored()).toEqual(before);
     },
   );
+});
+
+describe('a phone number as people paste it', () => {
+  test.each([
+    ['copied from an address book', (phone: string) => `\u202a${phone}\u202c\n`],
+    [
+      'with spaces and dashes of a word processor',
+      (phone: string) => `${phone.slice(0, 3)}\u00a0${phone.slice(3, 6)}\u2013${phone.slice(6)}`,
+    ],
+    [
+      'in Arabic-Indic digits',
+      (phone: string) => phone.replace(/\d/g, (digit) => '٠١٢٣٤٥٦٧٨٩'[Number(digit)]!),
+    ],
+    ['as WhatsApp writes it', (phone: string) => `${phone.slice(1)}@c.us`],
+    ['as a link', (phone: string) => `tel:${phone}`],
+  ])('%s is the number in every place where one is read', async (_how, spelled) => {
+    const phone = newPhone();
+    const typed = spelled(phone);
+    const inPath = encodeURIComponent(typed);
+    const sent = await server.call('POST', 'otp/send', {
+      body: { phone: typed, code: '482913', message: '{{code}}' },
+    });
+    expect(sent.body.data.phone).toBe(phone);
+    await server.clock.advance(2_000);
+
+    const listed = await server.call('GET', `otp?phone=${inPath}`);
+    expect(listed.body.data).toMatchObject([{ phone }]);
+    const inbox = await server.call('GET', `simulator/messages?to=${inPath}`, { asAdmin: true });
+    expect(inbox.body.data).toMatchObject([{ to: phone }]);
+    const fault = await server.call('PUT', 'simulator/faults', { body: { to: typed }, asAdmin: true });
+    expect(fault.body.data.to).toBe(phone);
+    const limits = await server.call('GET', `limits/${inPath}`, { asAdmin: true });
+    expect(limits.body.data).toMatchObject({ phone, messagesLastDay: 1 });
+    expect((await server.call('DELETE', `limits/${inPath}`, { asAdmin: true })).body.data).toEqual({
+      id: phone,
+    });
+    const optOut = await server.call('DELETE', `bot/opt-outs/${inPath}`, { asAdmin: true });
+    expect(expectProblem(optOut, 'RESOURCE_NOT_FOUND').detail).toContain('opted out');
+    const checked = await server.call('POST', 'otp/verify', { body: { phone: typed, code: '482913' } });
+    expect(checked.body.data).toMatchObject({ valid: true, phone });
+  });
+
+  test('with a character that cannot be read is refused by its name, in the field that holds it', async () => {
+    const typed = '+62838x4946034';
+    const refusals: [string, Awaited<ReturnType<TestApp['call']>>][] = [
+      ['phone', await server.call('POST', 'otp/send', { body: { phone: typed } })],
+      ['phone', await server.call('POST', 'otp/verify', { body: { phone: typed, code: '482913' } })],
+      ['phone', await server.call('GET', `otp?phone=${encodeURIComponent(typed)}`)],
+      ['phone', await server.call('GET', `limits/${encodeURIComponent(typed)}`, { asAdmin: true })],
+      [
+        'to',
+        await server.call('GET', `simulator/messages?to=${encodeURIComponent(typed)}`, { asAdmin: true }),
+      ],
+      ['to', await server.call('PUT', 'simulator/faults', { body: { to: typed }, asAdmin: true })],
+      ['phone', await server.call('DELETE', `bot/opt-outs/${encodeURIComponent(typed)}`, { asAdmin: true })],
+    ];
+    for (const [path, refusal] of refusals) {
+      const problem = expectProblem(refusal, 'PHONE_INVALID');
+      expect(problem.detail).toContain('“x” (U+0078)');
+      expect(problem.errors).toEqual([{ path, message: problem.detail }]);
+    }
+  });
 });
 
 describe('whatever comes in, the answer is a success or a refusal, never an error of ours', () => {

@@ -167,7 +167,7 @@ describe('a wrong code', () => {
     expect((await otp.read(id)).body.data.attemptsRemaining).toBe(4);
   });
 
-  test.each(['48151', '4815166', '0481516', 'X'.repeat(64)])(
+  test.each(['4815', '48151', '4815166', '0481516', 'X'.repeat(10)])(
     'of another length costs one too: %s',
     async (code) => {
       const { id } = await otp.sent({ phone: newPhone(), code: CODE });
@@ -193,16 +193,13 @@ describe('what cannot be a code', () => {
     '',
     '    ',
     '--',
-    '١٢٣٤٥٦',
-    '１２３４５６',
-    '481\u00a0516',
-    '481\u2009516',
-    '481\t516',
-    '481516\n',
-    '\u202e481516',
+    '481',
+    'X'.repeat(11),
     '481\u0000516',
     '481.516',
     'sécret',
+    '●●●●●●',
+    'Your verification code is 481516',
     '4'.repeat(65),
     481516,
     4815.16,

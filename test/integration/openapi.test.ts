@@ -63,7 +63,12 @@ const PROMISED = [
 ];
 
 /** The sign-in of our own page. */
-const OF_THE_PAGE = ['GET /api/v1/session', 'POST /api/v1/session', 'DELETE /api/v1/session'];
+const OF_THE_PAGE = [
+  'GET /api/v1/session',
+  'POST /api/v1/session',
+  'DELETE /api/v1/session',
+  'POST /api/v1/session/ticket',
+];
 
 /** What commands call over the control socket. */
 const OF_THE_COMMANDS = ['POST /api/v1/migrate/v3'];

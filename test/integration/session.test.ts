@@ -7,15 +7,25 @@ const PASSWORD = 'a password only tests know';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** What a browser does with a page of ours: keeps the cookie, and names its own origin where it changes something. */
+/**
+ * What a browser does with a page of ours: keeps the cookie, and names its own origin where it changes something. The
+ * page keeps the secret and sends it with every call.
+ */
 function browserOf(server: TestApp, { origin = server.address }: { origin?: string } = {}) {
   let cookie = '';
+  let secret = '';
   const call = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
     const answer = await server.call(method, path, {
       key: null,
       body,
-      headers: { ...(cookie && { cookie }), ...(method === 'GET' ? {} : { origin }), ...headers },
+      headers: {
+        ...(cookie && { cookie }),
+        ...(secret && { 'x-session-secret': secret }),
+        ...(method === 'GET' ? {} : { origin }),
+        ...headers,
+      },
     });
+    if (path === 'session' && method === 'POST') secret = answer.body.data?.secret ?? '';
     for (const set of answer.headers.getSetCookie()) {
       const pair = set.split(';')[0]!;
       if (/Max-Age=0|Expires=Thu, 01 Jan 1970/.test(set)) {
@@ -31,6 +41,12 @@ function browserOf(server: TestApp, { origin = server.address }: { origin?: stri
     },
     set cookie(value: string) {
       cookie = value;
+    },
+    get secret() {
+      return secret;
+    },
+    set secret(value: string) {
+      secret = value;
     },
     signIn: (body: object = { password: PASSWORD }) => call('POST', 'session', body),
     isSignedIn: async () => (await call('GET', 'session')).status === 200,
@@ -101,7 +117,9 @@ describe('on http and loopback', () => {
         'Path=/',
         'SameSite=Strict',
       ]);
-      expect(answer.body).toEqual({ success: true, data: { expiresAt: expires.toISOString() } });
+      const { secret } = browser;
+      expect(answer.body).toEqual({ success: true, data: { secret, expiresAt: expires.toISOString() } });
+      expect(Buffer.from(secret, 'base64url').length).toBeGreaterThanOrEqual(16);
       expect(answer.text).not.toContain(value);
     });
 
@@ -176,9 +194,10 @@ describe('on http and loopback', () => {
 
     test('changes nothing where no origin is named, nor by GET', async () => {
       await browser.signIn();
-      const { cookie } = browser;
+      const { cookie, secret } = browser;
       const body = { phone: newPhone() };
-      const refused = await server.call('POST', 'otp/send', { key: null, body, headers: { cookie } });
+      const headers = { cookie, 'x-session-secret': secret };
+      const refused = await server.call('POST', 'otp/send', { key: null, body, headers });
       expectProblem(refused, 'UNAUTHORIZED');
       const byGet = await browser.call('GET', 'otp/send?phone=%2B6283834946034');
       expect(byGet.status).toBeGreaterThanOrEqual(400);
@@ -186,12 +205,12 @@ describe('on http and loopback', () => {
 
     test('changes something without Origin only where the browser itself says that the page is ours', async () => {
       await browser.signIn();
-      const { cookie } = browser;
+      const { cookie, secret } = browser;
       const from = (site: string) =>
         server.call('PUT', 'simulator/faults', {
           key: null,
           body: {},
-          headers: { cookie, 'sec-fetch-site': site },
+          headers: { cookie, 'x-session-secret': secret, 'sec-fetch-site': site },
         });
       expect((await from('same-origin')).status).toBe(200);
       for (const site of ['same-site', 'cross-site', 'none', '']) {
@@ -208,6 +227,7 @@ describe('on http and loopback', () => {
         body: 'phone=%2B6283834946034',
         headers: {
           cookie: browser.cookie,
+          'x-session-secret': browser.secret,
           origin: server.address,
           'content-type': 'application/x-www-form-urlencoded',
         },
@@ -217,12 +237,13 @@ describe('on http and loopback', () => {
 
     test('ends on the server at sign-out: the old cookie is worth nothing', async () => {
       await browser.signIn();
-      const old = browser.cookie;
+      const { cookie: old, secret } = browser;
       const out = await browser.call('DELETE', 'session');
       expect(out.status).toBe(200);
       expect(browser.cookie).toBe('');
       const thief = browserOf(server);
       thief.cookie = old;
+      thief.secret = secret;
       expect(await thief.isSignedIn()).toBe(false);
       expectProblem(await thief.call('GET', 'simulator/messages'), 'UNAUTHORIZED');
     });
@@ -267,6 +288,7 @@ describe('on http and loopback', () => {
     test.each(['', 'x', '%00', 'a'.repeat(5_000), "' or 1=1 --"])(
       'is not opened by the cookie %j',
       async (value) => {
+        await browser.signIn();
         browser.cookie = `wotp=${value}`;
         expectProblem(await browser.call('GET', 'session'), 'UNAUTHORIZED');
       },
@@ -274,6 +296,90 @@ describe('on http and loopback', () => {
 
     test('is asked about by a page only: a call with the password has none', async () => {
       expectProblem(await server.call('GET', 'session', { asAdmin: true }), 'UNAUTHORIZED');
+      expectProblem(await server.call('POST', 'session/ticket', { asAdmin: true }), 'UNAUTHORIZED');
+    });
+
+    test('opens nothing by the cookie alone, as another server on this machine gets it from the browser', async () => {
+      await browser.signIn();
+      const another = browserOf(server);
+      await another.signIn();
+      for (const secret of ['', 'x', another.secret, browser.cookie.split('=')[1]!]) {
+        const thief = browserOf(server);
+        thief.cookie = browser.cookie;
+        thief.secret = secret;
+        for (const path of ['session', 'simulator/messages', 'keys', 'otp']) {
+          expectProblem(await thief.call('GET', path), 'UNAUTHORIZED');
+        }
+        expectProblem(await thief.call('POST', 'otp/send', { phone: newPhone() }), 'UNAUTHORIZED');
+        expectProblem(await thief.call('POST', 'session/ticket'), 'UNAUTHORIZED');
+        expectProblem(await thief.call('DELETE', 'session'), 'UNAUTHORIZED');
+        const inAddress = await thief.call('GET', `keys?secret=${browser.secret}&ticket=${browser.secret}`);
+        expectProblem(inAddress, 'UNAUTHORIZED');
+      }
+      expect(await browser.isSignedIn()).toBe(true);
+    });
+
+    test('that only the cookie is sent for does not stay awake by that', async () => {
+      await browser.signIn();
+      const thief = browserOf(server);
+      thief.cookie = browser.cookie;
+      await jump(20 * MINUTE_MS);
+      expect(await thief.isSignedIn()).toBe(false);
+      await jump(11 * MINUTE_MS);
+      expect(await browser.isSignedIn()).toBe(false);
+    });
+  });
+
+  describe('a ticket', () => {
+    const ticketOf = async () => {
+      const made = await browser.call('POST', 'session/ticket');
+      expect(made.status).toBe(201);
+      const { ticket, expiresAt } = made.body.data;
+      expect(Date.parse(expiresAt)).toBe(server.clock.now() + 30_000);
+      return ticket as string;
+    };
+    /** What the browser asks for by itself: with the cookie, without a header of the page's. */
+    const byAddress = (path: string, method = 'GET') =>
+      server.call(method, path, { key: null, headers: { cookie: browser.cookie, origin: server.address } });
+
+    test('stands in for the secret in the address of one request', async () => {
+      await browser.signIn();
+      const ticket = await ticketOf();
+      expect((await byAddress(`simulator/messages?limit=1&ticket=${ticket}`)).status).toBe(200);
+      expectProblem(await byAddress(`simulator/messages?limit=1&ticket=${ticket}`), 'UNAUTHORIZED');
+    });
+
+    test('is worth nothing after 30 seconds, without the cookie, for another session, and after the sign-out', async () => {
+      await browser.signIn();
+      const late = await ticketOf();
+      await jump(30_000);
+      expectProblem(await byAddress(`keys?ticket=${late}`), 'UNAUTHORIZED');
+      const ticket = await ticketOf();
+      expectProblem(await server.call('GET', `keys?ticket=${ticket}`, { key: null }), 'UNAUTHORIZED');
+      const another = browserOf(server);
+      await another.signIn();
+      another.secret = '';
+      expectProblem(await another.call('GET', `keys?ticket=${ticket}`), 'UNAUTHORIZED');
+      const { cookie } = browser;
+      await browser.call('DELETE', 'session');
+      browser.cookie = cookie;
+      expectProblem(await byAddress(`keys?ticket=${ticket}`), 'UNAUTHORIZED');
+    });
+
+    test('changes nothing', async () => {
+      await browser.signIn();
+      const ticket = await ticketOf();
+      expectProblem(await byAddress(`session?ticket=${ticket}`, 'DELETE'), 'UNAUTHORIZED');
+      expectProblem(await byAddress(`session/ticket?ticket=${ticket}`, 'POST'), 'UNAUTHORIZED');
+      expect(await browser.isSignedIn()).toBe(true);
+    });
+
+    test('is in no line of the log', async () => {
+      await browser.signIn();
+      const ticket = await ticketOf();
+      await byAddress(`keys?ticket=${ticket}`);
+      expect(server.logLines.join('')).not.toContain(ticket);
+      expect(server.logLines.join('')).not.toContain(browser.secret);
     });
   });
 });

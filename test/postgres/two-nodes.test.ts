@@ -7,6 +7,7 @@ import { LEASE_MS } from '../../src/messages/service.ts';
 import { makeKey } from '../support/keys.ts';
 import { createPostgres } from '../support/postgres.ts';
 import { expectProblem } from '../support/problem.ts';
+import { openRaw, requestText } from '../support/raw-http.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import { testClock } from '../support/test-clock.ts';
 import {
@@ -25,7 +26,8 @@ let otp: ReturnType<typeof verificationsOf>;
 beforeAll(async () => {
   const clock = testClock();
   a = await startTestApp({ env: QUICK_ADMIN, clock });
-  b = await startTestApp({ env: QUICK_ADMIN, clock, sharing: a, key: a.key });
+  const { key, adminPassword } = a;
+  b = await startTestApp({ env: QUICK_ADMIN, clock, sharing: a, key, adminPassword });
   otp = verificationsOf(a);
 });
 afterAll(async () => {
@@ -122,14 +124,55 @@ describe('over two nodes', () => {
     await otp.jump(15 * 60_000);
   });
 
+  test('two packets of guesses, one to each, the right one in both, are ten guesses', async () => {
+    const packet = Array.from({ length: 500 }, (_, i) => {
+      const password = i === 300 ? QUICK_ADMIN.MASTER_PASSWORD : `wrong ${i}`;
+      return requestText('GET /api/v1/keys', [`X-Master-Key: ${password}`]);
+    });
+    packet.push(requestText('GET /api/v1/health/live', ['Connection: close']));
+    const connections = await Promise.all([a, b].map((node) => openRaw(node.address)));
+    for (const connection of connections) connection.write(packet.join(''));
+    const answers = await Promise.all(connections.map((connection) => connection.closed()));
+    const statuses = answers.flatMap((text) =>
+      [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)]
+        .slice(0, 500)
+        .map(([, status]) => ({ status: Number(status) })),
+    );
+    const { 401: wrong = 0, 429: refused = 0 } = countByStatus(statuses);
+    expect(wrong).toBeLessThanOrEqual(10);
+    expect(wrong + refused).toBe(1_000);
+    for (const node of [a, b]) {
+      expectProblem(await node.call('GET', 'keys', { asAdmin: true }), 'RATE_LIMIT_EXCEEDED');
+    }
+    await otp.jump(15 * 60_000);
+    expect((await b.call('GET', 'keys', { asAdmin: true })).status).toBe(200);
+  });
+
+  test('a ticket is used once, on whichever of them', async () => {
+    const body = { password: QUICK_ADMIN.MASTER_PASSWORD };
+    const signedIn = await a.call('POST', 'session', { key: null, body });
+    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
+    const made = await a.call('POST', 'session/ticket', {
+      key: null,
+      headers: { cookie, 'x-session-secret': signedIn.body.data.secret, origin: a.address },
+    });
+    const answers = await onBoth(10, (node) =>
+      node.call('GET', `keys?ticket=${made.body.data.ticket}`, { key: null, headers: { cookie } }),
+    );
+    expect(countByStatus(answers)).toEqual({ 200: 1, 401: 9 });
+  });
+
   test('a page that signed in on one is signed in on the other, until it signs out on either', async () => {
     const signedIn = await a.call('POST', 'session', {
       key: null,
       body: { password: QUICK_ADMIN.MASTER_PASSWORD },
     });
-    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
+    const headers = {
+      cookie: signedIn.headers.get('set-cookie')!.split(';')[0]!,
+      'x-session-secret': signedIn.body.data.secret,
+    };
     const session = (node: TestApp, method: string) =>
-      node.call(method, 'session', { key: null, headers: { cookie, origin: node.address } });
+      node.call(method, 'session', { key: null, headers: { ...headers, origin: node.address } });
     expect((await session(b, 'GET')).status).toBe(200);
     expect((await session(b, 'DELETE')).status).toBe(200);
     expect((await session(a, 'GET')).status).toBe(401);

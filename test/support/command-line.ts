@@ -40,8 +40,13 @@ export async function endCommands(): Promise<void> {
   );
 }
 
-function start(cwd: string, args: readonly string[], settings: Settings, input = ''): ChildProcess {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+function start(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings,
+  { input = '', program = PROGRAM }: { input?: string; program?: string } = {},
+): ChildProcess {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -60,8 +65,9 @@ export async function wotp(
   args: readonly string[],
   settings: Settings = {},
   input = '',
+  program = PROGRAM,
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, input);
+  const child = start(cwd, args, settings, { input, program });
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
@@ -79,8 +85,9 @@ export async function serve(
   cwd: string,
   settings: Settings = {},
   options: readonly string[] = [],
+  program = PROGRAM,
 ): Promise<ServeProcess> {
-  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings });
+  const child = start(cwd, ['serve', ...options], { PORT: '0', ...settings }, { program });
   let output = '';
   const address = await new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {

@@ -56,7 +56,7 @@ export function simulatorRoutes(
     },
     async (request) => {
       const { limit, cursor, to } = request.query;
-      const phone = to === undefined ? undefined : readPhone(to).e164;
+      const phone = to === undefined ? undefined : readPhone(to, 'to').e164;
       const filter = { projectId: request.projectId, phone, before: cursor, limit: limit + 1 };
       const rows = await arrived.list(database.reader, filter);
       const shown = rows.slice(0, limit);
@@ -103,7 +103,7 @@ export function simulatorRoutes(
     },
     async (request) => {
       const { to, channel: _simulated, ...given } = request.body;
-      const phone = to === undefined ? undefined : readPhone(to).e164;
+      const phone = to === undefined ? undefined : readPhone(to, 'to').e164;
       return { success: true as const, data: { to: phone ?? null, ...faults.set(phone, given) } };
     },
   );

@@ -7,6 +7,10 @@ describe('a command line', () => {
     ['  | PING  ', { name: 'ping', args: [] }],
     ['|sendotp +6281234566034', { name: 'sendotp', args: ['+6281234566034'] }],
     ['|sendotp +62 812-3456 6034 login', { name: 'sendotp', args: ['+62 812-3456 6034', 'login'] }],
+    [
+      '|sendotp \u202a+62 812\u20113456\u00a0٦٠٣٤\u202c',
+      { name: 'sendotp', args: ['\u202a+62 812\u20113456 ٦٠٣٤\u202c'] },
+    ],
     ['|verifyotp +6281234566034 123456', { name: 'verifyotp', args: ['+6281234566034', '123456'] }],
     [
       '|verifyotp 6281234566034 123456 login',

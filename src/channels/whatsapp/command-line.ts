@@ -1,3 +1,5 @@
+import { cleanTyped } from '../../lib/typed-text.ts';
+
 /** What begins a command; kept from version 3. */
 const PREFIX = '|';
 
@@ -64,7 +66,7 @@ function isCommand(name: string): name is CommandName {
 
 /** Puts the parts of a phone number that was written with spaces together. */
 function joinPhone(parts: string[]): string[] {
-  const end = parts.findIndex((part) => !/^[+(]?[\d().-]+$/.test(part));
+  const end = parts.findIndex((part) => !/^[+(]?[\d().]*$/.test(cleanTyped(part)));
   const count = end === -1 ? parts.length : end;
   return count < 2 ? parts : [parts.slice(0, count).join(' '), ...parts.slice(count)];
 }

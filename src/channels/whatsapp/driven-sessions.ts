@@ -7,6 +7,7 @@ import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
+import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
 import type { SessionRepository, StoredSession } from './repository.ts';
@@ -72,6 +73,8 @@ export class DrivenSessions {
   async take(stored: StoredSession): Promise<Driven | undefined> {
     const { database, clock, log } = this.#options;
     const { id } = stored;
+    // With the first session that is driven, and before its lease keeps others from driving it.
+    const { LinkedSession } = await loadWithBaileys(() => import('./linked-session.ts'));
     const now = clock.now();
     const lease = await database.transaction((trx) =>
       this.#repository.lease(trx, id, {
@@ -82,8 +85,6 @@ export class DrivenSessions {
       }),
     );
     if (lease === undefined) return undefined;
-    // Baileys takes half a second and 60 MB, so it is loaded with the first session that is driven.
-    const { LinkedSession } = await import('./linked-session.ts');
     const taken = this.#driven.get(id);
     if (taken) return taken;
     this.#endQuiet ??= quietLibsignal();
@@ -115,7 +116,7 @@ export class DrivenSessions {
 
   /** A session's keys; they can be written only by who has the lease. */
   async authOf(id: string, lease?: number): Promise<AuthStore> {
-    const { authStore } = await import('./auth-store.ts');
+    const { authStore } = await loadWithBaileys(() => import('./auth-store.ts'));
     const { database, keyring, clock } = this.#options;
     return authStore({
       database,

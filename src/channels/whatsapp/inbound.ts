@@ -1,4 +1,4 @@
-import { normalizeMessageContent, type WAMessage, type WASocket } from 'baileys';
+import type { WAMessage, WASocket } from 'baileys';
 import type { Database } from '../../database/database.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -116,6 +116,8 @@ async function readIncoming(socket: WASocket, message: WAMessage): Promise<Incom
   const { key, message: content, messageTimestamp } = message;
   const chat = key.remoteJid;
   if (key.fromMe || !chat || !content || !/@(lid|s\.whatsapp\.net)$/.test(chat)) return undefined;
+  // Loaded long since, by the session; before, nothing needs it.
+  const { normalizeMessageContent } = await import('baileys');
   const normalized = normalizeMessageContent(content);
   const text = normalized?.conversation ?? normalized?.extendedTextMessage?.text;
   if (!text) return undefined;

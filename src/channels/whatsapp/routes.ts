@@ -148,7 +148,7 @@ export function whatsappRoutes(
     },
     async (request, reply) => {
       const { link } = request.body;
-      if (link) sessions.refuseInMockMode();
+      if (link) sessions.requireWhatsApp();
       let made: string | undefined;
       const answer = await runOnce(request, reply, async (trx) => {
         const wanted = {

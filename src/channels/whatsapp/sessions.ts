@@ -6,6 +6,7 @@ import { Periodic } from '../../lib/periodic.ts';
 import { type Driven, DrivenSessions, type DrivenSessionsOptions } from './driven-sessions.ts';
 import type { AuthFiles } from './import.ts';
 import { type LetterBox, letterBox } from './letter-box.ts';
+import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
 import {
   type LinkingCode,
@@ -28,6 +29,8 @@ const OFFLINE: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banne
 export interface WhatsAppSessionsOptions extends DrivenSessionsOptions {
   /** In mock mode nothing is connected. */
   mockMode: boolean;
+  /** What to do before anything can be connected, where Baileys is not installed. */
+  libraryProblem?: string | undefined;
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
 }
@@ -100,6 +103,7 @@ export class WhatsAppSessions implements Sessions {
 
   /** Whether a number is linked in the project, so that what is accepted now can be sent, now or soon. */
   isLinked(projectId: string): boolean {
+    if (this.#options.libraryProblem !== undefined) return false;
     return this.#everywhere().some(
       (session) =>
         session.projectId === projectId && session.phone !== null && !OFFLINE.includes(session.state),
@@ -113,6 +117,7 @@ export class WhatsAppSessions implements Sessions {
 
   /** What is wrong with the links to WhatsApp, in a sentence without numbers or ids; undefined when all is well. */
   get linkProblem(): string | undefined {
+    if (this.#options.libraryProblem !== undefined) return this.#options.libraryProblem;
     const states = this.#everywhere().map(({ state }) => state);
     if (states.every((state) => OFFLINE.includes(state))) return 'No WhatsApp number is linked.';
     const working = states.filter((state) => state === 'open').length;
@@ -128,7 +133,7 @@ export class WhatsAppSessions implements Sessions {
    */
   async start(defaultProjectId?: string): Promise<void> {
     await this.#readRows();
-    if (this.#options.mockMode) return;
+    if (this.#options.mockMode || this.#options.libraryProblem !== undefined) return;
     this.#isStarted = true;
     for (const stored of this.#known.values()) await this.#startDriving(stored);
     this.#isReady = true;
@@ -196,12 +201,15 @@ export class WhatsAppSessions implements Sessions {
     return made;
   }
 
-  /** Refuses what needs WhatsApp, in mock mode. */
-  refuseInMockMode(): void {
-    if (!this.#options.mockMode) return;
-    throw new ConflictError(
-      'Mock mode is on, so nothing connects to WhatsApp. Set BOT_MOCK_MODE=false and start the server again.',
-    );
+  /** Refuses what needs WhatsApp where nothing connects to it: in mock mode, and without Baileys. */
+  requireWhatsApp(): void {
+    const { mockMode, libraryProblem } = this.#options;
+    if (mockMode) {
+      throw new ConflictError(
+        'Mock mode is on, so nothing connects to WhatsApp. Set BOT_MOCK_MODE=false and start the server again.',
+      );
+    }
+    if (libraryProblem !== undefined) throw new ConflictError(libraryProblem);
   }
 
   /** Begins to link the phone of a new session, by QR code or, where that is configured, by pairing code. */
@@ -234,7 +242,7 @@ export class WhatsAppSessions implements Sessions {
     digits: string,
     actor: string,
   ): Promise<LinkingCode> {
-    this.refuseInMockMode();
+    this.requireWhatsApp();
     const command: Command = { name: 'pairing code requested', digits, actor };
     return (await this.#run(projectId, id, command)) as LinkingCode;
   }
@@ -246,7 +254,7 @@ export class WhatsAppSessions implements Sessions {
     name: 'restart' | 'pause' | 'resume' | 'logout',
     actor: string,
   ): Promise<SessionView> {
-    if (name === 'restart' || name === 'resume') this.refuseInMockMode();
+    if (name === 'restart' || name === 'resume') this.requireWhatsApp();
     await this.#run(projectId, id, { name, actor });
     return this.get(projectId, id);
   }
@@ -263,7 +271,7 @@ export class WhatsAppSessions implements Sessions {
    * @throws ValidationError when the files are no such folder; ConflictError when a phone is linked
    */
   async importFiles(projectId: string, id: string, files: AuthFiles, actor: string): Promise<SessionView> {
-    const { readAuthFiles } = await import('./import.ts');
+    const { readAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     const { creds, entries } = readAuthFiles(files);
     const { session, auth } = await this.#driveHere(await this.#find(projectId, id), actor);
     if (session.number !== undefined) {
@@ -287,7 +295,7 @@ export class WhatsAppSessions implements Sessions {
     await (driven ? auth.saved() : auth.open());
     if (!auth.isLinked) throw new ConflictError('No phone is linked to this session.');
     await this.#commands.audit(stored, 'exported', actor);
-    const { writeAuthFiles } = await import('./import.ts');
+    const { writeAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     return writeAuthFiles(await auth.all());
   }
 

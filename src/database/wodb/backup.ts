@@ -92,7 +92,7 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
     });
     renameSync(draft, file);
     syncFolder(dirname(file));
-    const removed = keep === undefined ? [] : removeOlderBackups(dirname(file), keep);
+    const removed = keep === undefined ? [] : removeOlderBackups(dirname(file), basename(file), keep);
     return { file, bytes, sha256, removed };
   } catch (error) {
     removeDraft(draft);

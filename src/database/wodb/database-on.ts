@@ -7,20 +7,24 @@ import { kyselyOver } from './dialect.ts';
 export function databaseOn(connection: WodbConnection): Database {
   const { sqlite } = connection;
   const db = kyselyOver(connection);
+  let followUps: (() => void)[] = [];
   return {
     engine: 'wodb',
     reader: db,
     async transaction(work) {
+      followUps = [];
       sqlite.exec('BEGIN IMMEDIATE');
       try {
         const result = await work(db);
         sqlite.exec('COMMIT');
+        for (const followUp of followUps) followUp();
         return result;
       } catch (error) {
         if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
         throw error;
       }
     },
+    afterCommit: (_trx, work) => void followUps.push(work),
     serialize: async () => {},
     trySerialize: async () => true,
     ...preparedQueries(db, {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { ConflictError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Keyring } from '../keyring.ts';
@@ -43,7 +44,14 @@ export function wodbMaintenance(deps: {
   /** Where backups lie unless a caller names another place. */
   folder: string;
   /** Keeps what came of a backup in the events; never rejects. */
-  record: (outcome: { actor: string; file?: string; reason?: string }) => Promise<void>;
+  record: (outcome: {
+    actor: string;
+    /** Its name without a folder. */
+    file?: string;
+    /** Names of older backups that were removed for it. */
+    removed?: string[];
+    reason?: string;
+  }) => Promise<void>;
 }) {
   const { database, keyring, invariants, sealedValues, clock, folder, record } = deps;
   let state: JobState | undefined;
@@ -98,7 +106,8 @@ export function wodbMaintenance(deps: {
           const made = await backup(request);
           Object.assign(backups, { lastAt: clock.now(), lastBytes: made.bytes, failure: undefined });
           backups.succeeded += 1;
-          await record({ actor, file: made.file });
+          const { removed } = made;
+          await record({ actor, file: basename(made.file), ...(removed.length > 0 && { removed }) });
           return made;
         } catch (error) {
           backups.failed += 1;

@@ -7,7 +7,7 @@ import { syncFolder, writePrivateFile } from '../private-files.ts';
 const FORMAT = 'WOTP backup 1';
 const MANIFEST_MAX_BYTES = 64 * 1024;
 /** The names that backups get by themselves; only such files are ever removed. */
-const OWN_NAME = /^wotp-\d{8}-\d{6}(-\d+)?\.wodb$/;
+const OWN_NAME = /^wotp-\d{8}-\d{6}(?:-(\d+))?\.wodb$/;
 
 const manifestSchema = z.object({
   format: z.literal(FORMAT),
@@ -76,24 +76,29 @@ export function ownBackups(folder: string): Manifest[] {
     const manifest = OWN_NAME.test(name) ? readManifest(join(folder, name)) : undefined;
     return manifest?.file === name ? [manifest] : [];
   });
-  return found.sort((a, b) =>
-    a.createdAt === b.createdAt ? compare(b.file, a.file) : compare(b.createdAt, a.createdAt),
+  return found.sort(
+    (a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt) || numberOf(b.file) - numberOf(a.file),
   );
 }
 
-/** Keeps the newest `keep` backups of a folder and removes the older ones; returns the names of those. */
-export function removeOlderBackups(folder: string, keep: number): string[] {
+/** Which of the backups of its second a name is, from 1. */
+function numberOf(name: string): number {
+  return Number(OWN_NAME.exec(name)?.[1] ?? 1);
+}
+
+/**
+ * Keeps the backup `made` and the newest others, `keep` in all, and removes the older ones; returns the names of those.
+ * What was just made stays even where the clock was set back and others are dated later.
+ */
+export function removeOlderBackups(folder: string, made: string, keep: number): string[] {
   const old = ownBackups(folder)
-    .slice(keep)
-    .map(({ file }) => file);
+    .map(({ file }) => file)
+    .filter((name) => name !== made)
+    .slice(keep - 1);
   for (const name of old) {
     rmSync(join(folder, name), { force: true });
     rmSync(manifestPath(join(folder, name)), { force: true });
   }
   if (old.length > 0) syncFolder(folder);
   return old;
-}
-
-function compare(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -239,6 +239,7 @@ function wodbDatabase(
     upgrade,
     reader: reading,
     transaction: (work) => queue.run(() => work(writing)),
+    afterCommit: (_trx, work) => queue.afterCommit(work),
     // Transactions run one after another here, so every one is already alone.
     serialize: async () => {},
     trySerialize: async () => true,

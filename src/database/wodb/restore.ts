@@ -203,11 +203,8 @@ async function bringDraftUpToDate(
       await db
         .insertInto('events')
         .values({
-          project_id: project.value,
           type: 'database.restored',
           at: now,
-          verification_id: null,
-          message_id: null,
           data: JSON.stringify({ actor: 'cli', file: basename(file), keyVersion }),
         })
         .execute();

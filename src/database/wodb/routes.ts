@@ -19,7 +19,8 @@ const backupRequest = z
       example: '/var/backups/wotp',
     }),
     keep: z.int().min(1).max(10_000).optional().meta({
-      description: 'How many backups the folder keeps; older ones that WOTP has named are removed.',
+      description:
+        'Command line only: how many backups the folder keeps; older ones that WOTP has named are removed.',
       example: 7,
     }),
     backupKey: z
@@ -85,11 +86,12 @@ export function databaseRoutes(
     async (request, reply) => {
       const { body, caller } = request;
       const { to, keep, backupKey } = body ?? {};
-      // Who holds the admin password from afar may not choose what is written where on this machine.
-      if ((to !== undefined || backupKey !== undefined) && caller.name !== 'cli') {
+      // Who holds the admin password from afar may not choose what is written where, nor delete what others have kept.
+      const isChoice = to !== undefined || keep !== undefined || backupKey !== undefined;
+      if (isChoice && caller.name !== 'cli') {
         throw new WotpError(
           'FORBIDDEN',
-          'Only the command line, on the machine of the server, may choose the place and the key of a backup.',
+          'The fields to, keep and backupKey are accepted from the command line on the server only. Set BACKUP_KEEP to remove old backups on a schedule.',
         );
       }
       const wanted = {
