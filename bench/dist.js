@@ -24,9 +24,11 @@
  *   'events/record.js': typeof import('../src/events/record.ts'),
  *   'lib/clock.js': typeof import('../src/lib/clock.ts'),
  *   'lib/id.js': typeof import('../src/lib/id.ts'),
+ *   'lib/phone.js': typeof import('../src/lib/phone.ts'),
  *   'lib/seal.js': typeof import('../src/lib/seal.ts'),
  *   'messages/dispatcher.js': typeof import('../src/messages/dispatcher.ts'),
  *   'messages/service.js': typeof import('../src/messages/service.ts'),
+ *   'opt-outs/suppression.js': typeof import('../src/opt-outs/suppression.ts'),
  *   'otp/code.js': typeof import('../src/otp/code.ts'),
  * }} Built
  */

@@ -64,6 +64,8 @@ async function wotpSender(fake) {
     { systemClock },
     { newId },
     { messageRecipients },
+    { suppression },
+    { identityOf },
   ] = await Promise.all([
     dist('database/wodb/open.js'),
     dist('database/keyring.js'),
@@ -77,6 +79,8 @@ async function wotpSender(fake) {
     dist('lib/clock.js'),
     dist('lib/id.js'),
     dist('channels/whatsapp/recipients.js'),
+    dist('opt-outs/suppression.js'),
+    dist('lib/phone.js'),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
   const masterKey = randomBytes(32).toString('hex');
@@ -129,8 +133,10 @@ async function wotpSender(fake) {
     clock,
     log,
   });
+  const optOuts = suppression(database);
   const dispatcher = new Dispatcher({
-    isOptedOut: async () => false,
+    isOptedOut: (projectId, phone) =>
+      optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
     messages,
     channels: [channel],
     clock,

@@ -46,7 +46,6 @@ describe('one sealed value that does not open', () => {
     expect(await otp.eventsOf(id)).toEqual([
       'otp.created',
       'message.queued',
-      'message.sending',
       'message.failed',
       'otp.failed',
     ]);
