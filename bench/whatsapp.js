@@ -135,8 +135,7 @@ async function wotpSender(fake) {
   });
   const optOuts = suppression(database);
   const dispatcher = new Dispatcher({
-    isOptedOut: (projectId, phone) =>
-      optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
+    isOptedOut: (projectId, phone) => optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
     messages,
     channels: [channel],
     clock,
