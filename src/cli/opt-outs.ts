@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { command, print, withApi } from './command.ts';
-import { table } from './table.ts';
+import { tableOfFilled } from './table.ts';
 
 interface OptOut {
   /** E.164. */
@@ -35,7 +35,9 @@ export function optOutsCommand(): Command {
           }
           const rows = found.map(({ phone, since, note }) => [phone, since, note ?? '']);
           const text =
-            found.length === 0 ? 'No number has opted out.' : table(['number', 'since', 'note'], rows);
+            found.length === 0
+              ? 'No number has opted out.'
+              : tableOfFilled(['number', 'since', 'note'], rows);
           print(json, { optOuts: found }, text);
         }),
       ),
