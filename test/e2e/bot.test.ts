@@ -8,9 +8,8 @@ import { bareBaileys } from '../support/fake-whatsapp/bare-baileys.ts';
 import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { eventually } from '../support/whatsapp-sessions.ts';
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 quietLibsignal();
 
 beforeAll(ensureBuilt, 120_000);
@@ -18,6 +17,10 @@ afterAll(endCommands);
 
 const OWN = '+4915100000001';
 const SECOND = '+4915100000002';
+
+/** Waits for what another process does, which takes long where many run. */
+const eventually = (condition: () => boolean | Promise<boolean>) =>
+  vi.waitUntil(condition, { timeout: 60_000, interval: 20 });
 
 interface ShownSession {
   id: string;
@@ -173,7 +176,7 @@ test('after a kill -9 the status says what is so and not what was, and a session
       (await wotp(cwd, ['bot', 'status', '--json'], settings)).stdout,
     ).sessions;
   const server = await serve(cwd, settings);
-  await vi.waitUntil(async () => (await sessions())[0]?.state === 'open', { timeout: 30_000 });
+  await eventually(async () => (await sessions())[0]?.state === 'open');
   const id = (await sessions())[0]!.id;
   const shown = (await wotp(cwd, ['bot', 'status'], settings)).stdout;
   expect(shown).toMatch(/name.*number.*state.*health.*left today/);
