@@ -66,6 +66,7 @@ async function wotpSender(fake) {
     { messageRecipients },
     { suppression },
     { identityOf },
+    { troubleLog },
   ] = await Promise.all([
     dist('database/wodb/open.js'),
     dist('database/keyring.js'),
@@ -81,6 +82,7 @@ async function wotpSender(fake) {
     dist('channels/whatsapp/recipients.js'),
     dist('opt-outs/suppression.js'),
     dist('lib/phone.js'),
+    dist('lib/troubles.js'),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
   const masterKey = randomBytes(32).toString('hex');
@@ -94,6 +96,7 @@ async function wotpSender(fake) {
   });
   const clock = systemClock();
   const log = pino({ level: 'silent' });
+  const troubles = troubleLog({ log, clock });
   const keyring = await openKeyring(database, masterKey, clock);
   const events = eventRecorder(database, clock);
   await database.transaction((trx) =>
@@ -114,7 +117,9 @@ async function wotpSender(fake) {
     keyring,
     events,
     clock,
+    machineClock: clock,
     log,
+    troubles,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
     url: fake.url,
@@ -140,6 +145,7 @@ async function wotpSender(fake) {
     channels: [channel],
     clock,
     log,
+    troubles,
     onUndeliverable: async () => {},
   });
   await dispatcher.start();
@@ -195,6 +201,8 @@ const median = (values) =>
   /** @type {number} */ ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]);
 
 await ensureBuilt();
+// Before anything that loads Baileys, as in the server.
+await dist('channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };

@@ -36,7 +36,7 @@ import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
 import { connectionRegistry } from './http/connections.ts';
-import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
+import { listenOnControlSocket, prepareControlSocket, removeControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -54,6 +54,7 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import type { Logger } from './lib/logger.ts';
 import { identityOf } from './lib/phone.ts';
 import { sharedClock } from './lib/shared-clock.ts';
+import { troubleLog } from './lib/troubles.ts';
 import { openCounters } from './limits/counters.ts';
 import { limitRoutes } from './limits/routes.ts';
 import { Dispatcher } from './messages/dispatcher.ts';
@@ -92,18 +93,20 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
   const { database, masterKey } = await openDatabase(config, onFatal);
   try {
     const { sharedTime } = database;
-    const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
-    const clock = givenClock ?? shared ?? systemClock();
+    const machineClock = givenClock ?? systemClock();
+    const shared = sharedTime && !givenClock ? await sharedClock(machineClock, sharedTime) : undefined;
+    const clock = shared ?? machineClock;
     const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
       log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
     );
     const events = eventRecorder(database, clock);
+    const troubles = troubleLog({ log, clock });
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
     const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
-    const keys = keyService({ database, events, clock });
+    const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
@@ -127,7 +130,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       keyring,
       events,
       clock,
+      machineClock,
       log,
+      troubles,
       mockMode,
       libraryProblem,
       url: socketUrl,
@@ -191,6 +196,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           per10Minutes: config.limits.phonePer10Minutes,
           perDay: config.limits.phonePerDay,
         },
+        spread: { perClientIp: config.limits.sendsPerClientIp, perPrefix: config.limits.sendsPerPrefix },
       },
     });
     const dispatcher = new Dispatcher({
@@ -199,6 +205,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       log,
       isOptedOut: (projectId, phone) => optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
+      troubles,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
     const maintenance = isWodb(database)
@@ -209,12 +216,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: (data) =>
-            audit({
-              type: data.file ? 'backup.created' : 'backup.failed',
-              projectId: defaultProjectId,
-              data,
-            }),
+          record: (type, data) => audit({ type, projectId: defaultProjectId, data }),
         })
       : undefined;
     if (!mockMode) {
@@ -253,6 +255,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
+      troubles,
       keys,
       authentication: authenticator({
         keys,
@@ -266,6 +269,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
+      keepAliveSeconds: config.server.keepAliveSeconds,
       corsOrigins: config.server.corsOrigins,
       secure,
       hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
@@ -327,7 +331,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     };
     const background = backgroundWork({
       clock,
-      log,
+      troubles,
       otp,
       writeCounts,
       purge: async () => {
@@ -340,13 +344,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backups: config.backups,
     });
     let control: HttpServer | undefined;
-    const listenForCommands = async (): Promise<string | undefined> => {
-      const socketPath = controlSocketPath(dataDir);
-      if (socketPath) {
-        await server.ready();
-        control = await listenOnControlSocket(server, socketPath, connections);
-      }
+    const listenForCommands = async (): Promise<string> => {
+      const socketPath = await prepareControlSocket(dataDir);
+      await server.ready();
+      control = await listenOnControlSocket(server, socketPath, connections);
       return socketPath;
+    };
+    const endCommands = async () => {
+      if (!control) return;
+      // Before it closes: then the place is still ours for certain.
+      removeControlSocket(dataDir);
+      await new Promise((resolve) => control?.close(resolve));
     };
     let stopping: Promise<void> | undefined;
 
@@ -355,7 +363,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       stopSignal.abort();
       // First, as who has asked for a backup still waits for the answer.
       await maintenance?.stop();
-      await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
+      await endCommands();
       await closeServer(server);
       await dispatcher.stop();
       await sessions.stop();
@@ -402,12 +410,11 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await dispatcher.start();
         await sessions.start(defaultProjectId);
         for (const work of background) work.start();
-        if (!(await listenForCommands()))
-          log.warn({ dataDir }, 'the path of the data folder is too long for a control socket');
+        await listenForCommands();
         return server.listen({ host: config.server.host, port: config.server.port });
       },
 
-      /** Answers the command line only, on the control socket, whose path it resolves to; undefined when none fits. */
+      /** Answers the command line only, on the control socket, whose path it resolves to. */
       listenForCommands,
 
       /** Finishes what runs and closes everything. Safe to call twice. */

@@ -311,10 +311,10 @@ export function messageService(deps: {
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
 
-    /** What the phone shows of a message, with its code; undefined once that is wiped or cannot be read. */
+    /** What the phone shows of a message, with its code, while a person can still use it; undefined where it cannot be read, too. */
     async liveText(messageId: string): Promise<string | undefined> {
       const row = await repository.byId(database.reader, messageId);
-      const code = row && openCode(row);
+      const code = row && clock.now() < row.expires_at ? openCode(row) : undefined;
       return code === undefined ? undefined : filledIn(row!, code);
     },
 

@@ -20,8 +20,11 @@ import type { Clock } from '../lib/clock.ts';
 import type { PhoneReader } from '../otp/phone-reader.ts';
 import { SUPPRESSION_CURSOR, type SuppressedNumber, type Suppression } from './suppression.ts';
 
-/** Where the list stands, and where it stood before it held for every channel. */
-const ADDRESSES = ['/api/v1/opt-outs', '/api/v1/bot/opt-outs'];
+/** Where the list stands, and where it stood before it held for every channel; `id` ends the names of operations. */
+const PLACES = [
+  { address: '/api/v1/opt-outs', id: '', status: {} },
+  { address: '/api/v1/bot/opt-outs', id: 'OfBot', status: { deprecated: true } },
+];
 
 const note = z
   .string()
@@ -29,11 +32,13 @@ const note = z
   .min(1)
   .max(500)
   .meta({ description: 'For whoever reads the list.', example: 'Asked by e-mail on 3 May.' });
-const optOut = z.object({
-  phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
-  since: timestamp,
-  note: z.string().nullable(),
-});
+const optOut = z
+  .object({
+    phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
+    since: timestamp,
+    note: z.string().nullable(),
+  })
+  .meta({ title: 'OptOut', description: 'A number that opted out.' });
 const phone = z.string().max(100).meta({
   description: 'In any usual notation.',
   example: '+6283834946034',
@@ -55,15 +60,14 @@ export function optOutRoutes(
   const app = typed(server);
   const tags = ['Opt-outs'];
 
-  for (const address of ADDRESSES) {
-    const superseded = address === ADDRESSES[0] ? {} : { deprecated: true };
-
+  for (const { address, id, status } of PLACES) {
     app.get(
       address,
       {
         schema: {
           tags,
-          ...superseded,
+          ...status,
+          operationId: `listOptOuts${id}`,
           summary: 'List opted-out numbers',
           description:
             'Newest first. These numbers wrote STOP (or a similar word) to a linked number, or were added here.',
@@ -84,7 +88,8 @@ export function optOutRoutes(
       {
         schema: {
           tags,
-          ...superseded,
+          ...status,
+          operationId: `addOptOut${id}`,
           summary: 'Opt a number out',
           description:
             'The number gets no more messages: sends to it are refused with `PHONE_OPTED_OUT`, and queued messages fail. 200 when it is on the list already; a new note replaces the old one.',
@@ -123,8 +128,9 @@ export function optOutRoutes(
       {
         schema: {
           tags,
-          ...superseded,
-          summary: 'Send to a number again',
+          ...status,
+          operationId: `removeOptOut${id}`,
+          summary: 'Remove an opt-out',
           description: 'Only when its owner asks for it. Recorded in the events.',
           params: z.object({ phone }),
           querystring: projectQuery,

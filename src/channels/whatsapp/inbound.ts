@@ -1,4 +1,4 @@
-import type { WAMessage, WASocket } from 'baileys';
+import type { WAMessage } from 'baileys';
 import type { Database } from '../../database/database.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -9,7 +9,7 @@ import type { Suppression } from '../../opt-outs/suppression.ts';
 import type { BotCommands } from './commands.ts';
 import { numberOf } from './jid.ts';
 import { readOptOut } from './opt-out.ts';
-import type { Session, Sessions } from './session.ts';
+import type { Session, Sessions, WhatsAppSocket } from './session.ts';
 import { withoutCodes } from './without-codes.ts';
 
 /** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
@@ -44,14 +44,15 @@ export interface InboundOptions {
 
 /**
  * Listens to what people write to the linked numbers, in chats of two only. Opt-out words take effect, commands of
- * administrators are carried out, and everything is told as an event. Nobody but an administrator is ever answered.
+ * administrators are carried out, and everything is told as an event. Nobody but an administrator is answered, except
+ * that who opts out is told so, once.
  */
 export function listenForInbound(options: InboundOptions): void {
   const { sessions, suppression, commands, database, events, clock, log } = options;
   const admins = new Set(options.adminNumbers.map(identityOf));
   const seen = new Set<string>();
   const counts = new Map<string, { since: number; count: number }>();
-  const heard = new WeakSet<WASocket>();
+  const heard = new WeakSet<WhatsAppSocket>();
 
   /** False for what was heard before: WhatsApp repeats what it does not know to have arrived. */
   function isNew(id: string): boolean {
@@ -71,17 +72,23 @@ export function listenForInbound(options: InboundOptions): void {
     return count.count > PER_MINUTE_MAX;
   }
 
-  async function optOut({ projectId, id: sessionId }: Session, from: string, isOut: boolean): Promise<void> {
-    await database.transaction(async (trx) => {
+  /** Resolves to whether it was not so before. */
+  async function optOut(
+    { projectId, id: sessionId }: Session,
+    from: string,
+    isOut: boolean,
+  ): Promise<boolean> {
+    return database.transaction(async (trx) => {
       const hasChanged = isOut
         ? await suppression.add(trx, projectId, from, clock.now())
         : await suppression.remove(trx, projectId, from);
       const type = isOut ? 'number.opted_out' : 'number.opted_in';
       if (hasChanged) await events.record(trx, { type, projectId, data: { sessionId, from } });
+      return hasChanged;
     });
   }
 
-  async function receive(session: Session, socket: WASocket, message: WAMessage): Promise<void> {
+  async function receive(session: Session, socket: WhatsAppSocket, message: WAMessage): Promise<void> {
     const incoming = await readIncoming(socket, message);
     if (!incoming || !isNew(`${session.id} ${message.key.id}`)) return;
     const { from, chat, text } = incoming;
@@ -89,14 +96,22 @@ export function listenForInbound(options: InboundOptions): void {
     const { projectId, id: sessionId } = session;
     const wish = readOptOut(text);
     const data = { sessionId, from, text: wish ? text : withoutCodes(text) };
-    await database.transaction((trx) => events.record(trx, { type: 'message.received', projectId, data }));
-    if (wish) await optOut(session, from, wish === 'stop');
+    const isOurs = await database.transaction(async (trx) => {
+      // Another process that drives the session by now gets the message, too.
+      if (!(await sessions.holds(trx, sessionId))) return false;
+      await events.record(trx, { type: 'message.received', projectId, data });
+      return true;
+    });
+    if (!isOurs) return;
+    if (wish && (await optOut(session, from, wish.wish === 'stop')) && wish.wish === 'stop') {
+      await socket.sendMessage(chat, { text: wish.answer, linkPreview: null });
+    }
     if (!admins.has(identityOf(from)) || clock.now() - incoming.sentAt > COMMAND_AGE_MAX_MS) return;
     const answer = await commands.run(text, { projectId, from });
     if (answer !== undefined) await socket.sendMessage(chat, { text: answer, linkPreview: null });
   }
 
-  function listen(session: Session, socket: WASocket): void {
+  function listen(session: Session, socket: WhatsAppSocket): void {
     if (heard.has(socket)) return;
     heard.add(socket);
     socket.ev.on('messages.upsert', ({ messages }) => {
@@ -112,7 +127,7 @@ export function listenForInbound(options: InboundOptions): void {
 }
 
 /** What a person wrote in a chat of two; undefined for everything else: groups, status, what the own phone wrote. */
-async function readIncoming(socket: WASocket, message: WAMessage): Promise<Incoming | undefined> {
+async function readIncoming(socket: WhatsAppSocket, message: WAMessage): Promise<Incoming | undefined> {
   const { key, message: content, messageTimestamp } = message;
   const chat = key.remoteJid;
   if (key.fromMe || !chat || !content || !/@(lid|s\.whatsapp\.net)$/.test(chat)) return undefined;

@@ -1,3 +1,5 @@
+// Before the library, which takes its bounds when it is loaded.
+import './frame-bounds.ts';
 import type { Transaction } from '../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
 import { HOUR_MS } from '../../lib/duration.ts';
@@ -5,6 +7,7 @@ import { newId } from '../../lib/id.ts';
 import { Periodic } from '../../lib/periodic.ts';
 import { type Driven, DrivenSessions, type DrivenSessionsOptions } from './driven-sessions.ts';
 import type { AuthFiles } from './import.ts';
+import { LEASE_CHECK_MS, LeaseLostError } from './lease.ts';
 import { type LetterBox, letterBox } from './letter-box.ts';
 import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
@@ -17,8 +20,6 @@ import {
 import type { Session, SessionEvents, SessionState, Sessions } from './session.ts';
 import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
 
-/** How often leases are renewed, and free ones taken, in ms. */
-const LEASE_CHECK_MS = 5_000;
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
 const PHONE_CHECK_MS = HOUR_MS;
@@ -70,18 +71,19 @@ export class WhatsAppSessions implements Sessions {
   constructor(options: WhatsAppSessionsOptions) {
     this.#options = options;
     this.#repository = sessionRepository(options.keyring);
-    const { clock, log, database } = options;
+    const { clock, troubles, database } = options;
     this.#driven = new DrivenSessions(options, this.#repository, (event, ...args) => {
       for (const listener of this.#listeners[event]) listener(...args);
     });
     this.#letterBox = letterBox(options);
     this.#commands = sessionCommands({
       ...options,
+      holds: (trx, id) => this.#driven.holds(trx, id),
       letGo: (session) => this.#driven.letGo(session),
       forget: (session, actor) => this.#forget(session, actor),
     });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
-      new Periodic({ name, intervalMs, run }, clock, log);
+      new Periodic({ name, intervalMs, run }, clock, troubles);
     this.#background = [
       periodic('looking for linked phones', PHONE_CHECK_MS, async () => {
         for (const { session } of this.#driven.all()) session.checkPhone();
@@ -105,6 +107,10 @@ export class WhatsAppSessions implements Sessions {
 
   on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => void): void {
     this.#listeners[event].push(listener);
+  }
+
+  holds(trx: Transaction, sessionId: string): Promise<boolean> {
+    return this.#driven.holds(trx, sessionId);
   }
 
   /** Whether a number is linked in the project, so that what is accepted now can be sent, now or soon. */
@@ -347,10 +353,9 @@ export class WhatsAppSessions implements Sessions {
 
   async #forget(session: LinkedSession, actor: string): Promise<void> {
     const { id } = session;
-    const { database } = this.#options;
-    await database.transaction(async (trx) => {
+    await this.#options.database.transaction(async (trx) => {
       // Keys that are just being written are waited for; later ones find no session any more.
-      await database.serialize(trx, id);
+      if (!(await this.#driven.holds(trx, id))) throw new LeaseLostError();
       await this.#repository.remove(trx, id);
       await this.#commands.record(trx, session.stored, 'removed', actor);
     });
@@ -367,6 +372,8 @@ export class WhatsAppSessions implements Sessions {
           if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
           return this.#commands.run(driven.session, command);
         },
+        async (trx, id) =>
+          (await this.#driven.holds(trx, id)) ? this.#driven.get(id)?.lease.number : undefined,
       )
       .catch((error: unknown) =>
         this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
@@ -397,8 +404,8 @@ export class WhatsAppSessions implements Sessions {
 
   /** Drives a session from now on; undefined while another process does. */
   async #take(stored: StoredSession): Promise<Driven | undefined> {
-    const driven = await this.#driven.take(stored);
-    if (driven) this.#known.set(stored.id, stored);
+    const driven = await this.#driven.take(stored.id);
+    if (driven) this.#known.set(stored.id, driven.session.stored);
     return driven;
   }
 
