@@ -20,12 +20,10 @@ import type { Recipients } from './recipients.ts';
 import type { HealthReport } from './sender-health.ts';
 import { sendingMemory } from './sending-memory.ts';
 import type { Session, SessionState, Sessions, WhatsAppSocket } from './session.ts';
-import type { Suppression } from './suppression.ts';
 import { codeWireIdOf, messageIdOf, messageIdOfCode, wireIdOf } from './wire-id.ts';
 
 export interface WhatsAppOptions {
   sessions: Sessions;
-  suppression: Suppression;
   directory: NumberDirectory;
   recipients: Recipients;
   /** Whether WhatsApp is asked if a number is on it before the first message to it. */
@@ -142,11 +140,7 @@ export class WhatsAppChannel implements Channel {
   }
 
   async #send({ id, projectId, to, text }: OutgoingMessage, signal: AbortSignal): Promise<void> {
-    const { database, suppression, recipients } = this.#options;
-    if (await suppression.isSuppressed(database.reader, projectId, to)) {
-      throw new SendError('permanent', 'PHONE_OPTED_OUT: this number asked for no more messages.');
-    }
-    recipients.note(id, to);
+    this.#options.recipients.note(id, to);
     const wireId = wireIdOf(id);
     for (let tries = 1; ; tries++) {
       const chats = await this.#memory.chatsWith(to);

@@ -5,11 +5,11 @@ import type { Clock } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { identityOf } from '../../lib/phone.ts';
+import type { Suppression } from '../../opt-outs/suppression.ts';
 import type { BotCommands } from './commands.ts';
 import { numberOf } from './jid.ts';
 import { readOptOut } from './opt-out.ts';
 import type { Session, Sessions, WhatsAppSocket } from './session.ts';
-import type { Suppression } from './suppression.ts';
 import { withoutCodes } from './without-codes.ts';
 
 /** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
