@@ -136,6 +136,7 @@ async function wotpSender(fake) {
     database,
     clock,
     log,
+    troubles,
   });
   const dispatcher = new Dispatcher({
     messages,
