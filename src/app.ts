@@ -105,7 +105,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
 
     const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
-    const keys = keyService({ database, events, clock });
+    const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
@@ -199,6 +199,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           per10Minutes: config.limits.phonePer10Minutes,
           perDay: config.limits.phonePerDay,
         },
+        spread: { perClientIp: config.limits.sendsPerClientIp, perPrefix: config.limits.sendsPerPrefix },
       },
     });
     const dispatcher = new Dispatcher({
@@ -217,12 +218,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: (data) =>
-            audit({
-              type: data.file ? 'backup.created' : 'backup.failed',
-              projectId: defaultProjectId,
-              data,
-            }),
+          record: (type, data) => audit({ type, projectId: defaultProjectId, data }),
         })
       : undefined;
     if (!mockMode) {
@@ -275,6 +271,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
+      keepAliveSeconds: config.server.keepAliveSeconds,
       corsOrigins: config.server.corsOrigins,
       secure,
       hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),

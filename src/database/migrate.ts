@@ -6,6 +6,9 @@ import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
 import { up as adminAddresses } from './migrations/0007-admin-addresses.ts';
+import { up as keyParents } from './migrations/0008-key-parents.ts';
+import { up as verifiedClients } from './migrations/0009-verified-clients.ts';
+import { up as recentSends } from './migrations/0010-recent-sends.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -17,6 +20,9 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
   '0007-admin-addresses': { up: adminAddresses },
+  '0008-key-parents': { up: keyParents },
+  '0009-verified-clients': { up: verifiedClients },
+  '0010-recent-sends': { up: recentSends },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */
