@@ -111,7 +111,10 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
-        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
+        .then(
+          () => troubles.succeeded('recording an event'),
+          (error: unknown) => troubles.failed('recording an event', error, { fields: { event: event.type } }),
+        );
     const admin = adminService({
       database,
       keyring,
@@ -168,6 +171,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       database,
       clock,
       log,
+      troubles,
     });
     const channels = mockMode
       ? [new Simulator({ database, clock, faults, ...config.simulator })]
@@ -237,7 +241,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         database,
         events,
         clock,
-        log,
+        troubles,
       });
     }
     const health = healthService({
