@@ -58,7 +58,7 @@ export const sendBody = z
       .meta({ description: 'What the code is made of (default `numeric`).' }),
     message: z.string().min(1).max(4096).optional().meta({
       description:
-        'Your own text, with `{{code}}` or the code itself in it; with neither, its first run of 4 to 8 digits is the code.',
+        'Your own text, with `{{code}}` or the given `code` in it. With neither, its only run of 4 to 8 digits is the code; several different ones are refused, and so is any `{{` that is not `{{code}}`.',
       example: '{{code}} is your Example code.',
     }),
     channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
