@@ -121,7 +121,7 @@ describe("the caller's text", () => {
       expect((refusal as ValidationError).details.errors).toEqual([
         { path: 'message', message: expect.stringMatching(/cannot be filled/) },
       ]);
-      const [{ message: told }] = (refusal as ValidationError).details.errors as [{ message: string }];
+      const told = (refusal as ValidationError).details.errors![0]!.message;
       expect(told.split(' cannot')[0]).toBe(name);
       expect(told).not.toContain('482913');
     }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { CHANNEL_NAMES } from '../channels/channel.ts';
-import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
+import { iso, isoOrNull, pageQuery, projectId, queryTime, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
 import {
   ALPHABETS,
@@ -131,8 +131,8 @@ export const listQuery = z.strictObject({
   phone: phone.optional(),
   purpose: purpose.optional(),
   status: z.enum(VERIFICATION_STATUSES).optional(),
-  from: timestamp.optional().meta({ description: 'Created at or after.' }),
-  to: timestamp.optional().meta({ description: 'Created before.' }),
+  from: queryTime.optional().meta({ description: 'Created at or after; RFC 3339, with any offset.' }),
+  to: queryTime.optional().meta({ description: 'Created before; RFC 3339, with any offset.' }),
   projectId,
 });
 
