@@ -75,7 +75,11 @@ export const sendBody = z
       .record(z.string(), z.unknown())
       .refine(isSmall, `at most ${METADATA_MAX_BYTES} bytes of JSON, ${METADATA_MAX_DEPTH} levels deep`)
       .optional()
-      .meta({ description: 'Anything of yours, up to 4 KB; returned by GET.', example: { userId: 'u_42' } }),
+      .meta({
+        description:
+          'Anything of yours, up to 4 KB; returned by GET. That of a retry is kept with its message and shown in the timeline; the first one stays with the verification.',
+        example: { userId: 'u_42' },
+      }),
     projectId,
   })
   .meta({ example: { phone: '+62 838 3494 6034' } });
@@ -124,6 +128,10 @@ export const timelineEntry = z.object({
   channel: z.enum(CHANNEL_NAMES),
   status: z.enum(MESSAGE_STATUSES),
   reason: z.string().nullable(),
+  metadata: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .meta({ description: 'What a retry gave, at the first entry of its message.' }),
 });
 
 export const listQuery = z.strictObject({
