@@ -13,11 +13,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { BuiltServer } from './built-server.js';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 
 const run = promisify(execFile);
 const PROGRAM = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, import.meta.url).href);
 
 const SEED_AT_ONCE = 1_000;
 const CONNECTIONS = 64;
@@ -131,19 +131,19 @@ async function restored(dir, file, masterKey) {
     path: join(dir, 'wotp.wodb'),
     keyCheckPath: keyCheckPathIn(dir),
     masterKey,
-    onFatal: (/** @type {Error} */ error) => {
+    onFatal: (error) => {
       throw error;
     },
   });
   try {
     const verifications = await database.reader.selectFrom('verifications').select('id').execute();
-    const messages = await database.reader.selectFrom('messages').select('verification_id').execute();
+    const messages = await database.reader.selectFrom('messages').select('verification_id as of').execute();
     const events = await database.reader
       .selectFrom('events')
-      .select('verification_id')
+      .select('subject as of')
       .where('type', '=', 'otp.created')
       .execute();
-    const named = (/** @type {any[]} */ rows) => new Set(rows.map(({ verification_id: id }) => id));
+    const named = (/** @type {any[]} */ rows) => new Set(rows.map(({ of }) => of));
     return {
       ids: new Set(verifications.map((/** @type {any} */ { id }) => id)),
       ofMessages: named(messages),

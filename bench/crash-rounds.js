@@ -249,7 +249,7 @@ function checkFile(path, masterKey) {
     const halves = count(`
       select count(*) from verifications
       where id not in (select verification_id from messages)
-         or id not in (select verification_id from events where type = 'otp.created')`);
+         or id not in (select subject from events where type = 'otp.created')`);
     assert.equal(halves, 0, 'there are verifications without their message or their event');
     const silent = count(`
       select count(*) from messages

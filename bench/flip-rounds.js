@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 
 const MASTER_KEY = 'a master key for files that are spoilt';
@@ -18,11 +19,12 @@ const ROWS = 2_000;
  */
 export async function runFlips({ rounds, say }) {
   await ensureBuilt();
-  const dist = (/** @type {string} */ name) =>
-    import(new URL(`../dist/database/wodb/${name}`, import.meta.url).href);
-  const [{ openWodb }, { verifyAtRest }, { unlock }, { DatabaseOpenError }] = await Promise.all(
-    ['open.js', 'verify.js', 'unlock.js', 'open-error.js'].map(dist),
-  );
+  const [{ openWodb }, { verifyAtRest }, { unlock }, { DatabaseOpenError }] = await Promise.all([
+    dist('database/wodb/open.js'),
+    dist('database/wodb/verify.js'),
+    dist('database/wodb/unlock.js'),
+    dist('database/wodb/open-error.js'),
+  ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-flip-'));
   try {
     const path = join(dir, 'wotp.wodb');
@@ -33,16 +35,14 @@ export async function runFlips({ rounds, say }) {
       onFatal: assert.fail,
     });
     const { fileKey } = database;
-    await database.transaction(async (/** @type {any} */ trx) => {
+    await database.transaction(async (trx) => {
       for (let i = 0; i < ROWS; i++) {
         const row = { key: `row ${i}`, value: randomBytes(100).toString('hex') };
         await trx.insertInto('settings').values(row).execute();
       }
     });
     // So that the file has pages, too, that hold nothing any more.
-    await database.transaction((/** @type {any} */ trx) =>
-      trx.deleteFrom('settings').where('key', '>=', 'row 9').execute(),
-    );
+    await database.transaction((trx) => trx.deleteFrom('settings').where('key', '>=', 'row 9').execute());
     await database.close();
 
     const content = (/** @type {string} */ file) => {

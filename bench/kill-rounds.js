@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, import.meta.url).href);
 
 /** Files whose appearance tells how far the work is: half of the kills come right after one of them is seen. */
 const SIGNS = {
@@ -182,7 +182,7 @@ class Folder {
   async #verdict(path = join(this.dir, 'wotp.wodb')) {
     const { examineFile } = await dist('database/wodb/examine.js');
     const { verifyFile } = await dist('database/wodb/run-in-worker.js');
-    const fileKey = examineFile(path, this.#key);
+    const fileKey = examineFile(path, this.#key ?? assert.fail('no key is known'));
     const verdict = await verifyFile({ path, fileKey, invariants: [], now: Date.now() });
     assert.deepEqual(verdict.findings, []);
     const { kysely_migration: _migrations, ...rows } = verdict.rows;
@@ -283,6 +283,7 @@ class Folder {
     const { keyCheckPathIn } = await dist('database/wodb/key-check.js');
     const { resolveMasterKey } = await dist('database/master-key.js');
     const { openKeyring } = await dist('database/keyring.js');
+    const { systemClock } = await dist('lib/clock.js');
     const { unseal } = await dist('lib/seal.js');
     const { codeMac } = await dist('otp/code.js');
     const path = join(this.dir, 'wotp.wodb');
@@ -294,27 +295,23 @@ class Folder {
       onFatal: fail,
     });
     try {
-      const keyring = await openKeyring(database, masterKey, { now: Date.now });
-      /** @param {string} table */
-      const rows = (table) =>
-        database.reader
-          .selectFrom(table)
-          .selectAll()
-          .orderBy(table === 'events' ? 'seq' : 'id')
-          .execute();
-      const verifications = await rows('verifications');
-      const messages = await rows('messages');
-      const byId = new Map(verifications.map((/** @type {any} */ row) => [row.id, row]));
+      const keyring = await openKeyring(database, masterKey, systemClock());
+      const { reader } = database;
+      const verifications = await reader.selectFrom('verifications').selectAll().orderBy('id').execute();
+      const messages = await reader.selectFrom('messages').selectAll().orderBy('id').execute();
+      const allEvents = await reader.selectFrom('events').selectAll().orderBy('seq').execute();
+      const byId = new Map(verifications.map((row) => [row.id, row]));
       for (const { id, verification_id, sealed_code, key_version } of messages) {
         if (sealed_code === null) continue;
         const code = unseal(keyring.key('message-code', key_version), sealed_code, id);
-        const { code_mac, key_version: version } = byId.get(verification_id);
+        const { code_mac, key_version: version } =
+          byId.get(verification_id) ?? assert.fail('a message has no verification');
         const mac = codeMac(keyring.key('otp-code', version), verification_id, code);
         assert.ok(mac.equals(code_mac), 'a pending code is not the one it is compared with');
       }
       // What the work tells of itself.
       const ofWork = ['master_key.rotated', 'database.compacted'];
-      const events = (await rows('events')).filter((/** @type {any} */ { type }) => !ofWork.includes(type));
+      const events = allEvents.filter(({ type }) => !ofWork.includes(type));
       return createHash('sha256')
         .update(JSON.stringify([verifications, messages, events]))
         .digest('hex');

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuiltServer } from './built-server.js';
 import { inParallel, openFile, until } from './crash-rounds.js';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 import { runOn } from './local-postgres.js';
 
@@ -28,9 +29,9 @@ const CHECKED = 20;
 /** An outage may last as long as the longest wait between two attempts that these rounds can come to, in ms. */
 const OUTAGE_MAX_MS = 90_000;
 /** With several nodes: for how long a dead one keeps a number and its messages, and how often the others look, in ms. */
-const NUMBER_LEASE_MS = 30_000;
+const NUMBER_LEASE_MS = 10_000;
 const MESSAGE_LEASE_MS = 60_000;
-const LOOK_MS = 5_000;
+const LOOK_MS = 2_000;
 /** What a start of the connection takes beside, on a busy machine, in ms. */
 const CONNECT_MAX_MS = 15_000;
 /** In place of a cut: how WhatsApp itself may end a connection that comes back. */
@@ -66,10 +67,7 @@ const SETTINGS = {
  */
 export async function runWhatsAppCrash({ startFake, sends, numbers, drops, kills, say, postgres }) {
   await ensureBuilt();
-  const [{ wireIdOf }, whatsapp] = await Promise.all([
-    import(new URL('../dist/channels/whatsapp/wire-id.js', import.meta.url).href),
-    startFake(),
-  ]);
+  const [{ wireIdOf }, whatsapp] = await Promise.all([dist('channels/whatsapp/wire-id.js'), startFake()]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-crash-'));
   const run = new WhatsAppCrash({ dir, whatsapp, numbers, wireIdOf, postgres });
   const startedAt = performance.now();

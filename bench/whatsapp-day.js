@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { inParallel } from './crash-rounds.js';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 import { compileFake } from './fake-whatsapp.js';
 import { answerQuestions, questionsTo } from './questions.js';
@@ -48,7 +49,6 @@ const SETTINGS = {
 
 /** The server's end: the whole application over a clock that is moved by what the other end says. */
 async function serve() {
-  const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, import.meta.url).href);
   const [{ buildApp }, { loadConfig }, { systemClock }, { pino }] = await Promise.all([
     dist('app.js'),
     dist('config/config.js'),
@@ -84,12 +84,12 @@ async function serve() {
     config,
     log: pino({ level: 'error' }, pino.destination(2)),
     clock,
-    onFatal: (/** @type {Error} */ error) => {
+    onFatal: (error) => {
       throw error;
     },
   });
   const address = await app.start();
-  const { apiKey, adminPassword } = await app.firstRun();
+  const { apiKey, adminPassword } = (await app.firstRun()) ?? assert.fail('this is the first run');
   answerQuestions({
     start: () => ({ address, apiKey, adminPassword }),
     async pass(/** @type {number} */ ms) {

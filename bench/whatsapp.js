@@ -7,14 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import { pino } from 'pino';
+import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 import { compileFake, startFake } from './fake-whatsapp.js';
 
 const MESSAGES = Number(process.argv[2] ?? 300);
 const ROUNDS = 3;
 const PROJECT = 'prj_of_the_benchmark';
-
-const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, import.meta.url).href);
 
 /** @param {() => boolean | Promise<boolean>} condition */
 async function until(condition) {
@@ -65,53 +64,60 @@ async function wotpSender(fake) {
     { webVersion },
     { systemClock },
     { newId },
-  ] = await Promise.all(
-    [
-      'database/wodb/open.js',
-      'database/keyring.js',
-      'events/record.js',
-      'messages/service.js',
-      'messages/dispatcher.js',
-      'channels/whatsapp/sessions.js',
-      'channels/whatsapp/channel.js',
-      'channels/whatsapp/number-directory.js',
-      'channels/whatsapp/suppression.js',
-      'channels/whatsapp/web-version.js',
-      'lib/clock.js',
-      'lib/id.js',
-    ].map(dist),
-  );
+    { messageRecipients },
+    { troubleLog },
+  ] = await Promise.all([
+    dist('database/wodb/open.js'),
+    dist('database/keyring.js'),
+    dist('events/record.js'),
+    dist('messages/service.js'),
+    dist('messages/dispatcher.js'),
+    dist('channels/whatsapp/sessions.js'),
+    dist('channels/whatsapp/channel.js'),
+    dist('channels/whatsapp/number-directory.js'),
+    dist('channels/whatsapp/suppression.js'),
+    dist('channels/whatsapp/web-version.js'),
+    dist('lib/clock.js'),
+    dist('lib/id.js'),
+    dist('channels/whatsapp/recipients.js'),
+    dist('lib/troubles.js'),
+  ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
   const masterKey = randomBytes(32).toString('hex');
   const database = await openWodb({
     path: join(dir, 'wotp.wodb'),
     keyCheckPath: join(dir, 'wotp.keycheck'),
     masterKey,
-    onFatal: (/** @type {Error} */ error) => {
+    onFatal: (error) => {
       throw error;
     },
   });
   const clock = systemClock();
   const log = pino({ level: 'silent' });
+  const troubles = troubleLog({ log, clock });
   const keyring = await openKeyring(database, masterKey, clock);
   const events = eventRecorder(database, clock);
-  await database.transaction((/** @type {any} */ trx) =>
+  await database.transaction((trx) =>
     trx.insertInto('projects').values({ id: PROJECT, name: 'Benchmark', created_at: 0 }).execute(),
   );
   const messages = messageService({ database, keyring, events, clock });
   let queued = 0;
   let sent = 0;
   const { markSent } = messages;
-  messages.markSent = async (/** @type {any} */ message) => {
+  messages.markSent = async (message) => {
     await markSent(message);
     sent += 1;
   };
+  const directory = numberDirectory(database, clock);
+  const recipients = messageRecipients({ phoneOf: messages.phoneOf, directory });
   const sessions = new WhatsAppSessions({
     database,
     keyring,
     events,
     clock,
+    machineClock: clock,
     log,
+    troubles,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
     url: fake.url,
@@ -123,7 +129,8 @@ async function wotpSender(fake) {
   const channel = new WhatsAppChannel({
     sessions,
     suppression: suppression(database),
-    directory: numberDirectory(database, clock),
+    directory,
+    recipients,
     checkNumbers: true,
     pacing: { ratePerSecond: 10_000, burst: 10_000, dailyCap: 10_000_000, warmUp: false },
     database,
@@ -135,24 +142,28 @@ async function wotpSender(fake) {
     channels: [channel],
     clock,
     log,
+    troubles,
     onUndeliverable: async () => {},
   });
   await dispatcher.start();
   await sessions.start();
   const wanted = { projectId: PROJECT, name: null, proxy: null };
-  const { id } = await database.transaction((/** @type {any} */ trx) =>
-    sessions.create(trx, wanted, 'benchmark'),
-  );
+  const { id } = await database.transaction((trx) => sessions.create(trx, wanted, 'benchmark'));
   await sessions.beginLinking(PROJECT, id);
-  await until(async () => (await sessions.qr(PROJECT, id)) !== undefined);
-  await fake.ask('scan', '+6281200000002', (await sessions.qr(PROJECT, id)).text);
+  /** @type {Awaited<ReturnType<typeof sessions.qr>>} */
+  let qr;
+  await until(async () => {
+    qr = await sessions.qr(PROJECT, id);
+    return qr !== undefined;
+  });
+  await fake.ask('scan', '+6281200000002', qr?.text);
   await until(() => sessions.all()[0]?.state === 'open');
 
   return {
     /** Puts a message for each into the queue. @param {string[]} numbers */
     async queue(numbers) {
       queued += numbers.length;
-      await database.transaction(async (/** @type {any} */ trx) => {
+      await database.transaction(async (trx) => {
         for (const phone of numbers) {
           await messages.enqueue(trx, {
             id: newId('msg', clock.now()),
@@ -160,6 +171,7 @@ async function wotpSender(fake) {
             verificationId: newId('ver', clock.now()),
             phone,
             channel: 'whatsapp',
+            lane: 'code',
             body: 'Your code is {{code}}.',
             code: '481516',
             expiresAt: clock.now() + 600_000,
@@ -186,6 +198,8 @@ const median = (values) =>
   /** @type {number} */ ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]);
 
 await ensureBuilt();
+// Before anything that loads Baileys, as in the server.
+await dist('channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };

@@ -6,12 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { dist } from './dist.js';
 
 const GROUPS = [1, 10, 50, 200];
 /** How long each size is measured, in ms. */
 const MEASURE_MS = 1_000;
-
-const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, import.meta.url).href);
 
 /**
  * Writes transactions of one row each, so many at once as a group has, for a second each size.
@@ -25,16 +24,16 @@ export async function benchWriteQueue() {
     path: join(dir, 'wotp.wodb'),
     keyCheckPath: join(dir, 'wotp.keycheck'),
     masterKey: randomBytes(32).toString('hex'),
-    onFatal: (/** @type {Error} */ error) => {
+    onFatal: (error) => {
       throw error;
     },
   });
-  const insert = database.prepare((/** @type {any} */ db, /** @type {any} */ value) =>
+  const insert = database.prepare((db, value) =>
     db.insertInto('events').values({
       project_id: 'prj_of_the_benchmark',
       type: 'otp.created',
       at: value('at'),
-      verification_id: value('id'),
+      subject: value('id'),
       message_id: null,
       data: null,
     }),
@@ -48,7 +47,7 @@ export async function benchWriteQueue() {
     for (; elapsedMs < MEASURE_MS; elapsedMs = performance.now() - startedAt) {
       const now = Date.now();
       const transactions = Array.from({ length: group }, () =>
-        database.transaction((/** @type {any} */ trx) => insert(trx, { id: newId('ver', now), at: now })),
+        database.transaction((trx) => insert(trx, { id: newId('ver', now), at: now })),
       );
       await Promise.all(transactions);
       commits += 1;

@@ -1,6 +1,7 @@
 // @ts-check
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { prepare } from './prepare.js';
+import { thirdPartyPage } from './third-party.js';
 
 await prepare({ dev: false });
 mkdirSync(new URL('../docs', import.meta.url), { recursive: true });
@@ -14,6 +15,9 @@ if (existsSync(errorsReference)) write('docs/ERRORS.md', (await import(errorsRef
 
 const databaseReference = new URL('../dist/database/reference.js', import.meta.url);
 write('docs/DATABASE.md', await (await import(databaseReference.href)).databasePage());
+
+const lockFile = new URL('../package-lock.json', import.meta.url);
+write('THIRD_PARTY.md', thirdPartyPage(JSON.parse(readFileSync(lockFile, 'utf8'))));
 
 /**
  * @param {string} path from the root of the repository

@@ -7,6 +7,8 @@ import { simulatorRoutes } from './channels/simulator/routes.ts';
 import { Simulator } from './channels/simulator/simulator.ts';
 import { WhatsAppChannel } from './channels/whatsapp/channel.ts';
 import { botCommands } from './channels/whatsapp/commands.ts';
+import { listenForInbound } from './channels/whatsapp/inbound.ts';
+import { baileysProblem } from './channels/whatsapp/library.ts';
 import { numberDirectory } from './channels/whatsapp/number-directory.ts';
 import { proxyAgent } from './channels/whatsapp/proxy-agent.ts';
 import { messageRecipients } from './channels/whatsapp/recipients.ts';
@@ -36,7 +38,7 @@ import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
 import { connectionRegistry } from './http/connections.ts';
-import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
+import { listenOnControlSocket, prepareControlSocket, removeControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -53,6 +55,7 @@ import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import type { Logger } from './lib/logger.ts';
 import { sharedClock } from './lib/shared-clock.ts';
+import { troubleLog } from './lib/troubles.ts';
 import { openCounters } from './limits/counters.ts';
 import { limitRoutes } from './limits/routes.ts';
 import { Dispatcher } from './messages/dispatcher.ts';
@@ -89,12 +92,14 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
   const { database, masterKey } = await openDatabase(config, onFatal);
   try {
     const { sharedTime } = database;
-    const shared = sharedTime && !givenClock ? await sharedClock(systemClock(), sharedTime) : undefined;
-    const clock = givenClock ?? shared ?? systemClock();
+    const machineClock = givenClock ?? systemClock();
+    const shared = sharedTime && !givenClock ? await sharedClock(machineClock, sharedTime) : undefined;
+    const clock = shared ?? machineClock;
     const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
       log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
     );
     const events = eventRecorder(database, clock);
+    const troubles = troubleLog({ log, clock });
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
@@ -116,14 +121,19 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         audit({ type: 'admin.sign_in_failed', projectId: defaultProjectId, data: { address } }),
     });
 
+    const libraryProblem = mockMode ? undefined : baileysProblem();
+    if (libraryProblem !== undefined) log.warn(libraryProblem);
     const { socketUrl, usePairingCode, pairingNumber } = config.bot;
     const sessions = new WhatsAppSessions({
       database,
       keyring,
       events,
       clock,
+      machineClock,
       log,
+      troubles,
       mockMode,
+      libraryProblem,
       url: socketUrl,
       version: webVersion({
         pinned: config.bot.webVersion,
@@ -160,7 +170,9 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     });
     const channels = mockMode
       ? [new Simulator({ database, clock, faults, ...config.simulator })]
-      : [whatsapp];
+      : libraryProblem === undefined
+        ? [whatsapp]
+        : [];
     const readPhone = phoneReader(config.otp);
     // The operator's own numbers need not be among those that codes are sent to.
     const readAnyPhone = phoneReader({ ...config.otp, countriesAllowed: [], countriesDenied: [] });
@@ -172,6 +184,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       readPhone,
       selectChannel: channelSelection(channels, mockMode, {
+        libraryProblem,
         isLinked: (projectId) => sessions.isLinked(projectId),
         isAbsent: (phone) => directory.isAbsent(phone),
       }),
@@ -190,6 +203,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       channels,
       clock,
       log,
+      troubles,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
     const maintenance = isWodb(database)
@@ -209,8 +223,6 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         })
       : undefined;
     if (!mockMode) {
-      // Baileys takes half a second and 60 MB to load.
-      const { listenForInbound } = await import('./channels/whatsapp/inbound.ts');
       listenForInbound({
         sessions,
         suppression: optOuts,
@@ -246,6 +258,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
+      troubles,
       keys,
       authentication: authenticator({
         keys,
@@ -259,6 +272,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
+      keepAliveSeconds: config.server.keepAliveSeconds,
       corsOrigins: config.server.corsOrigins,
       secure,
       hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
@@ -313,7 +327,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     };
     const background = backgroundWork({
       clock,
-      log,
+      troubles,
       otp,
       writeCounts,
       purge: async () => {
@@ -326,13 +340,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backups: config.backups,
     });
     let control: HttpServer | undefined;
-    const listenForCommands = async (): Promise<string | undefined> => {
-      const socketPath = controlSocketPath(dataDir);
-      if (socketPath) {
-        await server.ready();
-        control = await listenOnControlSocket(server, socketPath, connections);
-      }
+    const listenForCommands = async (): Promise<string> => {
+      const socketPath = await prepareControlSocket(dataDir);
+      await server.ready();
+      control = await listenOnControlSocket(server, socketPath, connections);
       return socketPath;
+    };
+    const endCommands = async () => {
+      if (!control) return;
+      // Before it closes: then the place is still ours for certain.
+      removeControlSocket(dataDir);
+      await new Promise((resolve) => control?.close(resolve));
     };
     let stopping: Promise<void> | undefined;
 
@@ -341,7 +359,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       stopSignal.abort();
       // First, as who has asked for a backup still waits for the answer.
       await maintenance?.stop();
-      await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
+      await endCommands();
       await closeServer(server);
       await dispatcher.stop();
       await sessions.stop();
@@ -388,12 +406,11 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await dispatcher.start();
         await sessions.start(defaultProjectId);
         for (const work of background) work.start();
-        if (!(await listenForCommands()))
-          log.warn({ dataDir }, 'the path of the data folder is too long for a control socket');
+        await listenForCommands();
         return server.listen({ host: config.server.host, port: config.server.port });
       },
 
-      /** Answers the command line only, on the control socket, whose path it resolves to; undefined when none fits. */
+      /** Answers the command line only, on the control socket, whose path it resolves to. */
       listenForCommands,
 
       /** Finishes what runs and closes everything. Safe to call twice. */

@@ -1,7 +1,8 @@
 import { failure } from './cli/failure.ts';
+import { writeLine } from './lib/terminal.ts';
 import { serve } from './serve.ts';
 
 serve().catch((error: unknown) => {
-  process.stderr.write(`${failure(error)}\n`);
+  writeLine(failure(error), 'stderr');
   process.exit(1);
 });

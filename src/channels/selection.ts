@@ -12,6 +12,8 @@ export type ChannelSelection = (
 export interface WhatsAppKnowledge {
   /** Whether the project has a linked number. */
   isLinked(projectId: string): boolean;
+  /** Why nothing can be sent whatever is linked, and what to do. */
+  libraryProblem?: string | undefined;
   /** Whether WhatsApp has lately said that nobody uses this number. */
   isAbsent(phone: string): boolean;
 }
@@ -29,14 +31,14 @@ export function channelSelection(
   const available = new Set(channels.map((channel) => channel.name));
   return (requested, projectId, phone) => {
     if (requested === 'simulator' && !mockMode) {
-      throw new ValidationError('The simulator is off.', [
-        { path: 'channel', message: 'The simulator exists only with BOT_MOCK_MODE=true. Leave channel out.' },
-      ]);
+      const message = 'The `channel` simulator exists only with BOT_MOCK_MODE=true. Leave `channel` out.';
+      throw new ValidationError(message, [{ path: 'channel', message }]);
     }
     const name = requested === 'auto' ? 'whatsapp' : requested;
     const taken = mockMode && name === 'whatsapp' ? 'simulator' : name;
     if (taken === 'whatsapp' && !(available.has(taken) && whatsapp.isLinked(projectId))) {
-      throw new ChannelError('No WhatsApp number is linked, so nothing can be sent.', 'WHATSAPP_OFFLINE');
+      const problem = whatsapp.libraryProblem ?? 'No WhatsApp number is linked, so nothing can be sent.';
+      throw new ChannelError(problem, 'WHATSAPP_OFFLINE');
     }
     if (taken === 'whatsapp' && requested === 'whatsapp' && whatsapp.isAbsent(phone)) {
       throw new ChannelError('Nobody uses WhatsApp with this number.', 'PHONE_NOT_ON_WHATSAPP');

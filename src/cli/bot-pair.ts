@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { writeLine } from '../lib/terminal.ts';
 import type { ApiClient } from './api-client.ts';
 import { removingOnFailure, type Session, sessionPath } from './bot-session.ts';
 import { command, print, withApi } from './command.ts';
@@ -87,7 +88,7 @@ export async function followLinking(
     const line = hindranceOf(data);
     if (line !== undefined && line !== told) {
       told = line;
-      process.stderr.write(`${line}\n`);
+      writeLine(line, 'stderr');
     }
     const qr = showsQr && data.state === 'pairing' ? await qrOf(api, id) : undefined;
     if (qr && qr.qr !== shown) {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { type Config, loadConfigOf } from '../config/config.ts';
 import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
+import { writeJson, writeLine } from '../lib/terminal.ts';
 import { checkPlaces } from '../places.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 import { CommandError } from './command-error.ts';
@@ -16,7 +17,7 @@ class TellingCommand extends Command {
       } catch (error) {
         if (this.opts().json) {
           const { failureAsJson } = await import('./failure.ts');
-          process.stdout.write(`${failureAsJson(error)}\n`);
+          writeJson(failureAsJson(error));
         }
         throw error;
       }
@@ -61,10 +62,6 @@ export async function withApi(work: (api: ApiClient) => Promise<void>): Promise<
 
 /** Prints one line of JSON for machines, or the text for people. */
 export function print(asJson: boolean | undefined, value: object, text: string): void {
-  process.stdout.write(`${asJson ? JSON.stringify(value) : withoutControls(text)}\n`);
-}
-
-/** The names in a text are chosen by others; none of them may colour the terminal or move its cursor. */
-function withoutControls(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, '\u{fffd}');
+  if (asJson) writeJson(value);
+  else writeLine(text);
 }

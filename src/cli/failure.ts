@@ -7,14 +7,17 @@ import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
+import { DatabaseError } from '../errors/errors.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
 import { FolderError } from '../lib/private-folder.ts';
 import { SharedFolderError } from '../lib/shared-folder.ts';
+import { systemErrorText } from '../lib/system-error.ts';
 import { CommandError, RefusalError } from './command-error.ts';
 
 const EXPECTED = [
   CommandError,
   DataFolderInUseError,
+  DatabaseError,
   DatabaseInUseError,
   DatabaseOpenError,
   FolderError,
@@ -35,19 +38,19 @@ export function failure(error: unknown): string {
   return `wotp: ${sentenceOf(error) ?? stack}`;
 }
 
-/** The same for a program, as one line of JSON; `code` is that of the API, null where the API has not refused. */
-export function failureAsJson(error: unknown): string {
+/** The same for a program; `code` is that of the API, null where the API has not refused. */
+export function failureAsJson(error: unknown): object {
   const { code, words } =
     error instanceof RefusalError
       ? error
       : { code: null, words: sentenceOf(error) ?? (error instanceof Error ? error.message : String(error)) };
-  return JSON.stringify({ error: { code, message: words } });
+  return { error: { code, message: words } };
 }
 
 /** The sentence of an expected failure; undefined for every other. */
 function sentenceOf(error: unknown): string | undefined {
   if (EXPECTED.some((kind) => error instanceof kind)) return (error as Error).message;
-  return whyItCannotListen(error);
+  return whyItCannotListen(error) ?? systemErrorText(error);
 }
 
 type NetworkError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };

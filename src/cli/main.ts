@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { write, writeLine } from '../lib/terminal.ts';
 import { VERSION } from '../version.ts';
 
 const WRONG_USAGE = 2;
@@ -44,13 +45,14 @@ const wanted = named === '--version' ? [] : Object.hasOwn(COMMANDS, named) ? [na
 for (const name of wanted) program.addCommand(await COMMANDS[name]!());
 
 for (const command of everyCommand(program)) {
+  command.configureOutput({ writeOut: (text) => write(text), writeErr: (text) => write(text, 'stderr') });
   command.showHelpAfterError('Run it with --help to see how it is used.');
   command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : WRONG_USAGE));
 }
 
 program.parseAsync().catch(async (error: unknown) => {
   const { failure } = await import('./failure.ts');
-  process.stderr.write(`${failure(error)}\n`);
+  writeLine(failure(error), 'stderr');
   process.exit(1);
 });
 

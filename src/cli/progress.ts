@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import { printable } from '../lib/terminal.ts';
 import type { ApiClient } from './api-client.ts';
 
 /** How often the server is asked how far it is, in ms. */
@@ -21,7 +22,7 @@ export async function withProgress<T>(
     const { data } = await api
       .call<{ data: { phase: string; percent: number } | null }>('GET', '/api/v1/database/job')
       .catch(() => ({ data: null }));
-    if (data) bar.update(data.percent, { phase: data.phase });
+    if (data) bar.update(data.percent, { phase: printable(data.phase) });
   }, ASK_EVERY_MS);
   try {
     const result = await call();

@@ -1,7 +1,17 @@
+import { isLoopback } from '../lib/loopback.ts';
 import type { Config } from './config.ts';
+import type { Environment } from './environment.ts';
+import { wayToPostgres } from './postgres-address.ts';
 
-/** One sentence for each setting that is looser than the safe bound; to be printed at the start. */
-export function looseSettings({ otp, limits, bot }: Config): string[] {
+/**
+ * One sentence for each setting that is less strict than recommended; to be printed at the start.
+ * @param env what is read by Node and the PostgreSQL client themselves, and so from the process alone
+ */
+export function looseSettings(config: Config, env: Environment = process.env): string[] {
+  return [...looseLimits(config), ...looseTransport(config, env)];
+}
+
+function looseLimits({ otp, limits }: Config): string[] {
   const sentences: string[] = [];
   if (otp.resendSeconds < 30) {
     sentences.push(
@@ -28,6 +38,41 @@ export function looseSettings({ otp, limits, bot }: Config): string[] {
   }
   if (limits.sendsPerPrefix === 0) {
     sentences.push('SENDS_PER_PREFIX is 0: nothing stops sends to a whole block of neighboring numbers.');
+  }
+  return sentences;
+}
+
+/** What lets secrets, codes or phone numbers cross a network unprotected. */
+function looseTransport({ server, database, bot }: Config, env: Environment): string[] {
+  const sentences: string[] = [];
+  const { isProduction, publicUrl, host, trustProxyHops } = server;
+  if (isProduction && publicUrl?.startsWith('http:')) {
+    sentences.push(
+      `PUBLIC_URL is ${publicUrl}: passwords, keys and codes cross the network unencrypted. Use an https address.`,
+    );
+  }
+  if (isProduction && !isLoopback(host) && !(publicUrl?.startsWith('https:') && trustProxyHops > 0)) {
+    sentences.push(
+      `HOST is ${host} without both an https PUBLIC_URL and TRUST_PROXY: the port is open to others, unencrypted. Put a proxy with TLS in front and set both, or set HOST to 127.0.0.1.`,
+    );
+  }
+  if (isProduction && database.url !== undefined) {
+    const { host: place, isRemote, protection } = wayToPostgres(database.url, env);
+    if (isRemote && protection === 'none') {
+      sentences.push(
+        `DATABASE_URL reaches ${place} without TLS: the password and all data cross the network unencrypted. Add sslmode=verify-full.`,
+      );
+    }
+    if (isRemote && protection === 'unverified') {
+      sentences.push(
+        `DATABASE_URL has sslmode=no-verify: nothing proves that ${place} is your database server. Use sslmode=verify-full.`,
+      );
+    }
+  }
+  if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+    sentences.push(
+      'NODE_TLS_REJECT_UNAUTHORIZED is 0: no certificate of any server is checked. Remove it, and name a CA of your own with NODE_EXTRA_CA_CERTS.',
+    );
   }
   if (bot.socketUrl?.startsWith('ws:')) {
     sentences.push(

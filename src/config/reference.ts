@@ -49,8 +49,10 @@ A wrong value stops the start. All problems are printed at once, one line each: 
 (secrets as \`***\`), what is allowed.
 
 With \`DATABASE_URL\` the server does not start without \`DB_MASTER_KEY\`. With \`NODE_ENV=production\` the server does not start without \`DB_MASTER_KEY\` and \`MASTER_PASSWORD\`, with a
-well-known example as the password, or with \`BOT_MOCK_MODE=true\`. Settings that are looser than the safe bound
-are allowed and named at every start.
+well-known example as the password, or with \`BOT_MOCK_MODE=true\`. Settings that are less strict than recommended
+are allowed and named at every start, in the banner and in the log. In production these are also an http \`PUBLIC_URL\`;
+a \`HOST\` that others reach without both an https \`PUBLIC_URL\` and \`TRUST_PROXY\`; a \`DATABASE_URL\` to another machine
+without TLS; and Node's own \`NODE_TLS_REJECT_UNAUTHORIZED=0\`.
 
 Keep \`.env\` readable by its owner alone (\`chmod 600 .env\`) once a secret stands in it.
 

@@ -42,6 +42,12 @@ export interface Database {
   transaction<T>(work: (trx: Transaction) => Promise<T>): Promise<T>;
 
   /**
+   * Runs `work` once the transaction's commit is on disk; never when it is undone, and once however often the
+   * transaction had to be run. It must not throw.
+   */
+  afterCommit(trx: Transaction, work: () => void): void;
+
+  /**
    * Makes every later transaction that asks for the same `key` wait until this one has ended. What is read after
    * it is safe to decide on.
    */

@@ -6,10 +6,10 @@ import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
 import { up as adminAddresses } from './migrations/0007-admin-addresses.ts';
-import { up as keyParents } from './migrations/0010-key-parents.ts';
-import { up as verifiedClients } from './migrations/0011-verified-clients.ts';
-import { up as recentSends } from './migrations/0012-recent-sends.ts';
-import { up as messageMetadata } from './migrations/0013-message-metadata.ts';
+import { up as keyParents } from './migrations/0008-key-parents.ts';
+import { up as verifiedClients } from './migrations/0009-verified-clients.ts';
+import { up as recentSends } from './migrations/0010-recent-sends.ts';
+import { up as messageMetadata } from './migrations/0011-message-metadata.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -21,10 +21,10 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
   '0007-admin-addresses': { up: adminAddresses },
-  '0010-key-parents': { up: keyParents },
-  '0011-verified-clients': { up: verifiedClients },
-  '0012-recent-sends': { up: recentSends },
-  '0013-message-metadata': { up: messageMetadata },
+  '0008-key-parents': { up: keyParents },
+  '0009-verified-clients': { up: verifiedClients },
+  '0010-recent-sends': { up: recentSends },
+  '0011-message-metadata': { up: messageMetadata },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

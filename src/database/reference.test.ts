@@ -20,7 +20,7 @@ describe('docs/DATABASE.md', () => {
     expect(entities).toEqual(tables.map(({ name }) => name));
     expect(diagram).toContain('  projects ||--o{ api_keys : project_id\n');
     expect(diagram).toContain('  verifications ||..o{ messages : verification_id\n');
-    expect(diagram).toContain('  verifications |o..o{ events : verification_id\n');
+    expect(diagram).toContain('  messages |o..o{ events : message_id\n');
     expect(diagram).not.toContain('rate_limits |o');
     // What Mermaid can read: a type and a name without spaces, and marks of keys.
     for (const line of diagram.trimEnd().split('\n')) {

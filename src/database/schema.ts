@@ -176,7 +176,7 @@ export interface Schema {
   /**
    * The durable outbox, and what became of every message.
    * @kept as long as its verification; the code in it only until that ends
-   * @index messages_queued_by_due the next to be sent; only queued ones are in it
+   * @index messages_queued_by_due the next that a channel sends, lane by lane; only queued ones are in it
    * @index messages_sending_by_due claims whose lease is over; only those being sent are in it
    */
   messages: {
@@ -190,6 +190,8 @@ export interface Schema {
     phone: string;
     /** The channel that sends it. */
     channel: string;
+    /** Which wait first: 0 a code, 1 a single message, 2 one of many. */
+    lane: number;
     /** `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `expired` or `canceled`. */
     status: string;
     /** Why it failed, waits or was given up. */
@@ -217,25 +219,41 @@ export interface Schema {
   };
 
   /**
-   * What happened, each written by the transaction of the change it tells of. Never holds a code.
+   * What happened, each written by the transaction of the change it reports. Never holds a code. On PostgreSQL the index
+   * `events_by_commit` over `epoch`, `tx` and `seq` gives readers the order of commits.
    * @kept `RETENTION_DAYS_EVENTS` (90); the newest stays, so that its number is not given out again
-   * @index events_of_v3 a line of v3's log is known by what it says, so that it is brought along once; only those lines are in it
+   * @index events_of_v3 a line of v3's log is known by what it says, so that it is imported once; only those lines are in it
    */
   events: {
-    /** Counts up; the order in which events were written. */
+    /** Counts up; on WODB the order of commits. */
     seq: Generated<number>;
-    /** The project it is about. */
-    project_id: string;
+    /** PostgreSQL: counts up whenever transaction numbers may begin again, after a restore or on another server. 0 on WODB. */
+    epoch: Generated<number>;
+    /** PostgreSQL: the number of the transaction that wrote it. 0 on WODB. */
+    tx: Generated<number>;
+    /** The project it is about; null for an event of the installation. */
+    project_id: string | null;
     /** What happened, such as `otp.verified`. */
     type: string;
     /** When it happened. */
     at: number;
-    /** The verification it tells of. */
-    verification_id: string | null;
-    /** The message it tells of. */
+    /** What it is about: the id of a verification, an API key or a linked number; null where the type says it all. */
+    subject: string | null;
+    /** The message it is about. */
     message_id: string | null;
     /** JSON object with what the type adds; null when there is nothing. */
     data: string | null;
+  };
+
+  /**
+   * How far each consumer of the events has come. Written with what the consumer made of them.
+   * @kept always
+   */
+  event_consumers: {
+    /** The consumer. */
+    name: string;
+    /** The cursor of the last event it has handled. */
+    cursor: string;
   };
 
   /**

@@ -8,7 +8,7 @@ import { MINUTE_MS } from '../lib/duration.ts';
 import { newId } from '../lib/id.ts';
 import { parsePhone } from '../lib/phone.ts';
 import { seal } from '../lib/seal.ts';
-import type { MessageStatus } from '../messages/types.ts';
+import { LANES, type MessageStatus } from '../messages/types.ts';
 import { generateCode } from '../otp/code.ts';
 import { codeSecrets } from '../otp/code-secrets.ts';
 import { defaultMessage } from '../otp/message-text.ts';
@@ -102,13 +102,14 @@ export function demoVerifications(
       const [, last, reason] = changes.at(-1)!;
       sends.push([at, messageId]);
       for (const [changedAt, to, why] of changes)
-        told.push({ at: changedAt, type: `message.${to}`, messageId, reason: why });
+        if (to !== 'sending') told.push({ at: changedAt, type: `message.${to}`, messageId, reason: why });
       rows.messages.push({
         id: messageId,
         project_id: projectId,
         verification_id: id,
         phone: e164,
         channel,
+        lane: LANES.code,
         status: last,
         reason,
         body: defaultMessage(LIFE_MS / MINUTE_MS, channel),
@@ -154,7 +155,7 @@ export function demoVerifications(
         project_id: projectId,
         type,
         at,
-        verification_id: id,
+        subject: id,
         message_id: messageId,
         data: reason === null ? null : JSON.stringify({ reason }),
       });

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
+import { EVENTS } from './catalogue.ts';
 import type { WotpEvent } from './types.ts';
 
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
@@ -17,10 +18,10 @@ const OLDEST_ROWS = 5_000;
 
 export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   interface Row {
-    projectId: string;
+    projectId: string | null;
     type: string;
     at: number;
-    verificationId: string | null;
+    subject: string | null;
     messageId: string | null;
     data: string | null;
   }
@@ -29,7 +30,7 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
       project_id: value('projectId'),
       type: value('type'),
       at: value('at'),
-      verification_id: value('verificationId'),
+      subject: value('subject'),
       message_id: value('messageId'),
       data: value('data'),
     }),
@@ -62,7 +63,7 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
       const newest = await database.reader
         .selectFrom('events')
         .select('at')
-        .where('verification_id', 'is not', null)
+        .where((eb) => eb.or([eb('type', 'like', 'otp.%'), eb('message_id', 'is not', null)]))
         .orderBy('seq', 'desc')
         .limit(1)
         .executeTakeFirst();
@@ -76,13 +77,21 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
 
     async record(trx, event) {
       await insert(trx, {
-        projectId: event.projectId,
+        projectId: EVENTS[event.type].scope === 'installation' ? null : event.projectId,
         type: event.type,
         at: clock.now(),
-        verificationId: 'verificationId' in event ? event.verificationId : null,
+        subject: subjectOf(event),
         messageId: 'messageId' in event ? event.messageId : null,
         data: event.data ? JSON.stringify(event.data) : null,
       });
     },
   };
+}
+
+/** The id of what an event is about; null where its type says it all. */
+function subjectOf(event: WotpEvent): string | null {
+  if ('verificationId' in event) return event.verificationId;
+  const { data } = event;
+  if ('keyId' in data) return data.keyId;
+  return 'sessionId' in data ? data.sessionId : null;
 }

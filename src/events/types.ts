@@ -6,9 +6,12 @@ export type VerificationEventType =
   | 'otp.expired'
   | 'otp.canceled';
 
-/** The events that tell of a message; one for each state it can enter. */
+/**
+ * The events about a message, one for each state it can enter but `sending`: its beginning is nothing to rely on, and the
+ * message's timeline has it.
+ */
 export type MessageEventType =
-  `message.${'queued' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'canceled'}`;
+  `message.${'queued' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'canceled'}`;
 
 interface VerificationEvent {
   type: VerificationEventType;

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
-import { isLoopbackHost } from '../lib/loopback.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { isOpen } from './access.ts';
 
 /** Below this address stand callbacks of providers, which prove by their signature whom they come from. */
@@ -19,11 +19,11 @@ export function hostCheck(deps: {
   keys: Pick<KeyService, 'authenticate'>;
 }): ((request: FastifyRequest) => Promise<void>) | undefined {
   const { host, publicUrl, keys } = deps;
-  if (!isLoopbackHost(host)) return undefined;
+  if (!isLoopback(host)) return undefined;
 
   const isOwn = (given: string): boolean => {
     const name = /^(\[[^\]]*\]|[^:]*)(?::\d*)?$/.exec(given)?.[1]?.toLowerCase();
-    return name !== undefined && (isLoopbackHost(name) || name === publicUrl?.hostname);
+    return name !== undefined && (isLoopback(name) || name === publicUrl?.hostname);
   };
 
   return async (request) => {

@@ -1,6 +1,6 @@
 import { parse, serialize } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isLoopbackHost } from '../lib/loopback.ts';
+import { isLoopback } from '../lib/loopback.ts';
 
 const SECURE_NAME = '__Host-wotp';
 const LOOPBACK_NAME = 'wotp';
@@ -39,6 +39,6 @@ function cookieHeader(
 
 function nameOf(request: FastifyRequest, publicUrl: URL | undefined): string {
   const isHttps = publicUrl?.protocol === 'https:' || request.protocol === 'https';
-  const isLoopback = isLoopbackHost(publicUrl?.hostname ?? request.hostname);
-  return isHttps || !isLoopback ? SECURE_NAME : LOOPBACK_NAME;
+  const isHere = isLoopback(publicUrl?.hostname ?? request.hostname);
+  return isHttps || !isHere ? SECURE_NAME : LOOPBACK_NAME;
 }

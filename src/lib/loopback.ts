@@ -1,8 +1,11 @@
 import { isIPv4 } from 'node:net';
 
-/** Whether a host name or address, as it stands in a URL, always means this machine: RFC 6761 and RFC 5735. */
-export function isLoopbackHost(host: string): boolean {
-  const name = host.toLowerCase().replace(/\.$/, '');
-  if (name === 'localhost' || name.endsWith('.localhost')) return true;
-  return name === '::1' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'));
+/** Whether a host, a name or an address with or without brackets, is this machine and no other (RFC 5735, RFC 6761). */
+export function isLoopback(host: string): boolean {
+  const name = host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '');
+  if (isIPv4(name)) return name.startsWith('127.');
+  return name === '::1' || name === 'localhost' || name.endsWith('.localhost');
 }

@@ -5,6 +5,7 @@ import { settle } from '../../test/support/test-clock.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
 import { SendError } from '../channels/channel.ts';
 import { DatabaseError } from '../errors/errors.ts';
+import { troubleLog } from '../lib/troubles.ts';
 import { Dispatcher, type DispatcherOptions, SEND_TIMEOUT_MS } from './dispatcher.ts';
 import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
@@ -17,11 +18,13 @@ let undeliverable: { id: string; reason: string }[];
 let logLines: string[];
 
 function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
+  const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
   return new Dispatcher({
     messages: outbox.messages,
     channels: [channel],
     clock: outbox.clock,
-    log: pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) }),
+    log,
+    troubles: troubleLog({ log, clock: outbox.clock }),
     onUndeliverable: async (_trx, { id }, reason) => {
       undeliverable.push({ id, reason });
     },
@@ -78,7 +81,7 @@ describe('a message in the outbox', () => {
     channel.tries[0]!.acknowledge();
     await pass(5_000);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent']);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     expect(channel.tries).toHaveLength(1);
   });
 
@@ -172,7 +175,7 @@ describe('a try that fails', () => {
     await dispatcher.start();
     await pass(60_000);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'failed: PHONE_NOT_ON_WHATSAPP']);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     expect(undeliverable).toEqual([{ id, reason: 'PHONE_NOT_ON_WHATSAPP' }]);
     expect(channel.tries).toHaveLength(1);
   });
@@ -202,7 +205,7 @@ describe('a try that fails', () => {
       'sending',
       'failed: rate limited',
     ]);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     expect(undeliverable).toEqual([{ id, reason: 'rate limited' }]);
   });
 
@@ -229,6 +232,20 @@ describe('a try that fails', () => {
     expect(channel.tries).toHaveLength(2);
   });
 
+  test('for ever new reasons leaves a timeline of the newest 40 changes', async () => {
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    for (let i = 0; i < 60; i++) {
+      channel.waitReason = `reason ${i} with ],[ and "quotes"`;
+      await pass(1_000);
+    }
+    const history = await outbox.history(id);
+    expect(history).toHaveLength(40);
+    expect(history).toEqual(
+      Array.from({ length: 40 }, (_, i) => `queued: reason ${i + 20} with ],[ and "quotes"`),
+    );
+  });
+
   test('by an error that says nothing of itself is repeated, and nothing of it is shown', async () => {
     channel.onTry = ({ fail }) => fail(new TypeError('cannot read properties of undefined'));
     const id = await outbox.enqueue();
@@ -252,7 +269,7 @@ describe('a try that fails', () => {
     await settle();
     for (const id of [temporary, down]) {
       expect(await outbox.history(id)).toEqual(['queued', 'sending', 'expired: too late']);
-      expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
     expect(undeliverable).toEqual([]);
   });
@@ -279,7 +296,7 @@ describe('a try that fails', () => {
     expect(channel.tries).toHaveLength(2);
     for (const id of ids) {
       expect((await outbox.row(id)).status).toBe('canceled');
-      expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
   });
 
@@ -343,7 +360,7 @@ describe('receipts', () => {
       await settle();
     }
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent', 'delivered', 'read']);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
   });
 
   test('that come before the acknowledgement are believed, and are not taken back by it', async () => {
@@ -447,22 +464,43 @@ describe('a database that cannot be written for a while', () => {
   });
 });
 
+describe('a try that failed', () => {
+  test.each([
+    ['a number that takes no message', new SendError('permanent', 'not on WhatsApp'), 30],
+    ['a provider that is busy', new SendError('temporary', 'try later'), 40],
+    ['a bug', new TypeError('undefined is not a function'), 50],
+  ])('is logged for who has to act: %s', async (_what, error, level) => {
+    dispatcher = makeDispatcher();
+    await dispatcher.start();
+    await outbox.enqueue();
+    await pass(200);
+    channel.tries[0]!.fail(error);
+    await pass(200);
+    const lines = logLines.map((line) => JSON.parse(line));
+    expect(lines.filter(({ msg }) => msg === 'a try to send failed')).toMatchObject([{ level }]);
+  });
+});
+
 describe('an outbox that cannot be read', () => {
-  test('is tried again until it can', async () => {
+  test('is tried again until it can, and logged when that begins and when it ends', async () => {
     let readable = false;
+    let tries = 0;
     const failing = {
       ...outbox.messages,
       claimDue: (...claim: Parameters<typeof outbox.messages.claimDue>) =>
-        readable ? outbox.messages.claimDue(...claim) : Promise.reject(new Error('disk full')),
+        readable || ++tries < 0 ? outbox.messages.claimDue(...claim) : Promise.reject(new Error('disk full')),
     };
     dispatcher = makeDispatcher({ messages: failing });
     await outbox.enqueue();
     await dispatcher.start();
     await pass(2_500);
-    expect(logLines.filter((line) => line.includes('could not be read')).length).toBeGreaterThanOrEqual(2);
+    expect(tries).toBeGreaterThanOrEqual(2);
+    expect(logLines.filter((line) => line.includes('could not be read'))).toHaveLength(1);
     readable = true;
     await pass(1_200);
     expect(channel.tries).toHaveLength(1);
+    await pass(4_000);
+    expect(logLines.filter((line) => line.includes('reading the outbox works again'))).toHaveLength(1);
   });
 });
 
@@ -501,7 +539,7 @@ describe('claims', () => {
     await outbox.messages.markTryFailed(stale!, 'temporary', 'late', never);
     await outbox.messages.markTryFailed(stale!, 'permanent', 'late', never);
     expect(await outbox.history(id)).toEqual(before);
-    expect(await outbox.eventHistory(id)).toEqual(before);
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     await outbox.messages.markSent(fresh!);
     expect((await outbox.row(id)).status).toBe('sent');
   });
@@ -512,7 +550,7 @@ describe('claims', () => {
     outbox.clock.set(outbox.clock.now() + 1_000);
     await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
     expect((await outbox.history(id)).at(-1)).toMatch(/^expired/);
-    expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+    expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
   });
 
   test('taken back after the verification ended are not sent', async () => {
@@ -538,6 +576,36 @@ describe('claims', () => {
   });
 });
 
+describe('lanes', () => {
+  test('a code is the next message of a channel that sends one a second, though 10,000 of many wait', async () => {
+    channel = new ScriptedChannel('simulator', 1);
+    channel.onTry = ({ acknowledge }) => outbox.clock.setTimeout(acknowledge, 1_000);
+    dispatcher = makeDispatcher();
+    await outbox.fill({ lane: 'bulk', count: 10_000 });
+    await dispatcher.start();
+    await pass(5_000);
+    const sentBefore = channel.tries.length;
+    expect(sentBefore).toBeGreaterThan(2);
+
+    const code = await outbox.enqueue();
+    dispatcher.wake();
+    await pass(1_500);
+    expect(channel.tries[sentBefore]?.message.id).toBe(code);
+  });
+
+  test('are taken in their order, and of one lane the oldest first', async () => {
+    const ids: string[] = [];
+    for (const lane of ['bulk', 'code', 'single', 'bulk', 'code'] as const) {
+      ids.push(await outbox.enqueue({ lane }));
+      await pass(100);
+    }
+    const claimed: string[] = [];
+    for (let i = 0; i < ids.length; i++)
+      claimed.push(...(await outbox.messages.claimDue('simulator', 1)).map(({ id }) => id));
+    expect(claimed).toEqual([1, 4, 2, 0, 3].map((i) => ids[i]));
+  });
+});
+
 describe('a channel that can take nothing', () => {
   test('leaves its messages untried, and their timeline says why, once for each reason', async () => {
     channel.waitReason = 'no number is linked';
@@ -558,7 +626,7 @@ describe('a channel that can take nothing', () => {
         'sent',
       ];
       expect(await outbox.history(id)).toEqual(history);
-      expect(await outbox.eventHistory(id)).toEqual(history);
+      expect(await outbox.eventHistory(id)).toEqual(history.filter((change) => change !== 'sending'));
       expect(await outbox.row(id)).toMatchObject({ attempts: 1, reason: null });
     }
     expect(channel.tries).toHaveLength(2);

@@ -37,7 +37,7 @@ export interface MessageRepository {
     trx: Transaction,
     change: { id: string; claim: number; reason: string; at: number; dueAt: number; attempts: number },
   ): Promise<MessageRefRow | undefined>;
-  /** Claims the messages of a channel that are due, oldest first. */
+  /** Claims the messages of a channel that are due: those of a lower lane first, and of one lane the oldest. */
   claimDue(
     trx: Transaction,
     claim: { channel: string; now: number; leaseUntil: number; limit: number },
@@ -83,15 +83,32 @@ export function newTimeline(at: number): string {
   return `[[${at},"queued",null]]`.padEnd(TIMELINE_ROOM);
 }
 
-/** Adds an entry to the JSON array in `timeline` without reading it first. */
-const appendToTimeline = (entry: string) =>
-  sql<string>`format(${sql.lit(`%-${TIMELINE_ROOM}s`)}, substr(rtrim(timeline), 1, length(rtrim(timeline)) - 1) || ${entry})`;
+/** So many of the newest entries are kept: a message may wait for long, for now this reason and now that. */
+const TIMELINE_MAX = 40;
+/** A timeline that is shorter than this holds fewer entries, whatever they say, and need not be counted. */
+const TIMELINE_MAX_LENGTH = TIMELINE_MAX * `[0000000000000,"sent",null]`.length;
+
+/** The timeline with room for one more entry. */
+function roomyTimeline(engine: Database['engine']) {
+  const isFull =
+    engine === 'postgres'
+      ? sql`jsonb_array_length(timeline::jsonb) >= ${sql.lit(TIMELINE_MAX)}`
+      : sql`json_array_length(timeline) >= ${sql.lit(TIMELINE_MAX)}`;
+  const shortened =
+    engine === 'postgres' ? sql`(timeline::jsonb - 0)::text` : sql`json_remove(timeline, '$[0]')`;
+  return sql`rtrim(case when length(timeline) >= ${sql.lit(TIMELINE_MAX_LENGTH)} and ${isFull} then ${shortened} else timeline end)`;
+}
 
 function timelineEntry({ at, status, reason }: Omit<StatusChange, 'id'>): string {
   return `,${JSON.stringify([at, status, reason])}]`;
 }
 
 export function messageRepository(database: Database): MessageRepository {
+  const timeline = roomyTimeline(database.engine);
+  /** Adds an entry to the JSON array in `timeline` without reading it first. */
+  const appendToTimeline = (entry: string) =>
+    sql<string>`format(${sql.lit(`%-${TIMELINE_ROOM}s`)}, substr(${timeline}, 1, length(${timeline}) - 1) || ${entry})`;
+
   type Enter = { id: string; reason: string | null; entry: string };
   const enterQuery = (status: MessageStatus, byClaim: boolean) =>
     database.prepare<Enter & { claim: number }, MessageRefRow>((db, value) => {
@@ -117,6 +134,7 @@ export function messageRepository(database: Database): MessageRepository {
       verification_id: value('verification_id'),
       phone: value('phone'),
       channel: value('channel'),
+      lane: value('lane'),
       status: value('status'),
       reason: null,
       body: value('body'),
@@ -173,6 +191,7 @@ export function messageRepository(database: Database): MessageRepository {
           .where('due_at', '<=', value('now'))
           .where('channel', '=', value('channel'))
           .where('expires_at', '>', value('now'))
+          .orderBy('lane')
           .orderBy('due_at')
           .limit(value('limit'));
         if (database.isExclusive) return eb('id', 'in', due);

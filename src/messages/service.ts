@@ -7,13 +7,14 @@ import type { Clock } from '../lib/clock.ts';
 import { seal } from '../lib/seal.ts';
 import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
-import type {
-  ClaimedMessage,
-  MessageStatus,
-  MessageView,
-  NewMessage,
-  Receipt,
-  TimelineEntry,
+import {
+  type ClaimedMessage,
+  LANES,
+  type MessageStatus,
+  type MessageView,
+  type NewMessage,
+  type Receipt,
+  type TimelineEntry,
 } from './types.ts';
 
 /** How long a claim holds before another try may begin; longer than a try may take. */
@@ -41,7 +42,7 @@ export function messageService(deps: {
   async function recordChange(
     trx: Transaction,
     row: MessageRefRow,
-    status: MessageStatus,
+    status: Exclude<MessageStatus, 'sending'>,
     reason: string | null,
   ) {
     await events.record(trx, {
@@ -78,7 +79,7 @@ export function messageService(deps: {
   async function enter(
     trx: Transaction,
     id: string,
-    status: MessageStatus,
+    status: 'delivered' | 'read',
     reason: string | null,
   ): Promise<boolean> {
     const row = await repository.enter(trx, { id, status, reason, at: clock.now() });
@@ -152,6 +153,7 @@ export function messageService(deps: {
         verification_id: message.verificationId,
         phone: message.phone,
         channel: message.channel,
+        lane: LANES[message.lane],
         status: 'queued',
         body: message.body,
         sealed_code: seal(keyring.key('message-code'), message.code, message.id),
@@ -175,7 +177,6 @@ export function messageService(deps: {
       return database.transaction(async (trx) => {
         const now = clock.now();
         const rows = await repository.claimDue(trx, { channel, now, leaseUntil: now + LEASE_MS, limit });
-        for (const row of rows) await recordChange(trx, row, 'sending', null);
         return rows.map(toClaimed);
       });
     },
@@ -312,10 +313,10 @@ export function messageService(deps: {
     /** Deletes messages, with their verification. */
     forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
 
-    /** What the phone shows of a message, with its code; undefined once that is wiped or cannot be read. */
+    /** What the phone shows of a message, with its code, while a person can still use it; undefined where it cannot be read, too. */
     async liveText(messageId: string): Promise<string | undefined> {
       const row = await repository.byId(database.reader, messageId);
-      const code = row && openCode(row);
+      const code = row && clock.now() < row.expires_at ? openCode(row) : undefined;
       return code === undefined ? undefined : filledIn(row!, code);
     },
 

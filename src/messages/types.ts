@@ -34,6 +34,11 @@ export interface MessageView {
   metadata: Record<string, unknown> | null;
 }
 
+/** The lanes of the outbox: what is in a lower one is sent first, however much waits in a higher. */
+export const LANES = { code: 0, single: 1, bulk: 2 } as const;
+
+export type Lane = keyof typeof LANES;
+
 /** A message to be put into the outbox. */
 export interface NewMessage {
   id: string;
@@ -42,6 +47,7 @@ export interface NewMessage {
   /** E.164. */
   phone: string;
   channel: ChannelName;
+  lane: Lane;
   /** The text with `{{code}}` in place of the code. */
   body: string;
   code: string;

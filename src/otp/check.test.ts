@@ -93,7 +93,7 @@ describe('a check that another node gets ahead of', () => {
     const events = await outbox.database.reader
       .selectFrom('events')
       .select('type')
-      .where('verification_id', '=', id)
+      .where('subject', '=', id)
       .where('type', '=', 'otp.verified')
       .execute();
     expect(events).toEqual([]);

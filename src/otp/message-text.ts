@@ -23,12 +23,12 @@ export function readMessage(message: string, code: string | undefined): MessageT
   if (code !== undefined) {
     const body = withoutCode(text, code);
     if (body === text)
-      throw refused('The code is not in it. Put {{code}} or the code itself into the message.');
+      throw refused('The code is not in it. Put {{code}} or the code itself into `message`.');
     return { body };
   }
   const [codeInText, ...others] = new Set(text.match(/(?<!\d)\d{4,8}(?!\d)/g));
   if (codeInText === undefined) {
-    throw refused('There is no code in it. Put {{code}} into the message, or leave the message out.');
+    throw refused('There is no code in it. Put {{code}} into `message`, or leave it out.');
   }
   if (others.length > 0) {
     throw refused(

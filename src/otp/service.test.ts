@@ -270,11 +270,11 @@ const RULES: Record<string, (life: Life, rows: VerificationRow[]) => void | Prom
   async 'each change has one event'(_life, rows) {
     const events = await outbox.database.reader.selectFrom('events').selectAll().orderBy('seq').execute();
     for (const row of rows) {
-      const own = events.filter((event) => event.verification_id === row.id && event.message_id === null);
+      const own = events.filter((event) => event.subject === row.id && event.message_id === null);
       const ending = row.status === 'pending' ? [] : [ENDINGS[row.status as keyof typeof ENDINGS]];
       expect(own.map(({ type }) => type)).toEqual(['otp.created', ...ending]);
       for (const [, id] of sendsOf(row))
-        expect(await outbox.eventHistory(id)).toEqual(await outbox.history(id));
+        expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
   },
 

@@ -161,6 +161,7 @@ export function otpService(deps: {
       verificationId: row.id,
       phone: row.phone,
       channel: message.channel,
+      lane: 'code',
       body: message.body,
       code: message.code,
       metadata: message.metadata,

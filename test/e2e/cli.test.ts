@@ -12,6 +12,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
 import { VERSION } from '../../src/version.ts';
@@ -120,6 +121,40 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
     expect(stderr, line).not.toMatch(/\n\s+at /);
   }
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('nothing that a name holds reaches the terminal as a command to it, whatever is printed', async () => {
+  const cwd = tempFolder();
+  const bad = 'x\x1b]0;owned\x07\x9b31m\u202ey';
+  const name = ['--name', `a${bad.slice(1)}`, '--json'];
+  const results = await Promise.all(
+    [
+      [bad],
+      ['serve', `--${bad}`],
+      ['token', 'create', ...name],
+      ['token', 'create', '--rate-limit', bad],
+      ['verify', bad, '--json'],
+      ['restore', bad, '--yes', '--json'],
+      ['backup', '--key-file', bad],
+      ['migrate', '--from-v3', bad, '--v3-key', 'x'],
+      ['bot', 'import', bad],
+      ['health', '--url', bad],
+    ].map(async (args, i) => ({ args, ...(await wotp(cwd, args, { DATA_DIR: join(cwd, String(i)) })) })),
+  );
+  results.push({
+    args: ['DATA_DIR'],
+    ...(await wotp(cwd, ['serve'], { DATA_DIR: join(fileURLToPath(import.meta.url), bad) })),
+  });
+  const dir = { DATA_DIR: join(cwd, '2') };
+  results.push({ args: ['token list'], ...(await wotp(cwd, ['token', 'list'], dir)) });
+  results.push({ args: ['token list --json'], ...(await wotp(cwd, ['token', 'list', '--json'], dir)) });
+  for (const { args, stdout, stderr } of results) {
+    expect(`${stdout}${stderr}`, args.join(' ')).toMatch(/./);
+    for (const printed of [stdout, stderr])
+      expect(printed.replaceAll('\n', ''), args.join(' ')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  }
+  expect(results.at(-2)?.stdout).toContain('owned');
+  expect(lastLine<{ keys: { name: string }[] }>(results.at(-1)!.stdout).keys[0]?.name).toBe(name[1]);
 });
 
 describe('a setting that is wrong', () => {

@@ -74,6 +74,7 @@ describe('serve', () => {
       dashboard: `${address}/`,
       docs: `${address}/docs`,
       signIn: expect.stringMatching(/#sign-in=.{20,}$/),
+      warnings: [],
       firstRun: { adminPassword: expect.any(String), apiKey: expect.stringMatching(/^wotp_/) },
     });
     const { apiKey } = said(first).firstRun;
@@ -82,6 +83,25 @@ describe('serve', () => {
     const second = await serve(cwd, {}, ['--json']);
     expect(said(second).firstRun).toBeNull();
     await second.stop();
+  });
+
+  test('names settings that are less strict than recommended, in the banner and in the log', async () => {
+    const settings = {
+      NODE_ENV: 'production',
+      DB_MASTER_KEY: '3f9b1c77e2d84a06b5c1908e7d42fa6615c8e0b97a3d4f21',
+      MASTER_PASSWORD: 'plum-orbit-cradle-57',
+      PUBLIC_URL: 'http://otp.example.com',
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    };
+    const cwd = tempFolder();
+    const server = await serve(cwd, { ...settings, LOG_DIR: './logs' });
+    await server.stop();
+    const [banner = ''] = server.output().split(/^\{/m);
+    const log = readFileSync(join(cwd, 'logs/wotp.log'), 'utf8');
+    for (const name of ['PUBLIC_URL is http://otp.example.com: ', 'NODE_TLS_REJECT_UNAUTHORIZED is 0: ']) {
+      expect(banner).toContain(`  - ${name}`);
+      expect(log).toContain(`"msg":"${name}`);
+    }
   });
 
   test('prints no password that the configuration gives, and lets nobody but the owner read its files', async () => {

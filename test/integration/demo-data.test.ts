@@ -41,8 +41,8 @@ describe('demo data', () => {
   test('is as consistent as what really happened: an event for each change, in the order of time', async () => {
     await expectOneEventPerChange(server);
     const events = await server.app.database.reader.selectFrom('events').selectAll().orderBy('seq').execute();
-    for (const id of new Set(events.map((event) => event.verification_id))) {
-      const times = events.filter((event) => event.verification_id === id).map(({ at }) => at);
+    for (const id of new Set(events.map((event) => event.subject))) {
+      const times = events.filter((event) => event.subject === id).map(({ at }) => at);
       expect(times).toEqual([...times].sort((a, b) => a - b));
     }
   });

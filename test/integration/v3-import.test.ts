@@ -120,7 +120,7 @@ describe("a line of v3's log", () => {
 
     expect((await eventsOf('v3.otp_sent')).find(({ at }) => at === AT + 5_000)).toMatchObject({
       project_id: server.app.defaultProjectId,
-      verification_id: null,
+      subject: null,
       message_id: null,
       data: { action: 'otp_sent', token, phone: '+*********6034' },
     });

@@ -30,6 +30,7 @@ export function linkedSessions(whatsapp: FakeWhatsApp): LinkedSessions {
 
   return {
     isReady: true,
+    holds: async () => true,
     all: () => sessions,
     on: (event, listener) => void emitter.on(event, listener as (...args: unknown[]) => void),
     async start() {},

@@ -2,6 +2,7 @@ import { openKeyring } from '../../src/database/keyring.ts';
 import { eventRecorder } from '../../src/events/record.ts';
 import { newId } from '../../src/lib/id.ts';
 import { messageService } from '../../src/messages/service.ts';
+import type { Lane } from '../../src/messages/types.ts';
 import { testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
 
@@ -30,9 +31,21 @@ export async function openTestOutbox() {
 
     /** Puts a message into the outbox; resolves to its id. */
     async enqueue(
-      wanted: { channel?: 'simulator' | 'sms'; phone?: string; code?: string; lifeMs?: number } = {},
+      wanted: {
+        channel?: 'simulator' | 'sms';
+        lane?: Lane;
+        phone?: string;
+        code?: string;
+        lifeMs?: number;
+      } = {},
     ): Promise<string> {
-      const { channel = 'simulator', phone = '+6281234500001', code = '481516', lifeMs = 300_000 } = wanted;
+      const {
+        channel = 'simulator',
+        lane = 'code',
+        phone = '+6281234500001',
+        code = '481516',
+        lifeMs = 300_000,
+      } = wanted;
       const id = newId('msg', clock.now());
       await database.transaction((trx) =>
         messages.enqueue(trx, {
@@ -41,12 +54,33 @@ export async function openTestOutbox() {
           verificationId: id.replace('msg', 'ver'),
           phone,
           channel,
+          lane,
           body: 'Code {{code}}',
           code,
           expiresAt: clock.now() + lifeMs,
         }),
       );
       return id;
+    },
+
+    /** Puts many messages into the outbox at once. */
+    async fill({ lane, count }: { lane: Lane; count: number }): Promise<void> {
+      await database.transaction(async (trx) => {
+        for (let i = 0; i < count; i++) {
+          const id = newId('msg', clock.now());
+          await messages.enqueue(trx, {
+            id,
+            projectId: 'prj_test',
+            verificationId: id.replace('msg', 'ver'),
+            phone: '+6281234500001',
+            channel: 'simulator',
+            lane,
+            body: 'Code {{code}}',
+            code: '481516',
+            expiresAt: clock.now() + 300_000,
+          });
+        }
+      });
     },
 
     /** Ends the verification of messages, as far as they feel it. */
@@ -68,7 +102,12 @@ export async function openTestOutbox() {
       return view.timeline.map(({ status, reason }) => (reason === null ? status : `${status}: ${reason}`));
     },
 
-    /** The same history as the events tell it. */
+    /** The changes that have an event: all but `sending`. */
+    async changes(id: string): Promise<string[]> {
+      return (await this.history(id)).filter((change) => change !== 'sending');
+    },
+
+    /** The same changes as the events report them. */
     async eventHistory(id: string): Promise<string[]> {
       const rows = await database.reader
         .selectFrom('events')

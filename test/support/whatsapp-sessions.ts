@@ -7,6 +7,7 @@ import { type LatestVersion, webVersion } from '../../src/channels/whatsapp/web-
 import type { Database } from '../../src/database/database.ts';
 import { openKeyring } from '../../src/database/keyring.ts';
 import { eventRecorder } from '../../src/events/record.ts';
+import { troubleLog } from '../../src/lib/troubles.ts';
 import { projectService } from '../../src/projects/service.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
@@ -39,8 +40,8 @@ export interface SessionsUnderTest {
   reaches(id: string, state: Session['state']): Promise<void>;
   /** Ends these sessions as if the process had died: nothing more is written. Resolves to those of the next process. */
   crash(): Promise<SessionsUnderTest>;
-  /** Other sessions over the same database and the same WhatsApp, as another node runs them. */
-  anotherNode(): Promise<SessionsUnderTest>;
+  /** Other sessions over the same database and the same WhatsApp, as another node runs them; by a clock of its own if given. */
+  anotherNode(clock?: TestClock): Promise<SessionsUnderTest>;
   /** Ends the connection of this process to the database for as long as it is true. */
   isCutOff: boolean;
   /** The types of the events recorded so far, oldest first. */
@@ -94,7 +95,9 @@ async function over(parts: {
     keyring: await openKeyring(database, MASTER_KEY, clock),
     events: eventRecorder(database, clock),
     clock,
+    machineClock: clock,
     log,
+    troubles: troubleLog({ log, clock }),
     version: webVersion({ pinned: undefined, latest: options.latestVersion, clock, log }),
     mockMode: false,
     url: whatsapp.url,
@@ -161,7 +164,7 @@ async function over(parts: {
       await sessions.stop();
       return over(parts);
     },
-    anotherNode: () => over(parts),
+    anotherNode: (clock = parts.clock) => over({ ...parts, clock }),
     get isCutOff() {
       return isCutOff;
     },

@@ -1,4 +1,3 @@
-import type { WASocket } from 'baileys';
 import type { Clock } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -6,6 +5,7 @@ import { spellingsOf } from '../../lib/phone.ts';
 import { SendError } from '../channel.ts';
 import { userOf } from './jid.ts';
 import type { Listing, NumberDirectory } from './number-directory.ts';
+import type { WhatsAppSocket } from './session.ts';
 
 /** Where numbers are reached over one connection, with everything prepared for a message to them. */
 export interface Addresses {
@@ -51,7 +51,7 @@ interface Waiting {
  * @param directory where WhatsApp's answers are kept; undefined: numbers are not checked
  */
 export function addressBook(deps: {
-  socket: WASocket;
+  socket: WhatsAppSocket;
   directory: NumberDirectory | undefined;
   isSupplied: () => boolean;
   clock: Clock;

@@ -1,4 +1,4 @@
-import type { BinaryNode, WASocket } from 'baileys';
+import type { BinaryNode } from 'baileys';
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -19,7 +19,7 @@ import { type PacingRules, restOfDayMs } from './pacing.ts';
 import type { Recipients } from './recipients.ts';
 import type { HealthReport } from './sender-health.ts';
 import { sendingMemory } from './sending-memory.ts';
-import type { Session, SessionState, Sessions } from './session.ts';
+import type { Session, SessionState, Sessions, WhatsAppSocket } from './session.ts';
 import type { Suppression } from './suppression.ts';
 import { codeWireIdOf, messageIdOf, messageIdOfCode, wireIdOf } from './wire-id.ts';
 
@@ -66,14 +66,15 @@ export class WhatsAppChannel implements Channel {
   readonly #lines = new Map<string, Line>();
   /** By message, when each number was refused it (Unix ms). */
   readonly #refused = new Map<string, Map<string, number>>();
-  readonly #heard = new WeakSet<WASocket>();
+  readonly #heard = new WeakSet<WhatsAppSocket>();
   #receipts: ReceiptListener | undefined;
   #inHand = 0;
   #isStopped = false;
 
   constructor(options: WhatsAppOptions) {
     this.#options = options;
-    this.#memory = sendingMemory(options.database, options.clock, options.log);
+    const { sessions, database, clock, log } = options;
+    this.#memory = sendingMemory(database, clock, log, (trx, id) => sessions.holds(trx, id));
     const channel = this;
     this.capabilities = {
       deliveryReceipts: true,
@@ -83,9 +84,9 @@ export class WhatsAppChannel implements Channel {
         return channel.#inHand + channel.#room();
       },
     };
-    options.sessions.on('open', (session, socket) => this.#opened(session, socket));
-    options.sessions.on('closed', (session) => this.#closed(session));
-    options.sessions.on('state', (session, { to }) => {
+    sessions.on('open', (session, socket) => this.#opened(session, socket));
+    sessions.on('closed', (session) => this.#closed(session));
+    sessions.on('state', (session, { to }) => {
       // A socket that answers nothing is still there, but its messages move to another number until it does again.
       if (to !== 'open') this.#closed(session);
       else if (session.socket) this.#opened(session, session.socket);
@@ -243,7 +244,7 @@ export class WhatsAppChannel implements Channel {
     return line;
   }
 
-  #opened(session: Session, socket: WASocket): void {
+  #opened(session: Session, socket: WhatsAppSocket): void {
     if (this.#isStopped) return;
     const line = this.#lineOf(session);
     if (!this.#heard.has(socket)) {
@@ -264,7 +265,7 @@ export class WhatsAppChannel implements Channel {
     this.#lines.get(session.id)?.closed(reason);
   }
 
-  async #received(line: Line, socket: WASocket, node: BinaryNode): Promise<void> {
+  async #received(line: Line, socket: WhatsAppSocket, node: BinaryNode): Promise<void> {
     const from = node.attrs.from ?? '';
     for (const { wireId, receipt } of receiptsIn(node)) {
       const messageId = messageIdOf(wireId);
@@ -282,7 +283,7 @@ export class WhatsAppChannel implements Channel {
     }
   }
 
-  async #isFromRecipient(socket: WASocket, from: string, messageId: string): Promise<boolean> {
+  async #isFromRecipient(socket: WhatsAppSocket, from: string, messageId: string): Promise<boolean> {
     const number = await numberOf(socket, from);
     return number !== undefined && this.#options.recipients.isTo(messageId, number);
   }

@@ -1,13 +1,16 @@
-import { type ConnectionState, jidDecode, type WASocket, type WAVersion } from 'baileys';
+import { type ConnectionState, jidDecode, type WAVersion } from 'baileys';
+import { WotpError } from '../../errors/errors.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { AuthStore } from './auth-store.ts';
 import { baileysLog } from './baileys-log.ts';
 import { type Close, readClose } from './close-reason.ts';
-import { holdUntilSaved, type OutputGate } from './output-gate.ts';
+import type { Lease } from './lease.ts';
+import { listening } from './library-scope.ts';
+import { guardOutput, type OutputGate } from './output-gate.ts';
 import type { LinkingCode } from './repository.ts';
-import { openSocket, type SocketOptions } from './socket.ts';
+import { FrameTooLongError, type OpenedSocket, openSocket, type SocketOptions } from './socket.ts';
 
 /** A connection that is not open after this time will not open any more, in ms. */
 const OPEN_MAX_MS = 45_000;
@@ -24,9 +27,14 @@ const NEXT_QR_MS = 20_000;
 const ALL_QR_MS = 160_000;
 
 const KEYS_LOST = 'The database did not keep the keys of this connection.';
+const LIBRARY_FAILED = 'The WhatsApp library failed on something that WhatsApp sent. The log tells more.';
+const TOO_LONG = 'WhatsApp sent more at once than is taken.';
+const LEASE_UNSURE = 'It was not sure any more that no other node drives this session.';
 
 export interface ConnectionOptions extends Omit<SocketOptions, 'log'> {
   sessionId: string;
+  /** While it is not sure, nothing goes out. */
+  lease: Pick<Lease, 'isSure'>;
   clock: Clock;
   log: Logger;
 }
@@ -52,7 +60,7 @@ export interface ConnectionListener {
 
 /** One connection to WhatsApp, from its making to its end; another one is never made of it. */
 export class Connection {
-  readonly socket: WASocket;
+  readonly socket: OpenedSocket;
   /** The version it was made with; undefined: the library's. */
   readonly version: WAVersion | undefined;
   readonly #auth: AuthStore;
@@ -73,11 +81,15 @@ export class Connection {
     this.#clock = options.clock;
     this.#listener = listener;
     this.version = options.version;
-    this.socket = openSocket({ ...options, log: baileysLog(log, sessionId) });
-    this.#gate = holdUntilSaved(this.socket, this.#auth, (error) => {
-      log.error({ session: sessionId, err: error }, KEYS_LOST);
-      this.#close({ code: undefined, isDeclared: false }, KEYS_LOST);
-    });
+    this.socket = openSocket(
+      { ...options, log: baileysLog(log, sessionId) },
+      { failed: (error) => this.#onFailed(error, options) },
+    );
+    const onLost = (error: unknown) => {
+      if (error) log.error({ session: sessionId, err: error }, KEYS_LOST);
+      this.#close({ code: undefined, isDeclared: false }, error ? KEYS_LOST : LEASE_UNSURE);
+    };
+    this.#gate = guardOutput(this.socket.wire, this.#auth, options.lease, listening(onLost));
     this.#watch();
     this.#listen();
   }
@@ -113,14 +125,13 @@ export class Connection {
     for (const tell of this.#readyToLink.splice(0)) tell(false);
   }
 
-  /** Ends it, once what was held back has gone out. */
-  async end(): Promise<void> {
+  /** Ends it, once what was held back has gone out unless it is to end at once. */
+  async end({ atOnce = false } = {}): Promise<void> {
     this.leave();
-    await this.#gate.empty();
+    if (!atOnce) await this.#gate.empty();
     // Not awaited: a peer that is gone would let it take half a minute.
     this.socket.end(undefined).catch(() => {});
-    const wire = (this.socket.ws as unknown as { socket: { terminate(): void } | null }).socket;
-    setImmediate(() => wire?.terminate());
+    setImmediate(() => this.socket.wire.terminate());
   }
 
   #listen(): void {
@@ -238,13 +249,25 @@ export class Connection {
     if (own.includes(sender.user)) this.#listener.onPhoneSeen();
   }
 
+  /** Something in the library's code has failed, and nobody in it has caught it. */
+  #onFailed(error: unknown, { log, sessionId }: ConnectionOptions): void {
+    // That a question was not answered, or the connection is closed, is seen by other means.
+    if (this.#isOver || !(error instanceof Error) || 'isBoom' in error || error instanceof WotpError) {
+      log.debug({ session: sessionId, err: error }, 'a promise of the WhatsApp library was rejected');
+      return;
+    }
+    const isTooLong = error instanceof FrameTooLongError;
+    log.error({ session: sessionId, err: error }, isTooLong ? TOO_LONG : LIBRARY_FAILED);
+    this.#close({ code: undefined, isDeclared: false }, isTooLong ? TOO_LONG : LIBRARY_FAILED);
+  }
+
   #close(close: Close, reason?: string): void {
     if (!this.#isOver) this.#listener.onClosed(close, reason);
   }
 }
 
 /** Removes this device from the account; resolves when WhatsApp has answered, or ended the connection because of it. */
-function tellLogout(socket: WASocket): Promise<unknown> {
+function tellLogout(socket: OpenedSocket): Promise<unknown> {
   // Baileys' own logout closes the connection without waiting for either.
   const answered = socket.query({
     tag: 'iq',

@@ -1,28 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:https';
-import type { Database } from '../../database/database.ts';
+import type { Database, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
-import { ConflictError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Troubles } from '../../lib/troubles.ts';
 import type { AuthStore } from './auth-store.ts';
+import { LEASE_MS, type Lease, LeaseLostError, lease } from './lease.ts';
+import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
 import { quietLibsignal } from './quiet-libsignal.ts';
-import type { SessionRepository, StoredSession } from './repository.ts';
+import type { SessionRepository } from './repository.ts';
 import type { MessageText, SessionEvents } from './session.ts';
 import type { WebVersion } from './web-version.ts';
-
-/** How long a lease lasts without renewal, and how long its holder trusts it, in ms. */
-const LEASE_MS = 30_000;
-const LEASE_TRUSTED_MS = 20_000;
 
 export interface DrivenSessionsOptions {
   database: Database;
   keyring: Keyring;
   events: EventRecorder;
   clock: Clock;
+  /** This machine's own clock, where `clock` is one that machines share; by it a lease is trusted. */
+  machineClock: Clock;
   log: Logger;
+  troubles: Troubles;
   /** WhatsApp's own address unless given. */
   url?: string | undefined;
   version: WebVersion;
@@ -35,9 +36,7 @@ export interface DrivenSessionsOptions {
 /** A session that this process drives. */
 export interface Driven {
   session: LinkedSession;
-  lease: number;
-  /** When the lease was last renewed, Unix ms. */
-  renewedAt: number;
+  lease: Lease;
   auth: AuthStore;
 }
 
@@ -69,28 +68,37 @@ export class DrivenSessions {
   }
 
   /** Takes the lease of a session; undefined while another process has it. */
-  async take(stored: StoredSession): Promise<Driven | undefined> {
-    const { database, clock, log } = this.#options;
-    const { id } = stored;
+  async take(id: string): Promise<Driven | undefined> {
+    const { database, clock, machineClock, log } = this.#options;
+    // With the first session that is driven, and before its lease keeps others from driving it.
+    const { LinkedSession } = await loadWithBaileys(() => import('./linked-session.ts'));
+    const begunAt = machineClock.now();
     const now = clock.now();
-    const lease = await database.transaction((trx) =>
-      this.#repository.lease(trx, id, {
-        owner: this.#owner,
-        until: now + LEASE_MS,
-        now,
-        force: database.isExclusive,
-      }),
-    );
-    if (lease === undefined) return undefined;
-    // Baileys takes half a second and 60 MB, so it is loaded with the first session that is driven.
-    const { LinkedSession } = await import('./linked-session.ts');
+    const claim = { owner: this.#owner, until: now + LEASE_MS, now, force: database.isExclusive };
+    const claimed = await database.transaction(async (trx) => {
+      // A write of the last holder that is under way is waited for; later ones are refused.
+      await database.serialize(trx, id);
+      return this.#repository.lease(trx, id, claim);
+    });
+    if (claimed === undefined) return undefined;
     const taken = this.#driven.get(id);
     if (taken) return taken;
     this.#endQuiet ??= quietLibsignal();
-    const auth = await this.authOf(id, lease);
+    const held = lease({
+      database,
+      repository: this.#repository,
+      machineClock,
+      owner: this.#owner,
+      sessionId: id,
+      number: claimed.number,
+      begunAt,
+      onUnsure: () => this.#stepDown(id),
+    });
+    const auth = await this.authOf(id, held);
     const session = new LinkedSession({
-      stored,
+      stored: claimed.stored,
       auth,
+      lease: held,
       clock,
       log,
       url: this.#options.url,
@@ -98,24 +106,27 @@ export class DrivenSessions {
       agentFor: this.#options.agentFor,
       messageText: this.#options.messageText ?? (async () => undefined),
       random: this.#options.random ?? Math.random,
+      isOurs: () => database.transaction((trx) => held.holds(trx)),
       keep: (changes, events) =>
         database.transaction(async (trx) => {
+          await held.check(trx);
           if (Object.keys(changes).length > 0) await this.#repository.update(trx, id, changes);
           for (const event of events) await this.#options.events.record(trx, event);
         }),
+      onLeaseLost: () => this.#stepDown(id),
       onState: (about, change) => this.#tell('state', about, change),
       onOpen: (about, socket) => this.#tell('open', about, socket),
       onClosed: (about) => this.#tell('closed', about),
     });
-    const driven: Driven = { session, lease, renewedAt: now, auth };
+    const driven: Driven = { session, lease: held, auth };
     this.#driven.set(id, driven);
     await session.load();
     return driven;
   }
 
   /** A session's keys; they can be written only by who has the lease. */
-  async authOf(id: string, lease?: number): Promise<AuthStore> {
-    const { authStore } = await import('./auth-store.ts');
+  async authOf(id: string, held?: Lease): Promise<AuthStore> {
+    const { authStore } = await loadWithBaileys(() => import('./auth-store.ts'));
     const { database, keyring, clock } = this.#options;
     return authStore({
       database,
@@ -123,20 +134,26 @@ export class DrivenSessions {
       clock,
       sessionId: id,
       checkLease: async (trx) => {
-        await database.serialize(trx, id);
-        if (database.isExclusive) return;
-        if (lease !== undefined && (await this.#repository.holds(trx, id, this.#owner, lease))) return;
-        throw new ConflictError('Another node drives this session now.');
+        if (!held) throw new LeaseLostError();
+        await held.check(trx);
       },
     });
   }
 
+  /** In the transaction of a write for a session: whether this process drives it, and does until the transaction ends. */
+  async holds(trx: Transaction, id: string): Promise<boolean> {
+    return (await this.#driven.get(id)?.lease.holds(trx)) ?? false;
+  }
+
   /** Ends the connection of a session and gives its lease back. */
   async letGo(session: LinkedSession, isHandedOver = false): Promise<void> {
+    const held = this.#driven.get(session.id)?.lease;
     await session.stop({ isHandedOver });
     this.#driven.delete(session.id);
+    if (!held) return;
+    held.end();
     await this.#options.database
-      .transaction((trx) => this.#repository.release(trx, session.id, this.#owner))
+      .transaction((trx) => this.#repository.release(trx, session.id, this.#owner, held.number))
       .catch((error: unknown) =>
         this.#options.log.warn({ session: session.id, err: error }, 'a lease was not given back'),
       );
@@ -144,22 +161,22 @@ export class DrivenSessions {
 
   /** The session is no more. */
   forget(id: string): void {
+    this.#driven.get(id)?.lease.end();
     this.#driven.delete(id);
   }
 
-  /** Renews every lease, and steps down where one is no longer sure. */
+  /** Renews every lease, in one statement, and steps down where one has passed to another process. */
   async renew(): Promise<void> {
-    const { database, clock } = this.#options;
-    for (const driven of this.all()) {
-      const now = clock.now();
-      const claim = { owner: this.#owner, until: now + LEASE_MS, now, force: false };
-      const lease = await database
-        .transaction((trx) => this.#repository.lease(trx, driven.session.id, claim))
-        .catch(() => undefined);
-      if (lease === driven.lease) driven.renewedAt = now;
-      else if (lease !== undefined || clock.now() - driven.renewedAt > LEASE_TRUSTED_MS) {
-        await this.letGo(driven.session, true);
-      }
+    const { database, clock, machineClock } = this.#options;
+    const driven = this.all();
+    if (driven.length === 0) return;
+    const begunAt = machineClock.now();
+    const claim = { owner: this.#owner, until: clock.now() + LEASE_MS };
+    const ids = driven.map(({ session }) => session.id);
+    const renewed = await database.transaction((trx) => this.#repository.renew(trx, ids, claim));
+    for (const { session, lease: held } of driven) {
+      if (renewed.get(session.id) === held.number) held.renewed(begunAt);
+      else this.#stepDown(session.id);
     }
   }
 
@@ -167,5 +184,19 @@ export class DrivenSessions {
   async stop(): Promise<void> {
     await Promise.all(this.all().map(({ session }) => this.letGo(session)));
     this.#endQuiet?.();
+  }
+
+  /** Drives a session no more that another process drives, or may drive soon; what becomes of it is no longer ours to say. */
+  #stepDown(id: string): void {
+    const driven = this.#driven.get(id);
+    if (!driven) return;
+    const { log } = this.#options;
+    log.warn(
+      { session: id },
+      'this node drives the WhatsApp session no more: its lease was not renewed in time',
+    );
+    this.letGo(driven.session, true).catch((error: unknown) =>
+      log.error({ session: id, err: error }, 'a WhatsApp session was not let go'),
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { normalizeMessageContent, type WAMessage, type WASocket } from 'baileys';
+import type { WAMessage } from 'baileys';
 import type { Database } from '../../database/database.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -8,7 +8,7 @@ import { identityOf } from '../../lib/phone.ts';
 import type { BotCommands } from './commands.ts';
 import { numberOf } from './jid.ts';
 import { readOptOut } from './opt-out.ts';
-import type { Session, Sessions } from './session.ts';
+import type { Session, Sessions, WhatsAppSocket } from './session.ts';
 import type { Suppression } from './suppression.ts';
 import { withoutCodes } from './without-codes.ts';
 
@@ -52,7 +52,7 @@ export function listenForInbound(options: InboundOptions): void {
   const admins = new Set(options.adminNumbers.map(identityOf));
   const seen = new Set<string>();
   const counts = new Map<string, { since: number; count: number }>();
-  const heard = new WeakSet<WASocket>();
+  const heard = new WeakSet<WhatsAppSocket>();
 
   /** False for what was heard before: WhatsApp repeats what it does not know to have arrived. */
   function isNew(id: string): boolean {
@@ -88,7 +88,7 @@ export function listenForInbound(options: InboundOptions): void {
     });
   }
 
-  async function receive(session: Session, socket: WASocket, message: WAMessage): Promise<void> {
+  async function receive(session: Session, socket: WhatsAppSocket, message: WAMessage): Promise<void> {
     const incoming = await readIncoming(socket, message);
     if (!incoming || !isNew(`${session.id} ${message.key.id}`)) return;
     const { from, chat, text } = incoming;
@@ -96,7 +96,13 @@ export function listenForInbound(options: InboundOptions): void {
     const { projectId, id: sessionId } = session;
     const wish = readOptOut(text);
     const data = { sessionId, from, text: wish ? text : withoutCodes(text) };
-    await database.transaction((trx) => events.record(trx, { type: 'message.received', projectId, data }));
+    const isOurs = await database.transaction(async (trx) => {
+      // Another process that drives the session by now gets the message, too.
+      if (!(await sessions.holds(trx, sessionId))) return false;
+      await events.record(trx, { type: 'message.received', projectId, data });
+      return true;
+    });
+    if (!isOurs) return;
     if (wish && (await optOut(session, from, wish.wish === 'stop')) && wish.wish === 'stop') {
       await socket.sendMessage(chat, { text: wish.answer, linkPreview: null });
     }
@@ -105,7 +111,7 @@ export function listenForInbound(options: InboundOptions): void {
     if (answer !== undefined) await socket.sendMessage(chat, { text: answer, linkPreview: null });
   }
 
-  function listen(session: Session, socket: WASocket): void {
+  function listen(session: Session, socket: WhatsAppSocket): void {
     if (heard.has(socket)) return;
     heard.add(socket);
     socket.ev.on('messages.upsert', ({ messages }) => {
@@ -121,10 +127,12 @@ export function listenForInbound(options: InboundOptions): void {
 }
 
 /** What a person wrote in a chat of two; undefined for everything else: groups, status, what the own phone wrote. */
-async function readIncoming(socket: WASocket, message: WAMessage): Promise<Incoming | undefined> {
+async function readIncoming(socket: WhatsAppSocket, message: WAMessage): Promise<Incoming | undefined> {
   const { key, message: content, messageTimestamp } = message;
   const chat = key.remoteJid;
   if (key.fromMe || !chat || !content || !/@(lid|s\.whatsapp\.net)$/.test(chat)) return undefined;
+  // Loaded long since, by the session; before, nothing needs it.
+  const { normalizeMessageContent } = await import('baileys');
   const normalized = normalizeMessageContent(content);
   const text = normalized?.conversation ?? normalized?.extendedTextMessage?.text;
   if (!text) return undefined;

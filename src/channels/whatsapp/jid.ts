@@ -1,4 +1,4 @@
-import type { WASocket } from 'baileys';
+import type { WhatsAppSocket } from './session.ts';
 
 /** People and their devices; business accounts may have one that is hosted for them. */
 const PERSON = /^(\d+)(?::\d+)?@(s\.whatsapp\.net|lid|hosted|hosted\.lid)$/;
@@ -18,7 +18,7 @@ export function userOf(jid: string): string {
  * The number behind the address of a person, in E.164. A LID looks like a number and is none. Undefined where the
  * number of a LID is not known, and for whatever is not a person.
  */
-export async function numberOf(socket: WASocket, jid: string): Promise<string | undefined> {
+export async function numberOf(socket: WhatsAppSocket, jid: string): Promise<string | undefined> {
   const person = personOf(jid);
   if (!person?.isLid) return person && `+${person.user}`;
   const known = await socket.signalRepository.lidMapping.getPNForLID(`${person.user}@lid`);
@@ -26,7 +26,7 @@ export async function numberOf(socket: WASocket, jid: string): Promise<string | 
 }
 
 /** Whether it is an address of the account that is logged in here. */
-export function isOwn(socket: WASocket, jid: string): boolean {
+export function isOwn(socket: WhatsAppSocket, jid: string): boolean {
   const person = personOf(jid);
   const { id, lid } = socket.user ?? {};
   const own = person?.isLid ? lid : id;

@@ -1,9 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
+import { breakTable } from '../../../test/support/obstacles.ts';
+import { silentLog } from '../../../test/support/silent-log.ts';
+import { testClock } from '../../../test/support/test-clock.ts';
 import {
   eventually,
   type SessionsUnderTest,
   startSessions,
 } from '../../../test/support/whatsapp-sessions.ts';
+import { sendingMemory } from './sending-memory.ts';
 
 const OWN = '+4915100000001';
 
@@ -11,7 +15,7 @@ const drives = ({ sessions }: SessionsUnderTest) => sessions.all().length;
 
 /** Lets so much time pass on all nodes, in steps in which each looks at its leases. */
 async function pass(node: SessionsUnderTest, seconds: number): Promise<void> {
-  for (let passed = 0; passed < seconds; passed += 5) await node.clock.advance(5_000);
+  for (let passed = 0; passed < seconds; passed += 2) await node.clock.advance(2_000);
 }
 
 /** Lets the node that drives a session find the command that another one has just left, and that one its answer. */
@@ -156,19 +160,132 @@ describe('a session that another node drives', () => {
     expect([drives(first), drives(second)]).toEqual([1, 1]);
   });
 
-  test('says so when the node that drives it does not answer, and does nothing later', async () => {
+  test('does what it is told on the node that takes it over, when the one that drives it is gone', async () => {
     const { first, second, id, projectId } = await twoNodes();
     first.isCutOff = true;
+    const paused = second.sessions.command(projectId, id, 'pause', 'operator');
+    await pass(first, 16);
+    expect(await paused).toMatchObject({ state: 'paused', reason: 'Paused by the operator.' });
+    expect([drives(first), drives(second)]).toEqual([0, 1]);
+  });
+
+  test('says so when the node that drives it does not answer, and does nothing later', async () => {
+    const { first, second, id, projectId } = await twoNodes();
+    const mend = await breakTable(first.database, 'update', 'whatsapp_commands', 'no answer can be left');
     const outcome = second.sessions
       .command(projectId, id, 'pause', 'operator')
       .catch((error: unknown) => error);
-    await pass(first, 20);
+    await pass(first, 22);
     expect(await outcome).toMatchObject({
       code: 'CONFLICT',
       message: expect.stringContaining('has not answered in time'),
     });
-    first.isCutOff = false;
+    await mend();
     await pass(first, 10);
-    expect((await second.sessions.get(projectId, id)).state).not.toBe('paused');
+    expect((await second.sessions.get(projectId, id)).state).toBe('open');
   });
+});
+
+describe('an owner that was frozen, and thaws after another node has taken its session over,', () => {
+  /** The first of two nodes as it thaws: its clock stood still. `hears` whether it gets the 440 that was meant for it. */
+  async function thawed({ hears }: { hears: boolean }) {
+    const first = await startSessions({ isShared: true });
+    const id = await first.link(OWN);
+    const device = first.whatsapp.linked(OWN);
+    if (!hears) device.freeze();
+    const other = testClock(first.clock.now());
+    const second = await first.anotherNode(other);
+    for (let passed = 0; passed < 14; passed += 2) await other.advance(2_000);
+    await second.reaches(id, 'open');
+    const bothGoOn = async () => {
+      for (let passed = 0; passed < 60; passed += 2) {
+        await other.advance(2_000);
+        await first.clock.advance(2_000);
+      }
+    };
+    const { projectId, database } = first;
+    const row = () =>
+      database.reader.selectFrom('whatsapp_sessions').selectAll().where('id', '=', id).executeTakeFirst();
+    return { first, second, id, device, projectId, row, bothGoOn };
+  }
+
+  test('does not act on the 440 it gets, and fights nobody', async () => {
+    const { first, second, id, device, row, bothGoOn } = await thawed({ hears: true });
+    await eventually(() => drives(first) === 0);
+    await bothGoOn();
+    expect(await row()).toMatchObject({ state: 'open', lease: 2 });
+    expect(second.session(id).state).toBe('open');
+    expect(first.changes.map(({ to }) => to)).not.toContain('action_required');
+    expect(device.logins).toBe(2);
+  });
+
+  test('writes nothing that it learns later', async () => {
+    const { first, second, id, device, row, bothGoOn } = await thawed({ hears: false });
+    const { lease_until: _, ...before } = (await row())!;
+    // It finds out that WhatsApp does not answer any more, and would say so.
+    await bothGoOn();
+    expect(drives(first)).toBe(0);
+    expect(await row()).toMatchObject(before);
+    expect(second.session(id).state).toBe('open');
+    expect(device.logins).toBe(2);
+  });
+
+  test.each(['change', 'pause', 'logout', 'remove'] as const)(
+    'refuses to %s the session, and leaves it as it is',
+    async (command) => {
+      const { first, second, id, projectId, row } = await thawed({ hears: false });
+      const before = await row();
+      const { sessions } = first;
+      const asked = {
+        change: () => sessions.change(projectId, id, { name: 'stale' }, 'operator'),
+        pause: () => sessions.command(projectId, id, 'pause', 'operator'),
+        logout: () => sessions.command(projectId, id, 'logout', 'operator'),
+        remove: () => sessions.remove(projectId, id, 'operator'),
+      }[command];
+      await expect(asked()).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: 'Another node drives this session now.',
+      });
+      await eventually(() => drives(first) === 0);
+      expect(await row()).toEqual(before);
+      expect(second.session(id).state).toBe('open');
+      expect(first.whatsapp.phone(OWN).linked).toHaveLength(1);
+    },
+  );
+
+  test('may write nothing for the session: neither its keys, nor what it has sent, nor what was written to it', async () => {
+    const { first, second, id } = await thawed({ hears: false });
+    const holds = ({ sessions, database }: SessionsUnderTest) =>
+      database.transaction((trx) => sessions.holds(trx, id));
+    expect([await holds(first), await holds(second)]).toEqual([false, true]);
+    const record = { day: 20_468, sentToday: 4_000, stopped: undefined };
+    const memory = (node: SessionsUnderTest) =>
+      sendingMemory(node.database, node.clock, silentLog, (trx, session) =>
+        node.sessions.holds(trx, session),
+      );
+    await memory(second).keepSender(id, { ...record, sentToday: 4_100 });
+    const stale = memory(first);
+    stale.keepSent(
+      { sessionId: id, phone: '+4915200000001', at: first.clock.now(), before: undefined },
+      record,
+    );
+    await stale.flush();
+    await stale.keepSender(id, record);
+    expect((await memory(second).sender(id))!.sentToday).toBe(4_100);
+    expect([...(await memory(second).chatsWith('+4915200000001'))]).toEqual([]);
+  });
+});
+
+test('a node that takes a session over goes by what the last one has written, however late', async () => {
+  const first = await startSessions({ isShared: true });
+  const id = await first.link(OWN);
+  const second = await first.anotherNode(testClock(first.clock.now()));
+  // The second one has read that the session is open; then WhatsApp logs it out, and the first one dies.
+  first.whatsapp.linked(OWN).disconnect(401);
+  await first.reaches(id, 'logged_out');
+  await eventually(async () => (await second.sessions.get(first.projectId, id)).state === 'logged_out');
+  first.isCutOff = true;
+  for (let passed = 0; passed < 14; passed += 2) await second.clock.advance(2_000);
+  expect(second.session(id).state).toBe('logged_out');
+  expect(second.changes).toEqual([]);
 });

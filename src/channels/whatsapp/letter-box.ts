@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Database } from '../../database/database.ts';
+import type { Database, Transaction } from '../../database/database.ts';
 import type { Keyring } from '../../database/keyring.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { ConflictError, WotpError } from '../../errors/errors.ts';
@@ -15,6 +15,9 @@ const LOOK_EVERY_MS = 200;
 /** What is older was left by a node that died while it waited, in ms. */
 const LEFT_BEHIND_MS = MINUTE_MS;
 
+/** The number of the lease by which this node drives the session, in the transaction of a write; undefined when it does not. */
+type LeaseOf = (trx: Transaction, sessionId: string) => Promise<number | undefined>;
+
 /** What came of a command; `value` is what it has given, as JSON. */
 type Answer = { value: unknown } | { code: ErrorCode; message: string };
 
@@ -28,10 +31,14 @@ export interface LetterBox<Command> {
    * @throws WotpError as the other node has thrown it; ConflictError when nobody has answered in time
    */
   ask(sessionId: string, command: Command, signal: AbortSignal): Promise<unknown>;
-  /** Takes the commands for these sessions, each once and only while it is waited for, and answers with what `run` gives. */
+  /**
+   * Takes the commands for these sessions, each once and only while it is waited for, and answers with what `run` gives.
+   * A command is taken only by who drives the session, and its answer left only as long as nobody else has since.
+   */
   answer(
     sessionIds: readonly string[],
     run: (sessionId: string, command: Command) => Promise<unknown>,
+    leaseOf: LeaseOf,
   ): Promise<void>;
   /** Throws away what nobody waits for any more. */
   tidy(): Promise<void>;
@@ -65,28 +72,50 @@ export function letterBox<Command>(deps: {
     );
   }
 
-  /** Takes a command, which nobody else does any more; undefined when it is not waited for. */
-  async function take(id: string): Promise<{ sessionId: string; command: Command } | undefined> {
-    const row = await database.transaction((trx) =>
-      trx
+  /** Takes a command, which nobody else does any more; undefined when it is not waited for, or not for this node. */
+  async function take(
+    id: string,
+    sessionId: string,
+    leaseOf: LeaseOf,
+  ): Promise<{ command: Command; lease: number } | undefined> {
+    const taken = await database.transaction(async (trx) => {
+      const lease = await leaseOf(trx, sessionId);
+      if (lease === undefined) return undefined;
+      const row = await trx
         .updateTable('whatsapp_commands')
         .set({ taken_at: clock.now() })
         .where('id', '=', id)
         .where('taken_at', 'is', null)
         .returningAll()
-        .executeTakeFirst(),
-    );
-    if (!row) return undefined;
-    const command = opened(id, 'command', row.sealed_command, row.key_version) as Command;
-    return { sessionId: row.session_id, command };
+        .executeTakeFirst();
+      return row && { row, lease };
+    });
+    if (!taken) return undefined;
+    const { row, lease } = taken;
+    return { command: opened(id, 'command', row.sealed_command, row.key_version) as Command, lease };
   }
 
-  async function keepAnswer(id: string, answer: Answer): Promise<void> {
+  /** The lease may have been given back by the command itself, or the session removed. */
+  async function keepAnswer(id: string, sessionId: string, answer: Answer, lease: number): Promise<void> {
     const columns = { sealed_answer: sealed(id, 'answer', answer), answer_key_version: keyring.version };
-    await database.transaction(
-      async (trx) =>
-        void (await trx.updateTable('whatsapp_commands').set(columns).where('id', '=', id).execute()),
-    );
+    await database.transaction(async (trx) => {
+      await database.serialize(trx, sessionId);
+      await trx
+        .updateTable('whatsapp_commands')
+        .set(columns)
+        .where('id', '=', id)
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('whatsapp_sessions')
+                .select('id')
+                .where('id', '=', sessionId)
+                .where('lease', '>', lease),
+            ),
+          ),
+        )
+        .execute();
+    });
   }
 
   return {
@@ -125,29 +154,29 @@ export function letterBox<Command>(deps: {
       );
     },
 
-    async answer(sessionIds, run) {
+    async answer(sessionIds, run, leaseOf) {
       if (sessionIds.length === 0) return;
       const waiting = await database.reader
         .selectFrom('whatsapp_commands')
-        .select('id')
+        .select(['id', 'session_id'])
         .where('session_id', 'in', sessionIds)
         .where('taken_at', 'is', null)
         .where('asked_at', '>', clock.now() - ANSWER_MAX_MS)
         .orderBy('asked_at')
         .execute();
       await Promise.all(
-        waiting.map(async ({ id }) => {
-          const taken = await take(id);
+        waiting.map(async ({ id, session_id: sessionId }) => {
+          const taken = await take(id, sessionId, leaseOf);
           if (!taken) return;
-          const answer = await run(taken.sessionId, taken.command).then(
+          const answer = await run(sessionId, taken.command).then(
             (value): Answer => ({ value: value ?? null }),
             (error: unknown): Answer => {
               if (error instanceof WotpError) return { code: error.code, message: error.message };
-              log.error({ session: taken.sessionId, err: error }, 'a command from another node failed');
+              log.error({ session: sessionId, err: error }, 'a command from another node failed');
               return { code: 'INTERNAL_ERROR', message: 'The node that drives this session has failed.' };
             },
           );
-          await keepAnswer(id, answer);
+          await keepAnswer(id, sessionId, answer, taken.lease);
         }),
       );
     },

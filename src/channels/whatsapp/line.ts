@@ -1,4 +1,3 @@
-import type { WASocket } from 'baileys';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { SendError } from '../channel.ts';
@@ -9,7 +8,7 @@ import { allowanceOf, dayOf, type PacingRules, takeTurn, turnsWithin } from './p
 import { type Delivery, Sender } from './sender.ts';
 import { type Admission, type HealthReport, type SenderHealth, senderHealth } from './sender-health.ts';
 import type { SenderRecord, SendingMemory } from './sending-memory.ts';
-import type { Session } from './session.ts';
+import type { Session, WhatsAppSocket } from './session.ts';
 import { tokenNotes } from './token-notes.ts';
 
 /** Messages one number may have in hand. */
@@ -37,10 +36,10 @@ export class Line {
   #pace = 0;
   #day = 0;
   #sentToday = 0;
-  #connection: { socket: WASocket; sender: Sender; addresses: Addresses } | undefined;
+  #connection: { socket: WhatsAppSocket; sender: Sender; addresses: Addresses } | undefined;
   /** The socket it works over, or will in a moment. */
-  #socket: WASocket | undefined;
-  readonly #watched = new WeakSet<WASocket>();
+  #socket: WhatsAppSocket | undefined;
+  readonly #watched = new WeakSet<WhatsAppSocket>();
   #wasOpen = true;
   #reopenedAt = 0;
   #inHand = 0;
@@ -80,7 +79,7 @@ export class Line {
   }
 
   /** Reads what is known of the number from before a restart, then works over this connection, until `closed`. Safe to call twice. */
-  async opened(socket: WASocket): Promise<void> {
+  async opened(socket: WhatsAppSocket): Promise<void> {
     if (this.#socket === socket) return;
     this.closed(new SendError('unavailable', 'WHATSAPP_LINK_LOST: a new connection has replaced this one.'));
     this.#socket = socket;
@@ -175,7 +174,7 @@ export class Line {
     this.#health.arrived();
   }
 
-  #work(socket: WASocket): void {
+  #work(socket: WhatsAppSocket): void {
     const { clock, directory, log } = this.#options;
     const addresses = addressBook({
       socket,
@@ -214,7 +213,7 @@ export class Line {
     });
   }
 
-  async #askForRestrictions(socket: WASocket): Promise<void> {
+  async #askForRestrictions(socket: WhatsAppSocket): Promise<void> {
     try {
       await socket.fetchAccountReachoutTimelock();
       this.#declareCap(await socket.fetchNewChatMessageCap());
@@ -224,7 +223,7 @@ export class Line {
     }
   }
 
-  #declareCap(cap: Awaited<ReturnType<WASocket['fetchNewChatMessageCap']>>): void {
+  #declareCap(cap: Awaited<ReturnType<WhatsAppSocket['fetchNewChatMessageCap']>>): void {
     const { capping_status: status = 'NONE', used_quota, total_quota, cycle_end_timestamp } = cap ?? {};
     const ends = Number(cycle_end_timestamp ?? 0);
     const cycleEndsAt = ends > 0 ? (ends < 1e12 ? ends * 1000 : ends) : undefined;

@@ -1,5 +1,5 @@
 import type { Agent } from 'node:https';
-import { jidDecode, type WASocket, type WAVersion } from 'baileys';
+import { jidDecode, type WAVersion } from 'baileys';
 import { ChannelError, ConflictError } from '../../errors/errors.ts';
 import type { WotpEvent } from '../../events/types.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
@@ -10,8 +10,9 @@ import { reconnectDelayMs } from './backoff.ts';
 import { lastingCache } from './cache.ts';
 import { answerTo, BAD_FOR_GOOD, type Close, isBadForGood, OUTDATED } from './close-reason.ts';
 import { Connection } from './connection.ts';
+import { type Lease, LeaseLostError } from './lease.ts';
 import type { LinkingCode, SessionChanges, StoredSession } from './repository.ts';
-import type { MessageText, Session, SessionState, StateChange } from './session.ts';
+import type { MessageText, Session, SessionState, StateChange, WhatsAppSocket } from './session.ts';
 import type { WebVersion } from './web-version.ts';
 
 /** How often in a row WhatsApp may ask for a restart before the restarts are spaced out. */
@@ -42,6 +43,8 @@ const VERSION_RENEWED =
 export interface LinkedSessionOptions {
   stored: StoredSession;
   auth: AuthStore;
+  /** Without it nothing goes out. */
+  lease: Pick<Lease, 'isSure'>;
   clock: Clock;
   log: Logger;
   /** WhatsApp's own address unless given. */
@@ -52,10 +55,17 @@ export interface LinkedSessionOptions {
   messageText: MessageText;
   /** From 0 up to 1. */
   random: () => number;
-  /** Keeps changes and their events in one transaction. */
+  /** Asks the database whether this process still drives the session. */
+  isOurs: () => Promise<boolean>;
+  /**
+   * Keeps changes and their events in one transaction.
+   * @throws LeaseLostError when another process drives the session, whose word on it counts
+   */
   keep: (changes: SessionChanges, events: readonly WotpEvent[]) => Promise<void>;
+  /** Another process drives the session: whoever hears this stops it. */
+  onLeaseLost: () => void;
   onState: (session: LinkedSession, change: StateChange) => void;
-  onOpen: (session: LinkedSession, socket: WASocket) => void;
+  onOpen: (session: LinkedSession, socket: WhatsAppSocket) => void;
   onClosed: (session: LinkedSession) => void;
 }
 
@@ -79,6 +89,7 @@ export class LinkedSession implements Session {
   /** Counts commands and attempts, so that what was begun before the newest one ends without effect. */
   #turn = 0;
   #isStopped = false;
+  #isLost = false;
   #kept: Promise<void> = Promise.resolve();
 
   constructor(options: LinkedSessionOptions) {
@@ -104,7 +115,7 @@ export class LinkedSession implements Session {
     return this.#stored.linkedAt ?? undefined;
   }
 
-  get socket(): WASocket | undefined {
+  get socket(): WhatsAppSocket | undefined {
     return this.#connection?.isOpen ? this.#connection.socket : undefined;
   }
 
@@ -204,14 +215,14 @@ export class LinkedSession implements Session {
     const manually =
       isTold || !wasLinked ? '' : ' WhatsApp could not be told: remove the device on the phone, too.';
     this.#moveTo('logged_out', `Logged out by the operator.${manually} Link a phone to use it again.`);
-    await this.#kept;
+    await this.kept();
   }
 
   /** Takes over another name or proxy. A new proxy is used from the next connection on. */
   async change(changes: Pick<SessionChanges, 'name' | 'proxy'>): Promise<void> {
     const given = Object.entries(changes).filter(([, value]) => value !== undefined);
     this.#keep(Object.fromEntries(given), []);
-    await this.#kept;
+    await this.kept();
   }
 
   /** Takes over credentials that `auth.replace` has just stored. */
@@ -222,7 +233,7 @@ export class LinkedSession implements Session {
     const now = this.#clock.now();
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
     this.#moveTo('reconnecting', 'Imported.');
-    await this.#kept;
+    await this.kept();
   }
 
   /** Looks whether the phone was seen lately, and warns once a day when it was not. */
@@ -242,7 +253,7 @@ export class LinkedSession implements Session {
    * @param isHandedOver whether another process drives the session by now, whose word on it counts
    */
   async stop({ isHandedOver = false } = {}): Promise<void> {
-    await this.disconnect();
+    await this.#leave()?.end({ atOnce: isHandedOver });
     const isAlive = !RESTING.includes(this.state);
     if (isAlive && !isHandedOver) {
       if (this.#auth.isLinked) this.#moveTo('reconnecting', 'The server was stopped.');
@@ -252,9 +263,18 @@ export class LinkedSession implements Session {
     await this.#kept;
   }
 
-  /** Resolves when all that has changed is on disk. */
-  kept(): Promise<void> {
-    return this.#kept;
+  /** @throws LeaseLostError when another process drives the session */
+  async checkLease(): Promise<void> {
+    if (!(await this.#isOurs())) throw new LeaseLostError();
+  }
+
+  /**
+   * Resolves when all that has changed is on disk.
+   * @throws LeaseLostError when it is not, because another process drives the session
+   */
+  async kept(): Promise<void> {
+    await this.#kept;
+    if (this.#isLost) throw new LeaseLostError();
   }
 
   #showCodes(codes: StoredSession['codes']): void {
@@ -273,6 +293,8 @@ export class LinkedSession implements Session {
     const turn = this.#turn;
     await left;
     if (turn !== this.#turn || this.#isStopped) return;
+    // A process that was frozen would throw the one out that has taken over.
+    if (!(await this.#isOurs())) return;
     // What is on disk counts: the same as after a crash. Credentials that no phone has accepted are made anew.
     await this.#auth.open();
     if (turn !== this.#turn) return;
@@ -281,12 +303,13 @@ export class LinkedSession implements Session {
       return;
     }
     this.#moveTo(this.#auth.isLinked ? 'connecting' : 'pairing', null);
-    const { log, url, version, agentFor, messageText } = this.#options;
+    const { log, lease, url, version, agentFor, messageText } = this.#options;
     const { proxy } = this.#stored;
     const connection = new Connection(
       {
         sessionId: this.id,
         auth: this.#auth,
+        lease,
         clock: this.#clock,
         log,
         url,
@@ -326,7 +349,7 @@ export class LinkedSession implements Session {
     this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
   }
 
-  #onOpen(socket: WASocket): void {
+  #onOpen(socket: WhatsAppSocket): void {
     this.#moveTo('open', null);
     this.#options.onOpen(this, socket);
     this.checkPhone();
@@ -355,7 +378,7 @@ export class LinkedSession implements Session {
 
   #onEnded(close: Close, reason?: string): void {
     if (!this.#auth.isLinked) {
-      this.#onLinkingFailed(close);
+      this.#onLinkingFailed(close, reason);
       return;
     }
     const answer = answerTo(close);
@@ -384,7 +407,7 @@ export class LinkedSession implements Session {
     }
   }
 
-  #onLinkingFailed(close: Close): void {
+  #onLinkingFailed(close: Close, reason?: string): void {
     const answer = answerTo(close);
     if (close.isLinkingOver || this.#clock.now() >= this.#linkingUntil) {
       this.#run(this.#giveUp('new', NOT_SCANNED));
@@ -392,7 +415,7 @@ export class LinkedSession implements Session {
       this.#run(this.disconnect());
       this.#failures += 1;
       const retryAt = this.#retryIn(reconnectDelayMs(this.#failures, this.#options.random()));
-      this.#moveTo('pairing', answer.reason, retryAt);
+      this.#moveTo('pairing', reason ?? answer.reason, retryAt);
     } else {
       this.#run(this.#giveUp('action_required', answer.reason));
     }
@@ -416,6 +439,8 @@ export class LinkedSession implements Session {
     const left = this.disconnect();
     const turn = this.#turn;
     await left;
+    // What WhatsApp says to a process that was frozen is about a connection that another one has replaced.
+    if (!(await this.#isOurs())) return;
     if (forgetsCredentials) await this.#auth.clear();
     if (turn === this.#turn) this.#moveTo(state, reason);
   }
@@ -437,8 +462,25 @@ export class LinkedSession implements Session {
     return connection;
   }
 
+  /** Whether this process still drives the session; says so where it does not. */
+  async #isOurs(): Promise<boolean> {
+    const isOurs = await this.#options.isOurs();
+    if (!isOurs) this.#lose();
+    return isOurs;
+  }
+
+  #lose(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#options.onLeaseLost();
+  }
+
   #run(work: Promise<void>): void {
     work.catch((error: unknown) => {
+      if (error instanceof LeaseLostError) {
+        this.#lose();
+        return;
+      }
       this.#options.log.error(
         { session: this.id, err: error },
         'a WhatsApp session failed; it is tried again',
@@ -472,9 +514,11 @@ export class LinkedSession implements Session {
     this.#stored = { ...this.#stored, ...changes };
     this.#kept = this.#kept
       .then(() => this.#options.keep(changes, events))
-      .catch((error: unknown) =>
-        this.#options.log.error({ session: this.id, err: error }, 'a change of a session was not recorded'),
-      );
+      .catch((error: unknown) => {
+        if (error instanceof LeaseLostError) this.#lose();
+        else
+          this.#options.log.error({ session: this.id, err: error }, 'a change of a session was not recorded');
+      });
   }
 }
 

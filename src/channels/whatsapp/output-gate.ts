@@ -1,9 +1,4 @@
-import type { WASocket } from 'baileys';
-
-/** The part of a WebSocket that lets bytes out. */
-interface Wire {
-  send(data: Uint8Array, done?: (error?: Error) => void): void;
-}
+import type { Wire } from './socket.ts';
 
 /** The way out of a socket. */
 export interface OutputGate {
@@ -19,24 +14,32 @@ interface Savable {
 
 /**
  * Lets nothing out of the socket before the keys it was made with are on disk, so that no kill at any moment leaves a
- * phone with a message whose key this side has forgotten. What is held back goes out in its order; the sender need
- * not wait for it.
- * @param onLost called once when keys could not be kept: what was held back is gone, and the connection is of no more use
+ * phone with a message whose key this side has forgotten; and nothing while it is not sure that this process still
+ * drives the session, so that one that was frozen throws nobody out. What is held back goes out in its order; the
+ * sender need not wait for it.
+ * @param onLost called once when nothing may go out any more: keys could not be kept, for which there is an error, or
+ * the lease is not sure. What was held back is gone, and the connection is of no more use.
  */
-export function holdUntilSaved(
-  socket: WASocket,
+export function guardOutput(
+  wire: Pick<Wire, 'send'>,
   keys: Savable,
-  onLost: (error: unknown) => void,
+  lease: { readonly isSure: boolean },
+  onLost: (error?: unknown) => void,
 ): OutputGate {
-  // Baileys sends through the WebSocket inside its own client, which has no other way in.
-  const wire = (socket.ws as unknown as { socket: Wire }).socket;
   const send = wire.send.bind(wire);
   let last: Promise<void> | undefined;
   let isLost = false;
 
+  function lose(error?: unknown): void {
+    if (isLost) return;
+    isLost = true;
+    onLost(error);
+  }
+
   wire.send = (data, done) => {
+    if (!lease.isSure) lose();
     if (isLost) {
-      done?.(new Error('The keys of this connection were not kept.'));
+      done?.(new Error('Nothing may go out over this connection any more.'));
       return;
     }
     if (last === undefined && keys.isSaved) {
@@ -46,14 +49,11 @@ export function holdUntilSaved(
     // Asked for now: what is written later belongs to later messages.
     const turn = Promise.all([keys.saved(), last])
       .then(() => {
+        if (!lease.isSure) lose();
         // By then the connection may be closed, which its own events tell.
         if (!isLost) send(data, () => {});
       })
-      .catch((error: unknown) => {
-        if (isLost) return;
-        isLost = true;
-        onLost(error);
-      })
+      .catch(lose)
       .finally(() => {
         if (last === turn) last = undefined;
       });

@@ -166,14 +166,15 @@ export function sessionRepository(keyring: Keyring) {
     },
 
     /**
-     * Takes or renews the lease and resolves to its number; undefined while another process holds it.
+     * Takes the lease; undefined while another process holds it. What is stored is read under it, so that what the last
+     * holder has written is in it.
      * @param force takes it from whoever holds it, where no other process can be alive
      */
     async lease(
       trx: Transaction,
       id: string,
       { owner, until, now, force }: Claim,
-    ): Promise<number | undefined> {
+    ): Promise<{ number: number; stored: StoredSession } | undefined> {
       const row = await trx
         .updateTable('whatsapp_sessions')
         .set((eb) => ({
@@ -196,9 +197,25 @@ export function sessionRepository(keyring: Keyring) {
                 eb('lease_until', '<=', now),
               ]),
         )
-        .returning('lease')
+        .returningAll()
         .executeTakeFirst();
-      return row?.lease;
+      return row && { number: row.lease, stored: toStored(row) };
+    },
+
+    /** Renews the leases that a process still holds of these sessions; resolves to their numbers, by session. */
+    async renew(
+      trx: Transaction,
+      ids: readonly string[],
+      { owner, until }: Pick<Claim, 'owner' | 'until'>,
+    ): Promise<Map<string, number>> {
+      const rows = await trx
+        .updateTable('whatsapp_sessions')
+        .set({ lease_until: until })
+        .where('id', 'in', ids)
+        .where('lease_owner', '=', owner)
+        .returning(['id', 'lease'])
+        .execute();
+      return new Map(rows.map((row) => [row.id, row.lease]));
     },
 
     /** Whether this lease is the one in force. */
@@ -214,12 +231,13 @@ export function sessionRepository(keyring: Keyring) {
     },
 
     /** Gives the lease back, so that another process need not wait for its end. */
-    async release(trx: Transaction, id: string, owner: string): Promise<void> {
+    async release(trx: Transaction, id: string, owner: string, lease: number): Promise<void> {
       await trx
         .updateTable('whatsapp_sessions')
         .set({ lease_owner: null, lease_until: 0 })
         .where('id', '=', id)
         .where('lease_owner', '=', owner)
+        .where('lease', '=', lease)
         .execute();
     },
   };

@@ -1,4 +1,3 @@
-import type { WASocket } from 'baileys';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import { SendError } from '../channel.ts';
@@ -10,6 +9,7 @@ import {
   TOO_MANY,
 } from './ack-error.ts';
 import type { Addresses } from './addresses.ts';
+import type { WhatsAppSocket } from './session.ts';
 import type { TokenNotes } from './token-notes.ts';
 
 /** One message for one number. */
@@ -25,7 +25,7 @@ export interface Delivery {
 
 /** What a sender asks its line while it works. */
 export interface SenderOptions {
-  socket: WASocket;
+  socket: WhatsAppSocket;
   addresses: Addresses;
   tokens: TokenNotes;
   clock: Clock;

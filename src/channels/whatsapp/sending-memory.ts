@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts';
+import type { Database, Transaction } from '../../database/database.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -36,7 +36,13 @@ const GATHER_MS = 250;
 /** How exactly it is kept when somebody was written to last, in ms. */
 const PRECISION_MS = MINUTE_MS;
 
-export function sendingMemory(database: Database, clock: Clock, log: Logger): SendingMemory {
+/** @param holds whether this process drives a session, in the transaction of a write for it; other writes are left out */
+export function sendingMemory(
+  database: Database,
+  clock: Clock,
+  log: Logger,
+  holds: (trx: Transaction, sessionId: string) => Promise<boolean>,
+): SendingMemory {
   /** By phone and session, what is not on disk yet. */
   const chats = new Map<string, Map<string, number>>();
   const records = new Map<string, SenderRecord>();
@@ -101,8 +107,11 @@ export function sendingMemory(database: Database, clock: Clock, log: Logger): Se
     );
     const senders = [...records];
     await database.transaction(async (trx) => {
-      for (const chat of sent) await keepChat(trx, chat);
-      for (const [sessionId, record] of senders) await keepSender(trx, rowOf(sessionId, record));
+      const held = new Set<string>();
+      // In one order everywhere, so that two of these do not wait for each other.
+      for (const id of [...records.keys()].sort()) if (await holds(trx, id)) held.add(id);
+      for (const chat of sent) if (held.has(chat.sessionId)) await keepChat(trx, chat);
+      for (const [id, record] of senders) if (held.has(id)) await keepSender(trx, rowOf(id, record));
     });
     // What was sent again meanwhile is not written yet.
     for (const { phone, sessionId, at } of sent) {
@@ -147,7 +156,9 @@ export function sendingMemory(database: Database, clock: Clock, log: Logger): Se
     },
     flush,
     async keepSender(sessionId, record) {
-      await database.transaction(async (trx) => void (await keepSender(trx, rowOf(sessionId, record))));
+      await database.transaction(async (trx) => {
+        if (await holds(trx, sessionId)) await keepSender(trx, rowOf(sessionId, record));
+      });
     },
   };
 }

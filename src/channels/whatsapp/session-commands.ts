@@ -2,6 +2,7 @@ import type { Database, Transaction } from '../../database/database.ts';
 import { ConflictError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { LeaseLostError } from './lease.ts';
 import type { LinkedSession } from './linked-session.ts';
 import type { LinkingCode, StoredSession } from './repository.ts';
 
@@ -20,12 +21,14 @@ export function sessionCommands(deps: {
   log: Logger;
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
+  /** Whether this process drives the session, in the transaction of a write for it. */
+  holds: (trx: Transaction, sessionId: string) => Promise<boolean>;
   /** Drives the session no more. */
   letGo: (session: LinkedSession) => Promise<void>;
   /** Removes the session, which has been stopped, with the event of it. */
   forget: (session: LinkedSession, actor: string) => Promise<void>;
 }) {
-  const { database, events, log, pairingDigits, letGo, forget } = deps;
+  const { database, events, log, pairingDigits, holds, letGo, forget } = deps;
 
   /** Records what an operator did with a session. */
   async function record(
@@ -44,6 +47,13 @@ export function sessionCommands(deps: {
   const audit = (session: StoredSession, action: string, actor: string): Promise<void> =>
     database.transaction((trx) => record(trx, session, action, actor));
 
+  /** As `audit`, of what this process has just done with a session that it drives. */
+  const auditOwn = (session: StoredSession, action: string, actor: string): Promise<void> =>
+    database.transaction(async (trx) => {
+      if (!(await holds(trx, session.id))) throw new LeaseLostError();
+      await record(trx, session, action, actor);
+    });
+
   async function link(session: LinkedSession): Promise<void> {
     if (pairingDigits === undefined) {
       await session.link();
@@ -60,21 +70,26 @@ export function sessionCommands(deps: {
     record,
     audit,
 
-    /** Resolves when all that the command has changed is on disk; to the code when one was asked for. */
+    /**
+     * Resolves when all that the command has changed is on disk; to the code when one was asked for.
+     * @throws LeaseLostError when another process drives the session by now
+     */
     async run(session: LinkedSession, command: Command): Promise<LinkingCode | undefined> {
       const { actor } = command;
+      // Before anything is done that WhatsApp would hear of.
+      await session.checkLease();
       switch (command.name) {
         case 'link':
           await link(session);
           break;
         case 'pairing code requested': {
           const code = await session.requestPairingCode(command.digits);
-          await audit(session.stored, command.name, actor);
+          await auditOwn(session.stored, command.name, actor);
           return code;
         }
         case 'change':
           await session.change(command.changes);
-          await audit(session.stored, 'changed', actor);
+          await auditOwn(session.stored, 'changed', actor);
           break;
         case 'remove':
           if (session.number !== undefined) await session.logout();
@@ -87,7 +102,7 @@ export function sessionCommands(deps: {
           break;
         default:
           await session[command.name]();
-          await audit(session.stored, command.name, actor);
+          await auditOwn(session.stored, command.name, actor);
       }
       await session.kept();
       return undefined;

@@ -1,4 +1,5 @@
 import type { WASocket } from 'baileys';
+import type { Transaction } from '../../database/database.ts';
 
 /** Every state a session can be in; the documentation and the routes show them in this order. */
 export const SESSION_STATES = [
@@ -16,6 +17,35 @@ export const SESSION_STATES = [
 
 export type SessionState = (typeof SESSION_STATES)[number];
 
+/**
+ * A connection to WhatsApp, as far as it is used beyond the one place where Baileys is entered. Whatever is behind it, in
+ * this thread or another one, has to offer no more than this.
+ */
+export interface WhatsAppSocket
+  extends Pick<
+    WASocket,
+    | 'user'
+    | 'sendMessage'
+    | 'onWhatsApp'
+    | 'getUSyncDevices'
+    | 'assertSessions'
+    | 'fetchAccountReachoutTimelock'
+    | 'fetchNewChatMessageCap'
+  > {
+  readonly authState: { readonly keys: Pick<WASocket['authState']['keys'], 'get' | 'set'> };
+  readonly signalRepository: {
+    readonly lidMapping: Pick<WASocket['signalRepository']['lidMapping'], 'getLIDsForPNs' | 'getPNForLID'>;
+  };
+  readonly ev: Pick<WASocket['ev'], 'on'>;
+  readonly ws: {
+    readonly isOpen: boolean;
+    // biome-ignore lint/suspicious/noExplicitAny: a listener takes what its event brings
+    on(event: string, listener: (...given: any[]) => void): void;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    off(event: string, listener: (...given: any[]) => void): void;
+  };
+}
+
 /** One linked WhatsApp number, driven by this process. */
 export interface Session {
   /** `ses_…` */
@@ -27,7 +57,7 @@ export interface Session {
   /** When it was first linked, Unix ms. */
   readonly linkedAt: number | undefined;
   /** Baileys' socket while the state is `open` or `degraded`; a new object after every reconnect. */
-  readonly socket: WASocket | undefined;
+  readonly socket: WhatsAppSocket | undefined;
 }
 
 /** A change of state; `reason` in plain words, `nextAttemptAt` in Unix ms when a reconnect is planned. */
@@ -43,7 +73,7 @@ export interface SessionEvents {
   /** The state changed. */
   state: [session: Session, change: StateChange];
   /** A new socket has opened: whoever sends or listens attaches to it here. */
-  open: [session: Session, socket: WASocket];
+  open: [session: Session, socket: WhatsAppSocket];
   /** The socket is gone. */
   closed: [session: Session];
 }
@@ -56,6 +86,11 @@ export interface Sessions {
   all(): readonly Session[];
   /** Listeners are called in the order in which they were added, and must not throw. */
   on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => void): void;
+  /**
+   * In the transaction of a write for a session: whether this process drives it, and does until the transaction ends.
+   * Otherwise another one has written what is right by now, and the write is left out.
+   */
+  holds(trx: Transaction, sessionId: string): Promise<boolean>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -1,3 +1,5 @@
+// Before the library, which takes its bounds when it is loaded.
+import './frame-bounds.ts';
 import type { Transaction } from '../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
 import { HOUR_MS } from '../../lib/duration.ts';
@@ -5,7 +7,9 @@ import { newId } from '../../lib/id.ts';
 import { Periodic } from '../../lib/periodic.ts';
 import { type Driven, DrivenSessions, type DrivenSessionsOptions } from './driven-sessions.ts';
 import type { AuthFiles } from './import.ts';
+import { LEASE_CHECK_MS, LeaseLostError } from './lease.ts';
 import { type LetterBox, letterBox } from './letter-box.ts';
+import { loadWithBaileys } from './library.ts';
 import type { LinkedSession } from './linked-session.ts';
 import {
   type LinkingCode,
@@ -16,8 +20,6 @@ import {
 import type { Session, SessionEvents, SessionState, Sessions } from './session.ts';
 import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
 
-/** How often leases are renewed, and free ones taken, in ms. */
-const LEASE_CHECK_MS = 5_000;
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
 const PHONE_CHECK_MS = HOUR_MS;
@@ -28,6 +30,8 @@ const OFFLINE: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banne
 export interface WhatsAppSessionsOptions extends DrivenSessionsOptions {
   /** In mock mode nothing is connected. */
   mockMode: boolean;
+  /** What to do before anything can be connected, where Baileys is not installed. */
+  libraryProblem?: string | undefined;
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
 }
@@ -61,18 +65,19 @@ export class WhatsAppSessions implements Sessions {
   constructor(options: WhatsAppSessionsOptions) {
     this.#options = options;
     this.#repository = sessionRepository(options.keyring);
-    const { clock, log, database } = options;
+    const { clock, troubles, database } = options;
     this.#driven = new DrivenSessions(options, this.#repository, (event, ...args) => {
       for (const listener of this.#listeners[event]) listener(...args);
     });
     this.#letterBox = letterBox(options);
     this.#commands = sessionCommands({
       ...options,
+      holds: (trx, id) => this.#driven.holds(trx, id),
       letGo: (session) => this.#driven.letGo(session),
       forget: (session, actor) => this.#forget(session, actor),
     });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
-      new Periodic({ name, intervalMs, run }, clock, log);
+      new Periodic({ name, intervalMs, run }, clock, troubles);
     this.#background = [
       periodic('looking for linked phones', PHONE_CHECK_MS, async () => {
         for (const { session } of this.#driven.all()) session.checkPhone();
@@ -98,8 +103,13 @@ export class WhatsAppSessions implements Sessions {
     this.#listeners[event].push(listener);
   }
 
+  holds(trx: Transaction, sessionId: string): Promise<boolean> {
+    return this.#driven.holds(trx, sessionId);
+  }
+
   /** Whether a number is linked in the project, so that what is accepted now can be sent, now or soon. */
   isLinked(projectId: string): boolean {
+    if (this.#options.libraryProblem !== undefined) return false;
     return this.#everywhere().some(
       (session) =>
         session.projectId === projectId && session.phone !== null && !OFFLINE.includes(session.state),
@@ -113,6 +123,7 @@ export class WhatsAppSessions implements Sessions {
 
   /** What is wrong with the links to WhatsApp, in a sentence without numbers or ids; undefined when all is well. */
   get linkProblem(): string | undefined {
+    if (this.#options.libraryProblem !== undefined) return this.#options.libraryProblem;
     const states = this.#everywhere().map(({ state }) => state);
     if (states.every((state) => OFFLINE.includes(state))) return 'No WhatsApp number is linked.';
     const working = states.filter((state) => state === 'open').length;
@@ -128,7 +139,7 @@ export class WhatsAppSessions implements Sessions {
    */
   async start(defaultProjectId?: string): Promise<void> {
     await this.#readRows();
-    if (this.#options.mockMode) return;
+    if (this.#options.mockMode || this.#options.libraryProblem !== undefined) return;
     this.#isStarted = true;
     for (const stored of this.#known.values()) await this.#startDriving(stored);
     this.#isReady = true;
@@ -196,12 +207,15 @@ export class WhatsAppSessions implements Sessions {
     return made;
   }
 
-  /** Refuses what needs WhatsApp, in mock mode. */
-  refuseInMockMode(): void {
-    if (!this.#options.mockMode) return;
-    throw new ConflictError(
-      'Mock mode is on, so nothing connects to WhatsApp. Set BOT_MOCK_MODE=false and start the server again.',
-    );
+  /** Refuses what needs WhatsApp where nothing connects to it: in mock mode, and without Baileys. */
+  requireWhatsApp(): void {
+    const { mockMode, libraryProblem } = this.#options;
+    if (mockMode) {
+      throw new ConflictError(
+        'Mock mode is on, so nothing connects to WhatsApp. Set BOT_MOCK_MODE=false and start the server again.',
+      );
+    }
+    if (libraryProblem !== undefined) throw new ConflictError(libraryProblem);
   }
 
   /** Begins to link the phone of a new session, by QR code or, where that is configured, by pairing code. */
@@ -234,7 +248,7 @@ export class WhatsAppSessions implements Sessions {
     digits: string,
     actor: string,
   ): Promise<LinkingCode> {
-    this.refuseInMockMode();
+    this.requireWhatsApp();
     const command: Command = { name: 'pairing code requested', digits, actor };
     return (await this.#run(projectId, id, command)) as LinkingCode;
   }
@@ -246,7 +260,7 @@ export class WhatsAppSessions implements Sessions {
     name: 'restart' | 'pause' | 'resume' | 'logout',
     actor: string,
   ): Promise<SessionView> {
-    if (name === 'restart' || name === 'resume') this.refuseInMockMode();
+    if (name === 'restart' || name === 'resume') this.requireWhatsApp();
     await this.#run(projectId, id, { name, actor });
     return this.get(projectId, id);
   }
@@ -263,7 +277,7 @@ export class WhatsAppSessions implements Sessions {
    * @throws ValidationError when the files are no such folder; ConflictError when a phone is linked
    */
   async importFiles(projectId: string, id: string, files: AuthFiles, actor: string): Promise<SessionView> {
-    const { readAuthFiles } = await import('./import.ts');
+    const { readAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     const { creds, entries } = readAuthFiles(files);
     const { session, auth } = await this.#driveHere(await this.#find(projectId, id), actor);
     if (session.number !== undefined) {
@@ -287,7 +301,7 @@ export class WhatsAppSessions implements Sessions {
     await (driven ? auth.saved() : auth.open());
     if (!auth.isLinked) throw new ConflictError('No phone is linked to this session.');
     await this.#commands.audit(stored, 'exported', actor);
-    const { writeAuthFiles } = await import('./import.ts');
+    const { writeAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     return writeAuthFiles(await auth.all());
   }
 
@@ -318,10 +332,9 @@ export class WhatsAppSessions implements Sessions {
 
   async #forget(session: LinkedSession, actor: string): Promise<void> {
     const { id } = session;
-    const { database } = this.#options;
-    await database.transaction(async (trx) => {
+    await this.#options.database.transaction(async (trx) => {
       // Keys that are just being written are waited for; later ones find no session any more.
-      await database.serialize(trx, id);
+      if (!(await this.#driven.holds(trx, id))) throw new LeaseLostError();
       await this.#repository.remove(trx, id);
       await this.#commands.record(trx, session.stored, 'removed', actor);
     });
@@ -338,6 +351,8 @@ export class WhatsAppSessions implements Sessions {
           if (!driven) throw new ConflictError('This session has just passed to another node. Try again.');
           return this.#commands.run(driven.session, command);
         },
+        async (trx, id) =>
+          (await this.#driven.holds(trx, id)) ? this.#driven.get(id)?.lease.number : undefined,
       )
       .catch((error: unknown) =>
         this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
@@ -368,8 +383,8 @@ export class WhatsAppSessions implements Sessions {
 
   /** Drives a session from now on; undefined while another process does. */
   async #take(stored: StoredSession): Promise<Driven | undefined> {
-    const driven = await this.#driven.take(stored);
-    if (driven) this.#known.set(stored.id, stored);
+    const driven = await this.#driven.take(stored.id);
+    if (driven) this.#known.set(stored.id, driven.session.stored);
     return driven;
   }
 

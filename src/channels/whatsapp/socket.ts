@@ -1,18 +1,26 @@
 import type { Agent } from 'node:https';
 import {
+  type BinaryNode,
   type CacheStore,
   DEFAULT_CONNECTION_CONFIG,
+  decodeBinaryNode,
   makeWASocket,
   type PossiblyExtendedCacheStore,
   type SignalDataSet,
+  type SignalKeyStore,
   type UserFacingSocketConfig,
   type WASocket,
   type WAVersion,
 } from 'baileys';
 import type { AuthStore } from './auth-store.ts';
 import type { BaileysLog } from './baileys-log.ts';
+import { type BoundedWire, boundMessages, checkInflateIsBounded, frameLengths } from './frame-bounds.ts';
 import { numberOf } from './jid.ts';
-import type { MessageText } from './session.ts';
+import { callLibrary, type LibraryUser, listening, ours } from './library-scope.ts';
+import type { MessageText, WhatsAppSocket } from './session.ts';
+import { isOfGroups, isOfLinking } from './stanzas.ts';
+
+await checkInflateIsBounded(decodeBinaryNode);
 
 /** A query that WhatsApp leaves without an answer for so long has failed, in ms. */
 const QUERY_MAX_MS = 15_000;
@@ -21,6 +29,9 @@ const KEEP_ALIVE_MS = 25_000;
 
 /** What the phone shows under "Linked devices"; some accounts refuse to link names that no browser has. */
 const BROWSER: [string, string, string] = ['Ubuntu', 'Chrome', '22.04.4'];
+
+/** The code of the error that ws gives. */
+const TOO_LONG_FOR_WS = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 
 export interface SocketOptions {
   auth: AuthStore;
@@ -36,11 +47,43 @@ export interface SocketOptions {
   devices: PossiblyExtendedCacheStore;
 }
 
-/** A new connection to WhatsApp. Nothing is downloaded but what sending and receiving texts takes. */
-export function openSocket(options: SocketOptions): WASocket {
+/** The part of a WebSocket that lets bytes out, and ends. */
+export interface Wire {
+  send(data: Uint8Array, done?: (error?: Error) => void): void;
+  terminate(): void;
+}
+
+/** A connection with what only its maker uses. */
+export interface OpenedSocket extends WhatsAppSocket, Pick<WASocket, 'query' | 'requestPairingCode' | 'end'> {
+  readonly wire: Wire;
+}
+
+/** A frame of WhatsApp's was longer than is taken. */
+export class FrameTooLongError extends Error {}
+
+/**
+ * A new connection to WhatsApp. Nothing is downloaded but what sending and receiving texts takes. This is the one place
+ * where Baileys is entered and left.
+ */
+export function openSocket(options: SocketOptions, user: LibraryUser): OpenedSocket {
+  const socket = callLibrary(user, () => makeWASocket(configOf(options, () => opened)));
+  keepNoTexts(socket);
+  // Baileys receives and sends through the WebSocket inside its own client, and has no other way in.
+  const wire = (socket.ws as unknown as { socket: Wire & BoundedWire }).socket;
+  boundMessages(wire);
+  filter(socket, options.auth, user);
+  const opened = entered(socket, wire, user);
+  return opened;
+}
+
+function configOf(options: SocketOptions, opened: () => WhatsAppSocket): UserFacingSocketConfig {
   const { auth, log, url, version, agent, messageText, retries, devices } = options;
-  const config: UserFacingSocketConfig = {
-    auth: { creds: auth.creds, keys: auth.keys },
+  const store: SignalKeyStore = {
+    get: ours(auth.keys.get) as typeof auth.keys.get,
+    set: ours(auth.keys.set),
+  };
+  return {
+    auth: { creds: auth.creds, keys: store },
     logger: log,
     browser: BROWSER,
     connectTimeoutMs: CONNECT_MAX_MS,
@@ -55,16 +98,16 @@ export function openSocket(options: SocketOptions): WASocket {
     msgRetryCounterCache: retries,
     userDevicesCache: devices,
     // Anybody can ask for any id, and gets what is returned here.
-    getMessage: async ({ id, remoteJid }) => {
-      const number = remoteJid ? await numberOf(socket, remoteJid) : undefined;
+    getMessage: ours(async ({ id, remoteJid }) => {
+      const number = remoteJid ? await numberOf(opened(), remoteJid) : undefined;
       const text = id && number ? await messageText(id, number) : undefined;
       return text === undefined ? undefined : { extendedTextMessage: { text } };
-    },
+    }),
     makeSignalRepository: (signal, logger, lidsOf) => {
       // Baileys commits a message's keys after the message has left; this hands them to the store before.
       const set = async (data: SignalDataSet) => {
         await signal.keys.set(data);
-        if (data.session) await auth.keys.set({ session: data.session });
+        if (data.session) await store.set({ session: data.session });
       };
       const keys = { ...signal.keys, set };
       return DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: signal.creds, keys }, logger, lidsOf);
@@ -73,6 +116,102 @@ export function openSocket(options: SocketOptions): WASocket {
     ...(version === undefined ? {} : { version }),
     ...(agent === undefined ? {} : { agent }),
   };
-  const socket = makeWASocket(config);
-  return socket;
+}
+
+/** By default Baileys keeps the last 512 texts, codes in them, and asks them before `getMessage`. What it counts stays on. */
+function keepNoTexts({ messageRetryManager }: WASocket): void {
+  if (!messageRetryManager) throw new Error('Baileys has no memory of messages to switch off.');
+  messageRetryManager.addRecentMessage = () => {};
+}
+
+/**
+ * Keeps from the library what is too large, and stanzas that have no business on this connection; and hears of what it
+ * lets through while it takes the rest.
+ */
+function filter({ ws }: WASocket, auth: AuthStore, user: LibraryUser): void {
+  const isShortEnough = frameLengths();
+  const failed = ours((error: unknown) => user.failed(error));
+  let isOver = false;
+  let dropped: unknown;
+
+  function hasNoBusiness(event: string | symbol, what: unknown): boolean {
+    if (event === 'message' && !isOver && !isShortEnough(what as Uint8Array)) {
+      isOver = true;
+      failed(new FrameTooLongError('A frame was longer than is taken.'));
+    }
+    // Baileys tells itself of every stanza as a frame first, and then by all of its names.
+    if (event === 'frame' && !(what instanceof Uint8Array)) {
+      const stanza = what as BinaryNode;
+      dropped = isOfGroups(stanza) || (auth.isLinked && isOfLinking(stanza)) ? stanza : undefined;
+    }
+    return event === 'message' ? isOver : what !== undefined && what === dropped;
+  }
+
+  ws.emit = (event, ...given: unknown[]) => {
+    const { code } = (event === 'error' ? given[0] : {}) as { code?: string };
+    // Before it would be taken for trouble on the line.
+    if (code === TOO_LONG_FOR_WS) failed(new FrameTooLongError('A message was longer than is taken.'));
+    if (hasNoBusiness(event, given[0])) return false;
+    const listeners = ws.rawListeners(event);
+    for (const listener of listeners) {
+      try {
+        const taken: unknown = Reflect.apply(listener, ws, given);
+        if (taken instanceof Promise) taken.catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    }
+    return listeners.length > 0;
+  };
+}
+
+/** The socket as the rest of WOTP uses it: calls go into the library, and what it tells comes out of it. */
+function entered(socket: WASocket, wire: Wire, user: LibraryUser): OpenedSocket {
+  const { ws, ev, authState, signalRepository } = socket;
+  const { lidMapping } = signalRepository;
+  const into =
+    <Given extends unknown[], T>(method: (...given: Given) => T) =>
+    (...given: Given) =>
+      callLibrary(user, () => method(...given));
+  // biome-ignore lint/suspicious/noExplicitAny: a listener takes what its event brings
+  type Listener = (...given: any[]) => void;
+  const heard = new Map<Listener, Listener>();
+  return {
+    get user() {
+      return socket.user;
+    },
+    sendMessage: into(socket.sendMessage),
+    query: into(socket.query) as WASocket['query'],
+    onWhatsApp: into(socket.onWhatsApp),
+    getUSyncDevices: into(socket.getUSyncDevices),
+    assertSessions: into(socket.assertSessions),
+    fetchAccountReachoutTimelock: into(socket.fetchAccountReachoutTimelock),
+    fetchNewChatMessageCap: into(socket.fetchNewChatMessageCap),
+    requestPairingCode: into(socket.requestPairingCode),
+    end: into(socket.end),
+    authState: {
+      keys: { get: into(authState.keys.get) as SignalKeyStore['get'], set: into(authState.keys.set) },
+    },
+    signalRepository: {
+      lidMapping: {
+        getLIDsForPNs: into((numbers) => lidMapping.getLIDsForPNs(numbers)),
+        getPNForLID: into((lid) => lidMapping.getPNForLID(lid)),
+      },
+    },
+    ev: { on: (event, listener) => ev.on(event, listening(listener)) },
+    ws: {
+      get isOpen() {
+        return ws.isOpen;
+      },
+      on(event: string, listener: Listener) {
+        const wrapped = heard.get(listener) ?? listening(listener);
+        heard.set(listener, wrapped);
+        ws.on(event, wrapped);
+      },
+      off(event: string, listener: Listener) {
+        ws.off(event, heard.get(listener) ?? listener);
+      },
+    },
+    wire,
+  };
 }

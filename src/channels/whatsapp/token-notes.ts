@@ -1,6 +1,6 @@
-import type { WASocket } from 'baileys';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { WhatsAppSocket } from './session.ts';
 
 /** Recipients whose token was noted by this connection; the oldest are looked up again. */
 const REMEMBERED_MAX = 10_000;
@@ -18,7 +18,7 @@ export interface TokenNotes {
  * of it is lost in a transaction that is already over, so that it would ask WhatsApp once more with every message. The
  * note is kept here instead, where the client looks for it.
  */
-export function tokenNotes(socket: WASocket, clock: Clock, log: Logger): TokenNotes {
+export function tokenNotes(socket: WhatsAppSocket, clock: Clock, log: Logger): TokenNotes {
   const noted = new Map<string, number>();
   const { keys } = socket.authState;
 

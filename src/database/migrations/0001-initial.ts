@@ -3,7 +3,7 @@ import { engineTypes } from '../engine-types.ts';
 
 /** Everything a code needs from being asked for to being checked. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const { text, binary, serial } = engineTypes(db);
+  const { text, binary } = engineTypes(db);
   const time: ColumnDataType = 'bigint';
 
   const table = (name: string, key: string): CreateTableBuilder<string, string> =>
@@ -84,6 +84,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('verification_id', text, (c) => c.notNull())
     .addColumn('phone', text, (c) => c.notNull())
     .addColumn('channel', text, (c) => c.notNull())
+    .addColumn('lane', 'integer', (c) => c.notNull())
     .addColumn('status', text, (c) => c.notNull())
     .addColumn('reason', text)
     .addColumn('body', text, (c) => c.notNull())
@@ -97,25 +98,19 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('created_at', time, (c) => c.notNull())
     .execute();
   // One index a state: an engine uses a partial index only for a query that repeats its very condition.
-  for (const status of ['queued', 'sending']) {
+  for (const [status, columns] of [
+    ['queued', ['channel', 'lane', 'due_at']],
+    ['sending', ['due_at']],
+  ] as const) {
     await db.schema
       .createIndex(`messages_${status}_by_due`)
       .on('messages')
-      .column('due_at')
+      .columns([...columns])
       .where(sql`status`, '=', sql.lit(status))
       .execute();
   }
 
-  await db.schema
-    .createTable('events')
-    .addColumn('seq', serial, (c) => c.primaryKey().notNull())
-    .addColumn('project_id', text, (c) => c.notNull())
-    .addColumn('type', text, (c) => c.notNull())
-    .addColumn('at', time, (c) => c.notNull())
-    .addColumn('verification_id', text)
-    .addColumn('message_id', text)
-    .addColumn('data', text)
-    .execute();
+  await eventTables(db);
   await db.schema
     .createIndex('events_of_v3')
     .on('events')
@@ -151,5 +146,39 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .createIndex('simulator_messages_by_phone')
     .on('simulator_messages')
     .columns(['phone', 'message_id'])
+    .execute();
+}
+
+/** Events in the order of their commits, which on PostgreSQL is not the order in which they were numbered. */
+async function eventTables(db: Kysely<unknown>): Promise<void> {
+  const { text, serial, isPostgres } = engineTypes(db);
+  if (isPostgres) {
+    // Only a function may look into a table for a column's default.
+    await sql`create function wotp_event_epoch() returns integer language sql stable as
+      $$ select coalesce((select value::integer from settings where key = 'event_epoch'), 1) $$`.execute(db);
+  }
+  await db.schema
+    .createTable('events')
+    .addColumn('seq', serial, (c) => c.primaryKey().notNull())
+    .addColumn('epoch', 'integer', (c) =>
+      c.notNull().defaultTo(isPostgres ? sql`wotp_event_epoch()` : sql`0`),
+    )
+    .addColumn('tx', 'bigint', (c) =>
+      c.notNull().defaultTo(isPostgres ? sql`pg_current_xact_id()::text::bigint` : sql`0`),
+    )
+    .addColumn('project_id', text)
+    .addColumn('type', text, (c) => c.notNull())
+    .addColumn('at', 'bigint', (c) => c.notNull())
+    .addColumn('subject', text)
+    .addColumn('message_id', text)
+    .addColumn('data', text)
+    .execute();
+  if (isPostgres) {
+    await db.schema.createIndex('events_by_commit').on('events').columns(['epoch', 'tx', 'seq']).execute();
+  }
+  await db.schema
+    .createTable('event_consumers')
+    .addColumn('name', text, (c) => c.primaryKey().notNull())
+    .addColumn('cursor', text, (c) => c.notNull())
     .execute();
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg, { type ClientBase, type PoolClient } from 'pg';
-import { DatabaseError } from '../../errors/errors.ts';
+import { DatabaseError, StoppingError } from '../../errors/errors.ts';
 import type { Database, Executor, Transaction } from '../database.ts';
 import { migrateToLatest } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
@@ -13,6 +13,7 @@ import {
   openError,
   PostgresOpenError,
 } from './errors.ts';
+import { beginEventEpoch, eventOrigin } from './event-epoch.ts';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with `sslmode` and the like as parameters. */
@@ -113,10 +114,12 @@ async function bringUpToDate(pool: pg.Pool): Promise<void> {
   const connection = new PostgresConnection(client);
   try {
     await requireServer(connection);
+    const origin = await eventOrigin(connection);
     await connection.run('begin isolation level read committed', []);
     await connection.run('set local statement_timeout = 0', []);
     await connection.run(`select pg_advisory_xact_lock(hashtextextended('WOTP migrations', 0))`, []);
     await migrateToLatest(kyselyOver(connection));
+    await beginEventEpoch(connection, origin);
     await connection.run('commit', []);
     client.release();
   } catch (error) {
@@ -175,6 +178,8 @@ function placeOf(url: string): string {
 
 function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
   const connections = new WeakMap<Executor, PostgresConnection>();
+  /** What each transaction that is running wants done once it is committed. */
+  const afterCommit = new WeakMap<Executor, (() => void)[]>();
   const anywhere = new PostgresConnection(pool);
   const reader = kyselyOver(anywhere);
   connections.set(reader, anywhere);
@@ -192,10 +197,13 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
       await connection.run('begin isolation level read committed', []);
       const trx = kyselyOver(connection);
       connections.set(trx, connection);
+      const followUps: (() => void)[] = [];
+      afterCommit.set(trx, followUps);
       const value = await work(trx);
       connection.end();
       await commit(client);
       client.release();
+      for (const followUp of followUps) followUp();
       return value;
     } catch (error) {
       connection.end();
@@ -266,6 +274,10 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
       return result;
     },
 
+    afterCommit(trx, work) {
+      afterCommit.get(trx)!.push(work);
+    },
+
     async serialize(trx, key) {
       await connections.get(trx)!.run(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [key], 'lock');
     },
@@ -307,7 +319,7 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
     },
 
     close() {
-      closed ??= new DatabaseError('The server is stopping.');
+      closed ??= new StoppingError();
       closing ??= Promise.allSettled(running).then(() => pool.end());
       return closing;
     },

@@ -90,11 +90,8 @@ async function recordRotation(trx: Transaction, version: number, now: number): P
   await trx
     .insertInto('events')
     .values({
-      project_id: project.id,
       type: 'master_key.rotated' satisfies WotpEvent['type'],
       at: now,
-      verification_id: null,
-      message_id: null,
       data: JSON.stringify({ version, actor: 'command line' }),
     })
     .execute();

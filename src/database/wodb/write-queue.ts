@@ -1,4 +1,4 @@
-import { DatabaseError } from '../../errors/errors.ts';
+import { DatabaseError, StoppingError } from '../../errors/errors.ts';
 import { asDatabaseError, sqliteCode, type WodbConnection } from './connection.ts';
 
 const OUTAGE = 'The database cannot be used at the moment; nothing was changed.';
@@ -8,6 +8,8 @@ interface Job {
   resolve: (value: unknown) => void;
   reject: (reason: unknown) => void;
   outcome?: { value: unknown } | { error: unknown };
+  /** What its latest run wants done once it is on disk. */
+  afterCommit: (() => void)[];
 }
 
 export interface WriteQueueOptions {
@@ -34,6 +36,7 @@ export class WriteQueue {
   readonly #onFatal: (error: Error) => void;
   #waiting: Job[] = [];
   #running: Promise<void> | undefined;
+  #current: Job | undefined;
   #closed: DatabaseError | undefined;
   /** Why the latest commit failed; undefined when one has succeeded since. */
   failure: unknown;
@@ -59,14 +62,20 @@ export class WriteQueue {
       );
     }
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject, afterCommit: [] });
       this.#running ??= this.#drain();
     });
   }
 
+  /** Runs `work` once the transaction that is running now is on disk; never when it is undone. */
+  afterCommit(work: () => void): void {
+    if (!this.#current) throw new Error('No transaction is running.');
+    this.#current.afterCommit.push(work);
+  }
+
   /** Takes no more work and resolves when what was queued is done. */
   async close(): Promise<void> {
-    this.#closed ??= new DatabaseError('The server is stopping.');
+    this.#closed ??= new StoppingError();
     await this.#running;
   }
 
@@ -108,8 +117,10 @@ export class WriteQueue {
       return;
     }
     for (const job of group) {
-      if (job.outcome && 'value' in job.outcome) job.resolve(job.outcome.value);
-      else job.reject(job.outcome?.error);
+      if (job.outcome && 'value' in job.outcome) {
+        job.resolve(job.outcome.value);
+        for (const work of job.afterCommit) work();
+      } else job.reject(job.outcome?.error);
     }
     this.#onCommit();
   }
@@ -135,10 +146,14 @@ export class WriteQueue {
   }
 
   async #run(job: Job): Promise<void> {
+    job.afterCommit = [];
+    this.#current = job;
     try {
       job.outcome = { value: await job.work() };
     } catch (error) {
       job.outcome = { error };
+    } finally {
+      this.#current = undefined;
     }
     // SQLite ends the whole transaction by itself on a full disk or an I/O error, whatever the job makes of the error.
     if (!this.#connection.sqlite.inTransaction) {

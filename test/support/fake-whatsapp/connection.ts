@@ -12,6 +12,8 @@ export interface Connection {
   blackHole: boolean;
   /** Sends a stanza, unless the connection is closed or a black hole. */
   send(node: Stanza): void;
+  /** Sends bytes in place of a stanza: as the frame's content, sealed as a stanza is, or as they are over the WebSocket. */
+  sendBytes(bytes: Uint8Array, how: 'sealed' | 'as they are'): void;
   /** Reads and sends nothing more, not even the end of the WebSocket. */
   freeze(): void;
   /** Cuts the TCP connection without a word. */
@@ -45,6 +47,9 @@ export function acceptConnection(socket: WebSocket, handler: ConnectionHandler):
     blackHole: false,
     send(node) {
       if (step === 'stanzas' && !connection.blackHole) socket.send(frame(noise.seal(encodeBinaryNode(node))));
+    },
+    sendBytes(bytes, how) {
+      if (step === 'stanzas') socket.send(how === 'sealed' ? frame(noise.seal(bytes)) : bytes);
     },
     freeze() {
       connection.blackHole = true;

@@ -36,6 +36,8 @@ export interface LinkedDevice {
   loginFailure: number | undefined;
   /** Reads what the device sends and neither acts nor answers, on this connection and on later ones. */
   blackHole: boolean;
+  /** The server sends it this stanza, or bytes in place of one, whatever they are. */
+  attack(what: Stanza | Uint8Array, how?: 'sealed' | 'as they are'): void;
   /** The line is dead: its TCP connection stays up and carries nothing any more, until `drop`. */
   freeze(): void;
   /** Cuts the TCP connection. */
@@ -179,6 +181,10 @@ export function linkDevice(
     set blackHole(value) {
       blackHole = value;
       if (connection) connection.blackHole = value;
+    },
+    attack(what, how = 'sealed') {
+      if (what instanceof Uint8Array) connection?.sendBytes(what, how);
+      else connection?.send(what);
     },
     freeze: () => connection?.freeze(),
     drop() {

@@ -12,7 +12,7 @@ import type { LinkedDevice, LinkedDeviceParts } from './linked-device.ts';
 import type { Network } from './network.ts';
 import { makePhone, type Phone, type PhoneOptions, type PhoneParts } from './phone.ts';
 import { type Registration, register } from './registration.ts';
-import { SERVER, stanza, userOf } from './stanza.ts';
+import { SERVER, type Stanza, stanza, userOf } from './stanza.ts';
 
 /** A WhatsApp of its own on this machine, to which unmodified Baileys connects. */
 export interface FakeWhatsApp {
@@ -34,6 +34,8 @@ export interface FakeWhatsApp {
   registrationFailure: number | undefined;
   /** Refuses clients of WhatsApp Web whose version ends in a smaller number than this, as outdated (405). */
   oldestVersion: number;
+  /** Sends this stanza to everyone who is being paired, whatever it is. */
+  attack(what: Stanza): void;
   /** Wants a passkey of everyone who is being paired, as WhatsApp does with some accounts. */
   askForPasskey(): void;
   /** Cuts every TCP connection. */
@@ -167,6 +169,9 @@ export async function startFakeWhatsApp(options: FakeWhatsAppOptions = {}): Prom
     door: 'open',
     registrationFailure: undefined,
     oldestVersion: 0,
+    attack(what) {
+      for (const { connection } of network.registrations) connection.send(what);
+    },
     askForPasskey() {
       for (const { connection } of network.registrations) {
         const t = network.agenda.timestamp();

@@ -1,0 +1,82 @@
+import type { V3LogEvent, WotpEvent } from './types.ts';
+
+/** What the product says about a type of event. */
+export interface EventKind {
+  /** Whether webhooks and the live stream carry it: a promise to integrators, so its fields stay. */
+  readonly webhook: boolean;
+  /** Whether it is an administrative act, which belongs in the audit log. */
+  readonly audited: boolean;
+  /** Whether it belongs to one project, or to the installation: then only administrators see it. */
+  readonly scope: 'project' | 'installation';
+  /** When it is recorded, as the documentation says it. */
+  readonly meaning: string;
+}
+
+const promised = (meaning: string): EventKind => ({
+  webhook: true,
+  audited: false,
+  scope: 'project',
+  meaning,
+});
+const act = (meaning: string, more: Partial<EventKind> = {}): EventKind => ({
+  webhook: false,
+  audited: true,
+  scope: 'project',
+  meaning,
+  ...more,
+});
+const ofInstallation = { scope: 'installation' } as const;
+
+/** Every type of event there is. Documentation, webhook filters and the audit log are made from it. */
+export const EVENTS = {
+  'otp.created': promised('A verification was created and its first message accepted.'),
+  'otp.verified': promised('The right code was entered.'),
+  'otp.failed': promised('The last attempt was wrong, or no channel could deliver the code.'),
+  'otp.expired': promised('The code expired before it was entered.'),
+  'otp.canceled': promised('The verification was canceled, or a new code replaced it.'),
+
+  'message.queued': promised('A message was accepted, or is queued again.'),
+  'message.sent': promised('The provider acknowledged the message.'),
+  'message.delivered': promised('The recipient’s device received the message.'),
+  'message.read': promised('The recipient opened the message.'),
+  'message.failed': promised('The message cannot be delivered.'),
+  'message.expired': promised('The code expired before the message was sent.'),
+  'message.canceled': promised('The verification ended before the message was sent.'),
+  'message.received': promised('A recipient wrote to a linked number.'),
+
+  'bot.connected': promised('A linked number connected to WhatsApp.'),
+  'bot.disconnected': promised('A linked number lost its connection.'),
+  'bot.logged_out': promised('WhatsApp or the operator unlinked a number.'),
+  'bot.qr': promised('A QR code is waiting to be scanned.'),
+  'bot.state_changed': promised('A linked number entered another state.'),
+  'bot.phone_unseen': promised('The phone of a linked number has not been online for days.'),
+  'bot.operated': act('An operator changed a linked number.'),
+  'bot.command': act('An administrator’s number sent a chat command.'),
+
+  'number.opted_out': promised('A recipient asked for no more messages.'),
+  'number.opted_in': promised('A recipient allows messages again.'),
+
+  'key.created': act('An API key was created.', { webhook: true }),
+  'key.imported': act('A v3 token was imported.'),
+  'key.revoked': act('An API key was revoked.', { webhook: true }),
+  'key.refused': act('An API key was refused for lack of a permission.'),
+  'limits.cleared': act('An administrator lifted the limits of a number.'),
+
+  'admin.signed_in': act('An administrator signed in.', ofInstallation),
+  'admin.sign_in_failed': act('A sign-in was refused.', ofInstallation),
+  'admin.signed_out': act('An administrator signed out.', ofInstallation),
+  'master_key.rotated': act('The master key was replaced.', ofInstallation),
+  'backup.created': act('A backup was made.', ofInstallation),
+  'backup.failed': act('A backup could not be made.', ofInstallation),
+  'database.restored': act('A backup was restored.', ofInstallation),
+  'database.compacted': act('Expired data was deleted and disk space freed.', ofInstallation),
+  'database.seeded': act('Demo data was created.'),
+
+  'v3.otp_sent': { webhook: false, audited: false, scope: 'project', meaning: 'v3 sent a code (imported).' },
+  'v3.logged': {
+    webhook: false,
+    audited: false,
+    scope: 'project',
+    meaning: 'v3 wrote a log line (imported).',
+  },
+} as const satisfies Record<WotpEvent['type'] | V3LogEvent['type'], EventKind>;
