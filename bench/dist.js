@@ -27,6 +27,7 @@
  *   'lib/clock.js': typeof import('../src/lib/clock.ts'),
  *   'lib/id.js': typeof import('../src/lib/id.ts'),
  *   'lib/seal.js': typeof import('../src/lib/seal.ts'),
+ *   'lib/troubles.js': typeof import('../src/lib/troubles.ts'),
  *   'messages/dispatcher.js': typeof import('../src/messages/dispatcher.ts'),
  *   'messages/service.js': typeof import('../src/messages/service.ts'),
  *   'otp/code.js': typeof import('../src/otp/code.ts'),

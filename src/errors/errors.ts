@@ -107,6 +107,13 @@ export class DatabaseError extends WotpError {
   }
 }
 
+/** The server takes nothing more because it is stopping. */
+export class StoppingError extends DatabaseError {
+  constructor(message = 'The server is stopping.', cause?: unknown) {
+    super(message, cause);
+  }
+}
+
 /** A channel cannot take the message at all; thrown before anything is stored. */
 export class ChannelError extends WotpError {
   constructor(

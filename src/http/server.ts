@@ -4,9 +4,10 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ZodType } from 'zod';
-import { DatabaseError, NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { NotFoundError, StoppingError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { Troubles } from '../lib/troubles.ts';
 import { accessOf, isOfHealth, isOpen } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
@@ -14,7 +15,7 @@ import { type Connections, decorateWithClient } from './connections.ts';
 import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
 import { methodsOfRoutes } from './methods.ts';
 import { nulInAddress, nulInBody } from './nul.ts';
-import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
+import { clientErrorHandler, endTrouble, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -34,6 +35,7 @@ const TOO_MANY_OUTSTANDING =
 
 export interface ServerOptions {
   log: Logger;
+  troubles: Troubles;
   keys: KeyService;
   authentication: ReturnType<typeof authenticator>;
   limiter: ReturnType<typeof requestLimiter>;
@@ -52,7 +54,7 @@ export interface ServerOptions {
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, keys, authentication, limiter, connections, projectExists, isStopping } = options;
+  const { log, troubles, keys, authentication, limiter, connections, projectExists, isStopping } = options;
   const headers = securityHeaders({ secure: options.secure });
   // Node would answer an expectation it does not know by itself, without a body.
   const withUnmetExpectation = new WeakSet<IncomingMessage>();
@@ -60,6 +62,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const startedAt = performance.now();
     connections.onEnd(request.raw, (aborted) => {
       logRequest(log, request, reply, { ms: performance.now() - startedAt, aborted });
+      endTrouble(troubles, request, reply);
     });
     reply.headers(headers);
     reply.header('x-request-id', request.id);
@@ -95,7 +98,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     // A request that no route can be looked up for never meets the hooks.
     frameworkErrors: (error, request, reply) => {
       begin(request, reply);
-      errorHandler(log)(error, request, reply);
+      errorHandler(log, troubles)(error, request, reply);
       connections.answering(request.raw);
     },
     forceCloseConnections: 'idle',
@@ -122,7 +125,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   server.decorateRequest('projectId', '');
 
   // Before the first route: each keeps the handler that was there when it came.
-  server.setErrorHandler(errorHandler(log));
+  server.setErrorHandler(errorHandler(log, troubles));
 
   const methodsOf = methodsOfRoutes(server);
   server.addHook('onRoute', (route) => {
@@ -173,7 +176,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const { access } = config;
     if (isStopping() && !isOfHealth(access)) {
       reply.header('connection', 'close');
-      throw new DatabaseError('The server is stopping.');
+      throw new StoppingError();
     }
     const mistaken = methodsOf.mistaken(request, url);
     if (mistaken) {
