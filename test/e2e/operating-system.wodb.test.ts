@@ -16,7 +16,7 @@ import { ensureBuilt } from '../../bench/ensure-built.js';
 import { type Circumstances, endCommands, lastLine, serve, wotp } from '../support/command-line.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { copyTemplateTo } from '../support/template-folder.ts';
+import { copyTemplateTo } from '../support/copied-template.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
