@@ -214,12 +214,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           sealedValues: SEALED_VALUES,
           clock,
           folder: config.backups.folder,
-          record: (data) =>
-            audit({
-              type: data.file ? 'backup.created' : 'backup.failed',
-              projectId: defaultProjectId,
-              data,
-            }),
+          record: (type, data) => audit({ type, projectId: defaultProjectId, data }),
         })
       : undefined;
     if (!mockMode) {
@@ -272,6 +267,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
+      keepAliveSeconds: config.server.keepAliveSeconds,
       corsOrigins: config.server.corsOrigins,
       secure,
       hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),

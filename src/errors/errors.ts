@@ -49,9 +49,10 @@ export class WotpError extends Error {
   }
 }
 
+/** `message` is for a request that is wrong as a whole; where single fields are, what is wrong with the first is said. */
 export class ValidationError extends WotpError {
   constructor(message: string, errors?: FieldProblem[]) {
-    super('VALIDATION_ERROR', message, errors ? { errors } : {});
+    super('VALIDATION_ERROR', errors?.[0]?.message ?? message, errors ? { errors } : {});
   }
 }
 

@@ -51,7 +51,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/bot/sessions/:id/import': 'admin',
   'POST /api/v1/bot/sessions/:id/export': 'admin',
 
-  'GET /api/v1/simulator/messages': 'admin',
+  'GET /api/v1/simulator/messages': 'otp:read',
   'PUT /api/v1/simulator/faults': 'admin',
 
   'GET /api/v1/database/migrations': 'admin',

@@ -13,7 +13,9 @@ import {
 import type { Logger } from '../lib/logger.ts';
 import { systemErrorText } from '../lib/system-error.ts';
 import type { Troubles } from '../lib/troubles.ts';
+import { fieldProblems } from './field-problems.ts';
 import { tellLimit } from './limit-headers.ts';
+import { isOpenedInBrowser, sendNotFoundPage } from './not-found-page.ts';
 
 /** An error as it leaves the server (RFC 9457), with v3's `success` and `error` beside it. */
 export interface Problem {
@@ -46,8 +48,9 @@ function problemOf(error: WotpError, requestId: string): Problem {
   };
 }
 
-/** Answers with a problem document. */
+/** Answers with a problem document, or with a page where a person has opened an address that leads nowhere. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: WotpError): FastifyReply {
+  if (error.status === 404 && isOpenedInBrowser(request)) return sendNotFoundPage(reply);
   const { retryAfterSeconds, usedUp, allow } = error.details;
   if (retryAfterSeconds !== undefined) {
     reply.header('retry-after', String(retryAfterSeconds));
@@ -102,7 +105,10 @@ function toWotpError(error: unknown, request: FastifyRequest): WotpError {
   if (error instanceof WotpError) return error;
   const { code, statusCode, validation, validationContext } = error as Partial<FastifyError>;
   if (validation)
-    return new ValidationError('The request is not valid.', fieldProblems(validation, validationContext));
+    return new ValidationError(
+      'The request is not valid.',
+      fieldProblems(request, validation, validationContext),
+    );
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new WotpError('PAYLOAD_TOO_LARGE', `The body is larger than ${bodyLimitOf(request)} MB.`);
@@ -152,32 +158,6 @@ function unforeseen(error: unknown, { caller, id }: FastifyRequest): WotpError {
 /** The most MB that a body of the request's route may have. */
 function bodyLimitOf(request: FastifyRequest): number {
   return request.routeOptions.bodyLimit / 1_048_576;
-}
-
-/** A refusal stays small, however much is wrong. */
-const PROBLEMS_SHOWN = 20;
-const PROBLEM_PATH_MAX_LENGTH = 200;
-
-type ValidationIssues = NonNullable<FastifyError['validation']>;
-
-function fieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
-  return allFieldProblems(issues, context)
-    .slice(0, PROBLEMS_SHOWN)
-    .map(({ path, message }) => ({ path: path.slice(0, PROBLEM_PATH_MAX_LENGTH), message }));
-}
-
-function allFieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
-  return issues.flatMap((issue): FieldProblem[] => {
-    const path = issue.instancePath.replace(/^\//, '').replaceAll('/', '.');
-    const unknownKeys = (issue.params as { keys?: string[] } | undefined)?.keys;
-    if (unknownKeys) {
-      return unknownKeys.slice(0, PROBLEMS_SHOWN).map((key) => ({
-        path: path === '' ? key : `${path}.${key}`,
-        message: 'This field is not known here.',
-      }));
-    }
-    return [{ path: path === '' ? (context ?? 'body') : path, message: issue.message ?? 'not valid' }];
-  });
 }
 
 /** Answers errors that Node meets before there is a request: malformed HTTP, headers too large, time-outs. */

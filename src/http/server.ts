@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { ZodType } from 'zod';
 import { NotFoundError, StoppingError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -12,13 +11,13 @@ import { accessOf, isOfHealth, isOpen } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
 import { type Connections, decorateWithClient } from './connections.ts';
-import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
+import { refuseCodedBody, takeJsonBodies } from './json-body.ts';
 import { methodsOfRoutes } from './methods.ts';
-import { nulInAddress, nulInBody } from './nul.ts';
 import { clientErrorHandler, endTrouble, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
+import { nulInAddress } from './unfit-text.ts';
 
 /** The same server, with types that follow from the routes' schemas. */
 export function typed(server: FastifyInstance) {
@@ -28,7 +27,6 @@ export function typed(server: FastifyInstance) {
 const BODY_MAX_BYTES = 1_048_576;
 const HEADERS_MAX_BYTES = 16_384;
 const ARRIVAL_MAX_MS = 15_000;
-const IDLE_CONNECTION_MS = 30_000;
 const PARAMETER_MAX_LENGTH = 200;
 const TOO_MANY_OUTSTANDING =
   'Too many requests wait for an answer on this connection. Read the answers first, or use more connections.';
@@ -45,6 +43,8 @@ export interface ServerOptions {
   /** Whether no new work is taken. */
   isStopping: () => boolean;
   trustProxyHops: number;
+  /** How long a connection without a request stays open. */
+  keepAliveSeconds: number;
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
   secure: boolean;
@@ -77,7 +77,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
         maxHeaderSize: HEADERS_MAX_BYTES,
         headersTimeout: ARRIVAL_MAX_MS,
         requestTimeout: ARRIVAL_MAX_MS,
-        keepAliveTimeout: IDLE_CONNECTION_MS,
+        keepAliveTimeout: options.keepAliveSeconds * 1000,
         connectionsCheckingInterval: 1_000,
         // Node would answer these by itself, without a body.
         requireHostHeader: false,
@@ -108,18 +108,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
-  server.removeContentTypeParser('text/plain');
-  const parseJson = server.getDefaultJsonParser('error', 'error');
-  server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // v3's clients name a type also where they send nothing.
-    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) {
-      done(null, undefined);
-      return;
-    }
-    const unfit = beyondItsBounds(request, body);
-    if (unfit) done(unfit);
-    else parseJson(request, body, (error, value) => done(error ?? nulInBody(body, value) ?? null, value));
-  });
+  takeJsonBodies(server);
   decorateWithClient(server, connections);
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
@@ -202,6 +191,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     await authentication.authorize(request, access);
   });
 
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.routeOptions.url !== undefined) refuseCodedBody(request, reply);
+    done();
+  });
+
   // A caller may name a project; anybody else's is as unknown as one that does not exist.
   server.addHook('preHandler', (request, _reply, done) => {
     const named = namedProject(request.query) ?? namedProject(request.body);
@@ -237,34 +231,13 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
   const repeated = Object.entries(request.query as object).find(([, value]) => Array.isArray(value));
   if (!repeated) return undefined;
   const [path] = repeated;
-  return new ValidationError('The request is not valid.', [{ path, message: 'Given more than once.' }]);
+  const message = `The query parameter \`${path}\` must be given only once.`;
+  return new ValidationError(message, [{ path, message }]);
 }
 
 /** Whether a request is an OPTIONS without what makes a preflight of it. */
 function isBareOptions({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && !(headers.origin && headers['access-control-request-method']);
-}
-
-/** What makes a body too much work for its size. */
-function beyondItsBounds(request: FastifyRequest, body: string): ValidationError | undefined {
-  // A text holds fewer members than characters, so a route with more room need not be asked about a short one.
-  const maxMembers =
-    body.length > BODY_MAX_MEMBERS
-      ? (request.routeOptions.config.bodyMaxMembers ?? BODY_MAX_MEMBERS)
-      : BODY_MAX_MEMBERS;
-  switch (beyondBounds(body, maxMembers)) {
-    case 'depth':
-      return new ValidationError(`The body is too deep: it may have at most ${BODY_MAX_DEPTH} levels.`);
-    case 'members':
-      return new ValidationError(
-        `The body has too many members: at most ${maxMembers} in all its objects and arrays together.`,
-      );
-  }
-  return undefined;
-}
-
-function mayBeEmpty(schema: unknown): boolean {
-  return schema === undefined || (schema as ZodType).safeParse(undefined).success;
 }
 
 function namedProject(input: unknown): string | undefined {

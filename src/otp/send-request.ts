@@ -7,7 +7,7 @@ export function readText(request: SendRequest): { code: string | undefined; body
   const text = request.message === undefined ? undefined : readMessage(request.message, request.code);
   const code = request.code ?? text?.codeInText;
   if (code !== undefined && request.length !== undefined && request.length !== code.length) {
-    const message = 'The code given has another length. Leave length out when you give the code.';
+    const message = 'The `code` given does not have this `length`. Leave `length` out when you give `code`.';
     throw new ValidationError('The request is not valid.', [{ path: 'length', message }]);
   }
   return { code, body: text?.body };
@@ -20,7 +20,7 @@ export function expiryOf(
 ): number {
   const minutes = request.expiryMinutes ?? rules.expiryMinutes;
   if (minutes > rules.maxExpiryMinutes) {
-    const message = `At most ${rules.maxExpiryMinutes} minutes (OTP_MAX_EXPIRY_MINUTES).`;
+    const message = `The value of \`expiryMinutes\` must be at most ${rules.maxExpiryMinutes} (OTP_MAX_EXPIRY_MINUTES).`;
     throw new ValidationError('The request is not valid.', [{ path: 'expiryMinutes', message }]);
   }
   return minutes;

@@ -14,9 +14,9 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
 import { type Circumstances, endCommands, lastLine, serve, wotp } from '../support/command-line.ts';
+import { copyTemplateTo } from '../support/copied-template.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { copyTemplateTo } from '../support/copied-template.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

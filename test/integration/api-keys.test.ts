@@ -410,7 +410,7 @@ describe('every route asks for its permission', () => {
   test('a refusal is recorded with the key, what it lacks and where it came from', async () => {
     const { id, key } = await makeKey(server, ['otp:read']);
     await server.call('GET', 'keys', { key });
-    await server.call('GET', 'simulator/messages', { key });
+    await server.call('GET', 'limits/+6283834946034', { key });
     const events = await server.app.database.reader
       .selectFrom('events')
       .select(['type', 'data'])

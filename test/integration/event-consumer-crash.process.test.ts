@@ -10,11 +10,11 @@ import { openPostgres } from '../../src/database/postgres/open.ts';
 import { EventConsumer } from '../../src/events/consumer.ts';
 import { eventFeed } from '../../src/events/feed.ts';
 import { ensureBuilt } from '../support/child.ts';
+import { copyTemplateTo } from '../support/copied-template.ts';
 import { ENGINE } from '../support/engine.ts';
 import { createPostgres } from '../support/postgres.ts';
 import { silentTroubles } from '../support/silent-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { copyTemplateTo } from '../support/copied-template.ts';
 import { testClock } from '../support/test-clock.ts';
 import { openDatabase } from '../support/wodb.ts';
 

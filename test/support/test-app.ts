@@ -6,9 +6,9 @@ import { type App, buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { LOG_SERIALIZERS } from '../../src/lib/logger.ts';
+import { copyTemplateTo } from './copied-template.ts';
 import { ENGINE } from './engine.ts';
 import { createPostgres, type TestPostgres } from './postgres.ts';
-import { copyTemplateTo } from './copied-template.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 import { MASTER_KEY } from './wodb.ts';
 
