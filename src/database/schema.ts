@@ -400,6 +400,8 @@ export interface Schema {
     phone: string;
     /** When it asked. */
     created_at: number;
+    /** What the operator has noted about it. */
+    note: string | null;
   };
 
   /**

@@ -10,6 +10,13 @@ export const timestamp = z.iso
 export const iso = (time: number): string => new Date(time).toISOString();
 export const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 
+/**
+ * One of `names`, of which only `offered` are documented and named in errors: the others are taken for the sake of
+ * clients that are ahead, and lead to what the feature says of them.
+ */
+export const offering = <const T extends readonly string[]>(names: T, offered: readonly T[number][]) =>
+  z.enum(names, { error: () => `Allowed: ${offered.join(', ')}.` }).meta({ enum: [...offered] });
+
 /** Administrators may name the project a call acts on; keys may name only their own. */
 export const projectId = z
   .string()

@@ -6,6 +6,7 @@ import {
   iso,
   isoOrNull,
   noBody,
+  offering,
   page,
   pageQuery,
   problems,
@@ -16,11 +17,11 @@ import {
 } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
-import { PERMISSIONS } from './permissions.ts';
+import { OFFERED_PERMISSIONS, PERMISSIONS } from './permissions.ts';
 import type { ApiKey, KeyService } from './service.ts';
 import { V3_TOKEN_PERMISSIONS } from './v3-tokens.ts';
 
-const grant = z.enum([...PERMISSIONS, '*']);
+const grant = offering([...PERMISSIONS, '*'], [...OFFERED_PERMISSIONS, '*']);
 const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
 
 const createBody = z

@@ -51,6 +51,7 @@ export function otpRoutes(
           ...problems(
             'PHONE_INVALID',
             'PHONE_NOT_ALLOWED',
+            'PHONE_OPTED_OUT',
             'PHONE_NOT_ON_WHATSAPP',
             'OTP_ATTEMPTS_EXCEEDED',
             'WHATSAPP_OFFLINE',
@@ -158,6 +159,7 @@ export function otpRoutes(
           ...problems(
             'OTP_NOT_FOUND',
             'OTP_EXPIRED',
+            'PHONE_OPTED_OUT',
             'OTP_ATTEMPTS_EXCEEDED',
             'WHATSAPP_OFFLINE',
             'CHANNEL_UNAVAILABLE',

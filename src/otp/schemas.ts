@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { CHANNEL_NAMES } from '../channels/channel.ts';
-import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
+import { CHANNEL_NAMES, OFFERED_CHANNELS } from '../channels/channel.ts';
+import { iso, isoOrNull, offering, pageQuery, projectId, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
 import {
   ALPHABETS,
@@ -62,7 +62,7 @@ export const sendBody = z
         'Your own text, with `{{code}}` or the code itself in it; with neither, its first run of 4 to 8 digits is the code.',
       example: '{{code}} is your Example code.',
     }),
-    channel: z.enum(['auto', ...CHANNEL_NAMES]).default('auto'),
+    channel: offering(['auto', ...CHANNEL_NAMES], ['auto', ...OFFERED_CHANNELS]).default('auto'),
     email: z.email().max(254).optional().meta({
       description: 'Where the channel `email` sends. Other channels make no use of it.',
       example: 'ayu@example.com',
@@ -106,7 +106,7 @@ const verificationFields = {
   messageId: messageId.meta({ description: 'The newest message of this verification.' }),
   phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
   purpose: z.string(),
-  channel: z.enum(CHANNEL_NAMES),
+  channel: offering(CHANNEL_NAMES, OFFERED_CHANNELS),
   status: z.enum(VERIFICATION_STATUSES),
   messageStatus: z.enum(MESSAGE_STATUSES),
   expiresAt: timestamp,
@@ -137,7 +137,7 @@ const timelineEntry = z
   .object({
     at: timestamp,
     messageId,
-    channel: z.enum(CHANNEL_NAMES),
+    channel: offering(CHANNEL_NAMES, OFFERED_CHANNELS),
     status: z.enum(MESSAGE_STATUSES),
     reason: z.string().nullable(),
   })

@@ -33,6 +33,7 @@ beforeAll(async () => {
     },
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
     selectChannel: (wanted) => (wanted === 'auto' ? 'simulator' : wanted),
+    isOptedOut: async () => false,
   });
 });
 afterAll(() => outbox.close());

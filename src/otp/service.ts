@@ -38,7 +38,7 @@ import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon, UNREADABLE_CODE } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING, optedOut, tooSoon, UNREADABLE_CODE } from './refusals.ts';
 import {
   type DestinationRow,
   failedChecksColumn,
@@ -78,8 +78,10 @@ export function otpService(deps: {
   rules: OtpRules;
   readPhone: PhoneReader;
   selectChannel: ChannelSelection;
+  /** Whether a phone, by its identity, has opted out of messages. */
+  isOptedOut: (executor: Executor, projectId: string, identity: string) => Promise<boolean>;
 }) {
-  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel } = deps;
+  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel, isOptedOut } = deps;
   const { phoneLimits } = rules;
   const repository = verificationRepository(database);
   const list = verificationList(database);
@@ -234,7 +236,7 @@ export function otpService(deps: {
     /**
      * Sends a code. While one is pending for the phone and purpose this is a retry: the same code goes out again.
      * Another code, or less than a minute of life left, begins a new verification and ends the old one.
-     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED, RATE_LIMIT_EXCEEDED, OTP_ATTEMPTS_EXCEEDED,
+     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED, PHONE_OPTED_OUT, RATE_LIMIT_EXCEEDED, OTP_ATTEMPTS_EXCEEDED,
      * VALIDATION_ERROR, WHATSAPP_OFFLINE, CHANNEL_UNAVAILABLE
      */
     async send(
@@ -244,6 +246,7 @@ export function otpService(deps: {
       const phone = readPhone(request.phone);
       const expiryMinutes = expiryOf(request, rules);
       const text = readText(request);
+      if (await isOptedOut(trx, request.projectId, phone.identity)) throw optedOut();
       const channel = selectChannel(request.channel, request.projectId, phone.e164);
       let destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
@@ -321,12 +324,13 @@ export function otpService(deps: {
 
     /**
      * Sends the same code again, by the channel that a send would take now.
-     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
+     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, PHONE_OPTED_OUT, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
      * CHANNEL_UNAVAILABLE; ConflictError when the stored code cannot be read
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+      if (await isOptedOut(trx, projectId, row.destination)) throw optedOut();
       const now = clock.now();
       const channel = selectChannel('auto', projectId, row.phone);
       refuseWithoutGuesses(destination, row, now);
