@@ -77,6 +77,7 @@ describe('the codes of errors', () => {
       FORBIDDEN: 403,
       RESOURCE_NOT_FOUND: 404,
       METHOD_NOT_ALLOWED: 405,
+      MISDIRECTED_REQUEST: 421,
       REQUEST_TIMEOUT: 408,
       CONFLICT: 409,
       PAYLOAD_TOO_LARGE: 413,
