@@ -1,6 +1,7 @@
 // One message in the chat.
 
-import { copyText, element, icon } from './dom.js';
+import { codeIn } from './code-in-text.js';
+import { copyText, element, icon, leftToRight } from './dom.js';
 import { clockTime, timeInFull } from './words.js';
 
 const STATUS_ICONS = {
@@ -11,9 +12,6 @@ const STATUS_ICONS = {
   expired: 'failed',
   canceled: 'failed',
 };
-
-/** The first run of 4-10 digits is the code while it lives; afterwards the server sends bullets in its place. */
-const LIVE_CODE = /(?<!\d)\d{4,10}(?!\d)/;
 
 /** Makes the nodes of a message; `item` goes into the chat, `day` is the heading of its day. */
 export function makeBubble(message, arriving) {
@@ -44,21 +42,23 @@ export function updateBubble(bubble, before, message) {
 }
 
 function fillText(bubble, text) {
-  const code = LIVE_CODE.exec(text);
+  const found = codeIn(text);
   bubble.copy?.remove();
   bubble.copy = undefined;
-  bubble.box.classList.toggle('ended', !code && text.includes('•'));
-  if (!code) {
+  bubble.box.classList.toggle('ended', !found && text.includes('•'));
+  if (!found) {
     bubble.text.textContent = text;
     return;
   }
-  const end = code.index + code[0].length;
-  bubble.text.replaceChildren(text.slice(0, code.index), element('strong', 'code', code[0]), text.slice(end));
+  const { index, code } = found;
+  const shown = element('strong', 'code');
+  shown.append(leftToRight(code));
+  bubble.text.replaceChildren(text.slice(0, index), shown, text.slice(index + code.length));
   const label = element('span', '', 'Copy code');
   bubble.copy = element('button', 'copy');
   bubble.copy.type = 'button';
   bubble.copy.append(icon('copy'), label);
-  bubble.copy.addEventListener('click', () => copyText(code[0], label));
+  bubble.copy.addEventListener('click', () => copyText(code, label));
   bubble.box.append(bubble.copy);
 }
 

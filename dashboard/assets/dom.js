@@ -9,6 +9,13 @@ export function element(tag, className, text) {
   return made;
 }
 
+/** A code or a number, which reads from left to right in a text of any direction. */
+export function leftToRight(text, className) {
+  const made = element('bdi', className, text);
+  made.dir = 'ltr';
+  return made;
+}
+
 /** A drawing of `icons.svg`, hidden from screen readers. */
 export function icon(name, className = 'icon') {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');

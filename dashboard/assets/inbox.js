@@ -1,11 +1,14 @@
-// The phones that received something, as a list; one of them is selected and shown as a chat.
+// The phones that received something, as a list that can be searched; one of them is selected and shown as a chat.
 
 import { makeBubble, updateBubble } from './bubble.js';
-import { $, announce, element, placeAt, setText } from './dom.js';
-import { dayName, prettyPhone, shortTime } from './words.js';
+import { codeIn } from './code-in-text.js';
+import { $, announce, element, leftToRight, placeAt, setText } from './dom.js';
+import { prettyPhone, splitPhone } from './phone-number.js';
+import { dayName, shortTime } from './words.js';
 
 /** How many messages the page asks for. */
 export const PAGE_SIZE = 100;
+const TONES = 6;
 
 /** Phone in E.164 -> its messages by id, how many of them are unread, its nodes. */
 const conversations = new Map();
@@ -13,7 +16,6 @@ let selected;
 /** A phone that stays in the list although nothing arrived yet: a code is on its way to it. */
 let expected;
 let firstAnswer = true;
-let mockMode = true;
 /** Whether the chat follows new messages: until the reader scrolls up, and again from its end on. */
 let following = true;
 let lastScrollTop = 0;
@@ -41,8 +43,27 @@ export function receive(messages) {
   renderEmptiness();
 }
 
+/** Shows the chat of a phone to which a message is on its way. */
+export function expectMessageTo(to) {
+  expected = to;
+  open(to);
+}
+
+/** Forgets everything, for when the session ends. */
+export function clearInbox() {
+  conversations.clear();
+  selected = expected = undefined;
+  firstAnswer = true;
+  $('bubbles').replaceChildren();
+  $('conversations').replaceChildren();
+  $('search').value = '';
+  showPane('list');
+  renderList();
+  renderEmptiness();
+}
+
 /** Shows a phone's chat; the phone may still be without messages when a code is on its way to it. */
-export function select(to) {
+function select(to) {
   const conversation = conversations.get(to) ?? openConversation(to);
   conversation.unread = 0;
   if (selected !== to) {
@@ -56,48 +77,46 @@ export function select(to) {
   renderEmptiness();
 }
 
-/** Shows the chat of a phone to which a message is on its way. */
-export function expectMessageTo(to) {
-  expected = to;
+/** Shows a phone's chat because the reader asked for it: where there is room for one pane only, in place of the list. */
+function open(to) {
   select(to);
+  if ($('desk').dataset.pane === 'chat') return;
+  showPane('chat');
+  // So that the browser's own way back leads to the list.
+  if (isNarrow()) history.pushState({ pane: 'chat' }, '');
 }
 
-/** Says plainly when the server has no simulator. */
-export function setMockMode(on) {
-  if (on === mockMode) return;
-  mockMode = on;
-  $('mark').hidden = $('screen-foot').hidden = $('try').hidden = $('bubbles').hidden = !on;
-  $('desk').dataset.mock = on ? 'on' : 'off';
-  renderEmptiness();
+function showPane(pane) {
+  $('desk').dataset.pane = pane;
+  if (isNarrow()) scrollTo(0, 0);
 }
 
-/** Forgets everything, for when the session ends. */
-export function clearInbox() {
-  conversations.clear();
-  selected = expected = undefined;
-  firstAnswer = true;
-  $('bubbles').replaceChildren();
-  $('conversations').replaceChildren();
-  renderList();
-  renderEmptiness();
-}
+const isNarrow = () => matchMedia('(max-width: 46rem)').matches;
 
 function openConversation(to) {
   const item = element('li');
   const button = element('button', 'conversation');
   button.type = 'button';
-  button.addEventListener('click', () => select(to));
-  const avatar = element('span', 'avatar', to.slice(-2));
-  avatar.dataset.tone = String(Number(to.slice(-3)) % 6);
+  button.addEventListener('click', () => open(to));
+  const avatar = element('span', 'avatar', `+${splitPhone(to)?.code ?? to.slice(1, 3)}`);
+  avatar.dataset.tone = String(toneOf(to));
   avatar.setAttribute('aria-hidden', 'true');
   const time = element('time', 'conversation-time');
   const last = element('span', 'conversation-last');
+  last.dir = 'auto';
   const unread = element('span', 'unread');
-  button.append(avatar, element('span', 'conversation-phone', prettyPhone(to)), time, last, unread);
+  button.append(avatar, leftToRight(prettyPhone(to), 'conversation-phone'), time, last, unread);
   item.append(button);
   const conversation = { to, messages: new Map(), unread: 0, item, button, time, last, unreadMark: unread };
   conversations.set(to, conversation);
   return conversation;
+}
+
+/** A colour that hangs on every digit, so that numbers which end alike differ in it as a rule. */
+function toneOf(to) {
+  let sum = 0;
+  for (const digit of to.slice(1)) sum = (sum * 31 + Number(digit)) % 9973;
+  return sum % TONES;
 }
 
 /** The server showed everything it has: what is missing there was erased. */
@@ -123,12 +142,20 @@ function tellOf(arrived) {
   announce(`New message to ${prettyPhone(to)}: ${text}`);
 }
 
+/** Oldest first; of the same moment, the one that was made first. Ids are in the order in which they were made. */
+function byTime(a, b) {
+  return a.at === b.at ? compare(a.id, b.id) : compare(a.at, b.at);
+}
+
+function compare(a, b) {
+  return a < b ? -1 : Number(a > b);
+}
+
 function newestOf(conversation) {
-  let newest;
-  for (const { message } of conversation.messages.values()) {
-    if (!newest || message.at >= newest.at) newest = message;
-  }
-  return newest;
+  return [...conversation.messages.values()]
+    .map(({ message }) => message)
+    .sort(byTime)
+    .at(-1);
 }
 
 function renderList() {
@@ -136,28 +163,54 @@ function renderList() {
     conversation,
     newest: newestOf(conversation),
   }));
-  // A phone that waits for its first message stands on top: '~' sorts after every date.
-  rows.sort((a, b) => (b.newest?.at ?? '~').localeCompare(a.newest?.at ?? '~'));
+  // A phone that waits for its first message stands on top.
+  rows.sort((a, b) => {
+    if (a.newest && b.newest) return byTime(b.newest, a.newest);
+    return Number(Boolean(a.newest)) - Number(Boolean(b.newest));
+  });
+  const wanted = $('search').value.trim();
+  let shown = 0;
   rows.forEach(({ conversation, newest }, index) => {
     const { button, item, last, time, unread, unreadMark } = conversation;
-    setText(last, newest?.text ?? 'Waiting for the message…');
+    renderPreview(last, newest?.text ?? 'Waiting for the message…');
     setText(time, newest ? shortTime(newest.at) : '');
     setText(unreadMark, unread > 0 ? String(unread) : '');
     unreadMark.hidden = unread === 0;
+    item.hidden = !matches(conversation, wanted);
+    if (!item.hidden) shown++;
     if (conversation.to === selected) button.setAttribute('aria-current', 'true');
     else button.removeAttribute('aria-current');
     placeAt($('conversations'), index, item);
   });
   $('inbox-empty').hidden = rows.length > 0;
+  $('search').hidden = rows.length === 0;
+  $('none-found').hidden = rows.length === 0 || shown > 0;
   $('inbox-count').hidden = rows.length === 0;
   setText($('inbox-count'), String(rows.length));
+}
+
+/** One line of the newest message; the code stands first, so that a long text does not hide it. */
+function renderPreview(node, text) {
+  if (node.dataset.text === text) return;
+  node.dataset.text = text;
+  const found = codeIn(text);
+  node.replaceChildren(...(found ? [leftToRight(found.code, 'code'), ' '] : []), text);
+}
+
+/** Whether a phone's number has these digits, or one of its messages these words. */
+function matches({ to, messages }, wanted) {
+  if (wanted === '') return true;
+  const digits = wanted.replaceAll(/[\s()+.-]/g, '');
+  if (/^\d+$/.test(digits) && to.includes(digits)) return true;
+  const words = wanted.toLowerCase();
+  return [...messages.values()].some(({ message }) => message.text.toLowerCase().includes(words));
 }
 
 function renderChat(someArrived) {
   const conversation = conversations.get(selected);
   if (!conversation) return;
   const entries = [...conversation.messages.values()];
-  entries.sort((a, b) => a.message.at.localeCompare(b.message.at));
+  entries.sort((a, b) => byTime(a.message, b.message));
   let previousDay;
   entries.forEach((entry, index) => {
     entry.bubble ??= makeBubble(entry.message, someArrived);
@@ -174,11 +227,11 @@ function renderChat(someArrived) {
 /** The head of the chat, the hint of an empty phone, and the dots while a message is on its way. */
 function renderEmptiness() {
   const current = conversations.get(selected);
-  $('mock-off').hidden = mockMode;
-  $('empty').hidden = !mockMode || conversations.size > 0;
-  $('waiting').hidden = !mockMode || !current || current.messages.size > 0;
-  setText($('chat-title'), mockMode && current ? prettyPhone(selected) : 'Virtual phone');
-  setText($('chat-subtitle'), mockMode ? 'Receives only' : 'Switched off');
+  $('empty').hidden = conversations.size > 0;
+  $('waiting').hidden = !current || current.messages.size > 0;
+  setText($('chat-title'), current ? prettyPhone(selected) : 'Virtual phone');
+  // Where there is one pane only, the form stands below the chat that its code went to.
+  $('desk').dataset.pendingHere = String(current !== undefined && $('pending').dataset.phone === selected);
 }
 
 function scrollToNewest(behavior) {
@@ -200,9 +253,18 @@ $('chat').addEventListener('scroll', () => {
   lastScrollTop = scrollTop;
 });
 
+$('search').addEventListener('input', renderList);
+$('back').addEventListener('click', () => {
+  if (history.state?.pane === 'chat') history.back();
+  else showPane('list');
+});
+addEventListener('popstate', ({ state }) => showPane(state?.pane ?? 'list'));
+// A page that is loaded again begins with the list.
+history.replaceState(null, '', location.href);
+
 $('conversations').addEventListener('keydown', (event) => {
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-  const buttons = [...$('conversations').querySelectorAll('button')];
+  const buttons = [...$('conversations').querySelectorAll('li:not([hidden]) button')];
   const next = step && buttons[buttons.indexOf(document.activeElement) + step];
   if (!next) return;
   event.preventDefault();

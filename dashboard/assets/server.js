@@ -16,7 +16,7 @@ export const serverNow = () => Date.now() + clockSkewMs;
 
 /**
  * Calls a route below `/api/v1`. Resolves for every HTTP answer to
- * `{ ok, status, data, problem, retryAfterSeconds }`; rejects only when no answer came within 10 s.
+ * `{ ok, status, data, problem, retryAfterSeconds }` (`data` is the whole body where that is not wrapped); rejects only when no answer came within 10 s.
  */
 export async function call(method, path, body) {
   const answer = await send(method, path, body);
@@ -53,7 +53,7 @@ async function send(method, path, body) {
   return {
     ok: response.ok,
     status: response.status,
-    data: json.data,
+    data: json.data ?? json,
     problem: response.ok ? undefined : json,
     retryAfterSeconds: Number(response.headers.get('Retry-After')) || 0,
   };

@@ -1,8 +1,9 @@
 // The form that sends a code and checks it, and the same two calls with curl.
 
 import { $, copyText, setProblem, setText } from './dom.js';
+import { prettyPhone } from './phone-number.js';
 import { call, SESSION_ENDED, sentenceOf, serverNow, submit } from './server.js';
-import { clockTime, clockTimeWithSeconds, countdown, prettyPhone } from './words.js';
+import { clockTime, clockTimeWithSeconds, countdown } from './words.js';
 
 /** The verification that the form started: the answer of the send, and `over` once it can no longer verify. */
 let pending;
@@ -108,6 +109,7 @@ function moveFocus(field) {
 function render(state, label, note) {
   $('pending').hidden = false;
   $('pending').dataset.state = state;
+  $('pending').dataset.phone = pending.phone;
   setText($('pending-phone'), prettyPhone(pending.phone));
   setText($('pending-id'), pending.id);
   setText($('pending-pill'), label);

@@ -1,4 +1,4 @@
-// How times, durations and phone numbers are written, in the reader's own locale.
+// How times and durations are written, in the reader's own locale.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
@@ -32,22 +32,9 @@ export function countdown(seconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** A wait: `42 s`, `3 min`, `2 h`. */
+/** A wait: `42 s`, `3 min`, `2 h`, `3 days`. */
 export function wait(seconds) {
   if (seconds < 90) return `${seconds} s`;
-  return seconds < 5_400 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3_600)} h`;
-}
-
-// Calling codes have one, two or three digits, and none begins another.
-const CALLING_CODE = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})(\d{5,})$/;
-
-// Where the rest is cut into groups, by its length.
-const CUTS = { 7: [3], 8: [4], 9: [3, 6], 10: [3, 6], 11: [3, 7], 12: [4, 8] };
-
-/** `+6281234566034` -> `+62 812 3456 6034`: groups for the eye, the same in every country. */
-export function prettyPhone(e164) {
-  const [, code, rest] = CALLING_CODE.exec(e164) ?? [];
-  const cuts = CUTS[rest?.length];
-  if (!cuts) return e164;
-  return [`+${code}`, ...[0, ...cuts].map((from, index) => rest.slice(from, cuts[index]))].join(' ');
+  if (seconds < 5_400) return `${Math.ceil(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.ceil(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} days`;
 }

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfigOf } from '../config/config.ts';
 import type { HealthReport } from '../health/service.ts';
+import { PROGRAM } from '../program.ts';
 import { command, print } from './command.ts';
 import { CommandError } from './command-error.ts';
 
@@ -21,8 +22,8 @@ export function healthCommand(): Command {
       const host = ['0.0.0.0', '::'].includes(server.host) ? '127.0.0.1' : server.host;
       const base = url ?? `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
       const report = await ask(base);
-      const checks = Object.entries(report.checks).map(
-        ([name, check]) => `  ${name.padEnd(10)} ${check.status}`,
+      const checks = Object.entries(report.checks).map(([name, check]) =>
+        `  ${name.padEnd(10)} ${check.status.padEnd(10)} ${wordsOf(check)}`.trimEnd(),
       );
       print(
         json,
@@ -35,6 +36,26 @@ export function healthCommand(): Command {
     });
 }
 
+/** What stands behind the status of a check: its reason, or the figure it is judged by. */
+function wordsOf(check: {
+  detail?: string;
+  mode?: string;
+  freeBytes?: number;
+  residentBytes?: number;
+  lastAt?: string | null;
+}): string {
+  const { detail, mode, freeBytes, residentBytes, lastAt } = check;
+  if (detail !== undefined) return detail;
+  if (mode === 'mock') return 'Mock mode: messages go to the virtual phone.';
+  if (freeBytes !== undefined) return `${megabytes(freeBytes)} MB are free.`;
+  if (residentBytes !== undefined) return `${megabytes(residentBytes)} MB are in use.`;
+  if (lastAt !== undefined)
+    return lastAt === null ? 'No backup has been made yet.' : `The last one is from ${lastAt}.`;
+  return '';
+}
+
+const megabytes = (bytes: number) => Math.round(bytes / 1_000_000);
+
 async function ask(base: string): Promise<HealthReport> {
   let report: Partial<HealthReport> | null;
   try {
@@ -42,7 +63,7 @@ async function ask(base: string): Promise<HealthReport> {
     report = (await answer.json()) as Partial<HealthReport> | null;
   } catch {
     throw new CommandError(
-      `No server answers at ${base}. Start it with \`npm start\`, or name it with --url.`,
+      `No server answers at ${base}. Start it with \`${PROGRAM} serve\`, or name it with --url.`,
     );
   }
   if (!report?.status || !report.checks) throw new CommandError(`What answers at ${base} is not WOTP.`);

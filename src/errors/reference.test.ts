@@ -92,6 +92,7 @@ describe('the codes of errors', () => {
       OTP_NOT_FOUND: 404,
       PHONE_INVALID: 400,
       PHONE_NOT_ALLOWED: 403,
+      PHONE_OPTED_OUT: 403,
       PHONE_NOT_ON_WHATSAPP: 422,
       WHATSAPP_OFFLINE: 503,
       CHANNEL_UNAVAILABLE: 503,

@@ -35,7 +35,11 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/database/verify': 'admin',
   'GET /api/v1/database/job': 'admin',
 
+  'GET /api/v1/opt-outs': 'admin',
+  'POST /api/v1/opt-outs': 'admin',
+  'DELETE /api/v1/opt-outs/:phone': 'admin',
   'GET /api/v1/bot/opt-outs': 'admin',
+  'POST /api/v1/bot/opt-outs': 'admin',
   'DELETE /api/v1/bot/opt-outs/:phone': 'admin',
   'GET /api/v1/bot/sessions': 'admin',
   'POST /api/v1/bot/sessions': 'admin',
@@ -51,7 +55,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/bot/sessions/:id/import': 'admin',
   'POST /api/v1/bot/sessions/:id/export': 'admin',
 
-  'GET /api/v1/simulator/messages': 'admin',
+  'GET /api/v1/simulator/messages': 'otp:read',
   'PUT /api/v1/simulator/faults': 'admin',
 
   'GET /api/v1/database/migrations': 'admin',

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { NotFoundError } from '../errors/errors.ts';
+import { phoneFormats } from '../lib/phone-formats.ts';
 import { readFiles, sendFile, staticFile } from './static-files.ts';
 
 /** The built pages beside the built server, or their source when the server runs from source. */
@@ -13,7 +14,8 @@ const FOLDERS = ['../dashboard', '../../dashboard'].map((path) =>
 export function servePages(server: FastifyInstance): void {
   const root = FOLDERS.find((folder) => existsSync(folder));
   if (!root) throw new Error('The pages are missing; run `npm run build`.');
-  const files = readFiles(`${root}/assets`);
+  const formats = staticFile('phone-formats.json', JSON.stringify(phoneFormats()));
+  const files = new Map([...readFiles(`${root}/assets`), ['phone-formats.json', formats]]);
   const index = staticFile('index.html', readFileSync(`${root}/index.html`));
   server.get('/', { schema: { hide: true } }, (request, reply) => sendFile(request, reply, index));
   server.get<{ Params: { '*': string } }>('/assets/*', { schema: { hide: true } }, (request, reply) => {

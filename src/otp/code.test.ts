@@ -1,7 +1,9 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { codeIn } from '../../dashboard/assets/code-in-text.js';
 import { codeMac, generateCode, macsEqual, readCode } from './code.ts';
+import { defaultMessage } from './message-text.ts';
 import { ALPHABETS } from './types.ts';
 
 const SYMBOLS = { numeric: '0123456789', alphanumeric: '34679ACDEFGHJKMNPQRTWXY' } as const;
@@ -173,5 +175,36 @@ describe('the MAC of a code', () => {
       changed[at]! ^= 1;
       expect(macsEqual(mac, changed)).toBe(false);
     }
+  });
+});
+
+describe('the page finds the code', () => {
+  test.each(ALPHABETS)("of %s symbols in WOTP's own text, whatever it is", (alphabet) => {
+    for (let length = 6; length <= 10; length++) {
+      for (let i = 0; i < 300; i++) {
+        const code = generateCode(length, alphabet);
+        for (const channel of ['whatsapp', 'simulator'] as const) {
+          const text = defaultMessage(5, channel).replace('{{code}}', code);
+          expect(codeIn(text), text).toEqual({ index: text.indexOf(code), code });
+        }
+      }
+    }
+  });
+
+  test.each([
+    ['Ihr Code: 4829.', '4829'],
+    ['رمز التحقق الخاص بك هو 482913. صالح لمدة ٥ دقائق', '482913'],
+    ['您的验证码是482913，5分钟内有效。', '482913'],
+    ['G-482913 is your code', '482913'],
+    ['Use A1B2 or call 112', 'A1B2'],
+    ['Code4829', 'Code4829'],
+    ['<b>482913</b>', '482913'],
+    ['ACME CODE: KXPWMQ', 'KXPWMQ'],
+  ])('in %j', (text, code) => {
+    expect(codeIn(text)).toEqual({ index: text.indexOf(code), code });
+  });
+
+  test.each(['', 'Your code is ••••••.', 'Hello from us', 'Call 112'])('not in %j', (text) => {
+    expect(codeIn(text)).toBeUndefined();
   });
 });

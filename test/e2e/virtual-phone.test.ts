@@ -232,3 +232,194 @@ describe('the virtual phone', () => {
     expect(await page.title()).not.toBe('taken');
   });
 });
+
+/** What of the page a finger would miss: everything that is pressed or typed into, but for links within a sentence. */
+const SMALL = `[...document.querySelectorAll('a[href], button, input')]
+  .filter((node) => node.checkVisibility() && !node.matches('p a'))
+  .map((node) => [node.id || node.className || node.textContent, node.getBoundingClientRect()])
+  .filter(([, box]) => Math.round(box.width) < 44 || Math.round(box.height) < 44)
+  .map(([name]) => name)`;
+
+/** The contrast of a text with the colour of the nearest box behind it (WCAG 2.2, 1.4.3). */
+const contrastOf = (selector: string) =>
+  page.evaluate<number>(`(() => {
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    const rgba = (colour) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const node = document.querySelector(${JSON.stringify(selector)});
+    let behind = node;
+    let opacity = 1;
+    for (let at = node; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
+    while (rgba(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+    const back = rgba(getComputedStyle(behind).backgroundColor);
+    const front = rgba(getComputedStyle(node).color).map((part, i) => part * opacity + back[i] * (1 - opacity));
+    const light = (colour) => colour.slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+    const [dark, bright] = [light(front), light(back)].sort((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+  })()`);
+
+const rowOf = (text: string) => page.locator('.conversation', { hasText: text });
+
+describe('the list of phones', () => {
+  const ARABIC = 'رمز التحقق الخاص بك هو {{code}}. صالح لمدة ٥ دقائق، فلا تشاركه مع أي شخص آخر.';
+  const send = async (body: object) => (await server.call('POST', 'otp/send', { body })).body.data;
+
+  test('shows the code and the beginning of a message in whatever direction it is written', async () => {
+    const [phone, another] = [newPhone(), newPhone()];
+    await send({ phone, code: '713264', message: ARABIC });
+    await send({ phone: another, code: '824371', message: `${'So that you can go on, '.repeat(5)}{{code}}` });
+    await signIn();
+    for (const code of ['713264', '824371']) {
+      const preview = rowOf(code).locator('.conversation-last');
+      await preview.waitFor();
+      const [row, shown] = [await preview.boundingBox(), await preview.locator('.code').boundingBox()];
+      expect(shown!.x).toBeGreaterThanOrEqual(row!.x);
+      expect(shown!.x + shown!.width).toBeLessThanOrEqual(row!.x + row!.width);
+      const first = `(() => {
+        const row = [...document.querySelectorAll('.conversation-last')].find((node) => node.textContent.includes('${code}'));
+        const range = document.createRange();
+        range.setStart(row.lastChild, 0);
+        range.setEnd(row.lastChild, 2);
+        const [word, box] = [range.getBoundingClientRect(), row.getBoundingClientRect()];
+        return word.left >= box.left && word.right <= box.right;
+      })()`;
+      expect(await page.evaluate(first)).toBe(true);
+    }
+  });
+
+  test('shows every number in full, so that two which end alike are told apart', async () => {
+    for (const phone of ['+5511934566034', '+4915123456034']) await send({ phone });
+    await signIn();
+    const [first, second] = [rowOf('+55 11 93456 6034'), rowOf('+49 1512 3456034')];
+    for (const row of [first, second]) {
+      const phone = row.locator('.conversation-phone');
+      const cut = await phone.evaluate((node) => node.scrollWidth > node.clientWidth);
+      expect(cut).toBe(false);
+    }
+    const marks = await Promise.all([first, second].map((row) => row.locator('.avatar').textContent()));
+    expect(marks).toEqual(['+55', '+49']);
+  });
+
+  test('and the chat stand in the order of sending, also where messages arrived in the same moment', async () => {
+    const [first, second] = [newPhone(), newPhone()];
+    const ids: string[] = [];
+    ids.push((await send({ phone: first, code: '5550001', message: 'One {{code}}' })).messageId);
+    ids.push((await send({ phone: second, code: '5550002', message: 'Two {{code}}' })).messageId);
+    await server.call('DELETE', `limits/${first}`, { asAdmin: true });
+    ids.push((await send({ phone: first, code: '5550003', message: 'Three {{code}}' })).messageId);
+    await vi.waitFor(async () => {
+      const { body } = await server.call('GET', `simulator/messages?limit=3`);
+      expect(body.data.map(({ id }: { id: string }) => id)).toEqual([...ids].reverse());
+    });
+    await server.app.database.transaction(async (trx) => {
+      const at = server.app.clock.now();
+      await trx.updateTable('simulator_messages').set({ at }).where('message_id', 'in', ids).execute();
+    });
+    await signIn();
+    await rowOf('Three').waitFor();
+    const rows = await page.locator('.conversation-last').allTextContents();
+    expect(rows.slice(0, 2)).toEqual([expect.stringContaining('Three'), expect.stringContaining('Two')]);
+    expect(await page.locator('.bubble-text').allTextContents()).toEqual(['One ••••••', 'Three 5550003']);
+  });
+
+  test('finds a number or a word, and says when there is none', async () => {
+    const phone = newPhone();
+    await send({ phone, code: '482913', message: 'Needle {{code}}' });
+    await signIn();
+    await rowOf('Needle').waitFor();
+    for (const wanted of ['needle', phone, `${phone.slice(3, 6)} ${phone.slice(6)}`]) {
+      await page.fill('#search', wanted);
+      expect(await page.locator('.conversation:visible').count()).toBe(1);
+      expect(await rowOf('Needle').isVisible()).toBe(true);
+    }
+    await page.fill('#search', 'haystack');
+    await see('#none-found', 'No number or message matches.');
+    await page.fill('#search', '');
+    expect(await page.locator('.conversation:visible').count()).toBeGreaterThan(1);
+  });
+});
+
+describe('on a phone', () => {
+  beforeEach(() => page.setViewportSize({ width: 375, height: 740 }));
+
+  test('a code that was sent is seen and typed without scrolling, and the way back leads to the list', async () => {
+    await signIn();
+    await page.fill('#phone', newPhone());
+    await page.click('#send-button');
+    await see('.bubble .code');
+    for (const selector of ['.bubble .code', '#code', '#verify-button']) {
+      const box = await page.locator(selector).first().boundingBox();
+      expect(box!.y, selector).toBeGreaterThanOrEqual(0);
+      expect(box!.y + box!.height, selector).toBeLessThanOrEqual(740);
+    }
+    expect(await page.evaluate('scrollY')).toBe(0);
+    expect(await page.locator('#conversations').isVisible()).toBe(false);
+    await page.goBack();
+    await page.locator('.conversation').first().click();
+    expect(await page.locator('#conversations').isVisible()).toBe(false);
+    await page.click('#back');
+    await see('#search');
+    expect(await page.locator('#chat').isVisible()).toBe(false);
+  });
+
+  test('and beside it everything is large enough for a finger, and the head of a chat can be read', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 375, height: 740 });
+      await page.goto('about:blank');
+      await page.goto(server.address);
+      await page.locator('#sign-in, #desk').locator('visible=true').waitFor();
+      expect(await page.evaluate(SMALL)).toEqual([]);
+      if (await page.locator('#sign-in').isVisible()) await signIn();
+      await page.locator('.conversation').first().click();
+      expect(await page.evaluate(SMALL)).toEqual([]);
+      await page.setViewportSize({ width: 1280, height: 860 });
+      expect(await page.evaluate(SMALL)).toEqual([]);
+      expect(await contrastOf('#chat-subtitle')).toBeGreaterThanOrEqual(4.5);
+      expect(await contrastOf('.conversation-last')).toBeGreaterThanOrEqual(4.5);
+      expect(await contrastOf('.conversation-time')).toBeGreaterThanOrEqual(4.5);
+    }
+  });
+});
+
+test('in production the page says state, channels and next steps in place of a phone', async () => {
+  const production = await startTestApp({
+    clock: systemClock(),
+    env: {
+      NODE_ENV: 'production',
+      MASTER_PASSWORD: PASSWORD,
+      DB_MASTER_KEY: 'q7Gv2LrXw9TnZc4HsYb6KdJm3PfAe8Ru',
+      // Nobody listens there: the number of this test stays unlinked.
+      BOT_SOCKET_URL: 'wss://127.0.0.1:9/',
+    },
+  });
+  try {
+    await page.goto(`${production.address}/#sign-in=${production.app.admin.newSignInToken()}`);
+    await see('#state-title', 'Working, with problems');
+    await see('#channels', 'No number is linked, so no codes are delivered.');
+    await see('#steps', 'bot pair');
+    await see('#steps', 'BACKUP_CRON');
+    await see('#checks', 'Database');
+    await see('#link-text', 'Live');
+    expect(await page.locator('#mark').isVisible()).toBe(false);
+    expect(await page.locator('#desk').isVisible()).toBe(false);
+    await production.call('POST', 'bot/sessions', { asAdmin: true, body: { name: 'Support', link: false } });
+    await see('#channels', /WhatsApp Support.*Not linked yet/s);
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    expect(await page.evaluate(SMALL)).toEqual([]);
+    await page.click('#sign-out');
+    await see('#sign-in');
+    expect(await page.locator('#overview').isVisible()).toBe(false);
+  } finally {
+    await page.goto('about:blank');
+    strangers = strangers.filter((url) => !url.startsWith(production.address));
+    await production.stop();
+  }
+});

@@ -61,6 +61,15 @@ describe('making a key', () => {
     if (ENGINE === 'wodb') expect(readFileSync(server.app.config.database.path).includes(key)).toBe(false);
   });
 
+  test('takes its end with any offset', async () => {
+    const { body } = await create({
+      name: 'until noon',
+      permissions: ['otp:read'],
+      expiresAt: '2099-01-31T12:00:00+07:00',
+    });
+    expect(body.data.expiresAt).toBe('2099-01-31T05:00:00.000Z');
+  });
+
   test('makes a different one each time, whatever the name', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, () => create({ name: 'same', permissions: ['otp:read'] })),
@@ -410,7 +419,7 @@ describe('every route asks for its permission', () => {
   test('a refusal is recorded with the key, what it lacks and where it came from', async () => {
     const { id, key } = await makeKey(server, ['otp:read']);
     await server.call('GET', 'keys', { key });
-    await server.call('GET', 'simulator/messages', { key });
+    await server.call('GET', 'limits/+6283834946034', { key });
     const events = await server.app.database.reader
       .selectFrom('events')
       .select(['type', 'data'])

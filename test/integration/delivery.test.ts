@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeKey, makeProject } from '../support/keys.ts';
+import { expectProblem } from '../support/problem.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import {
   expectOneEventPerChange,
@@ -117,6 +119,31 @@ describe('the virtual phone', () => {
       ],
       page: { next: null },
     });
+  });
+
+  test('shows a key with otp:read the messages of its own project, and of no other', async () => {
+    const own = await makeProject(server);
+    const { key } = await makeKey(server, ['otp:read'], { projectId: own.projectId });
+    const [phone, another] = [newPhone(), newPhone()];
+    const sent = await otp.sent({ phone, code: CODE, message: 'Own: {{code}}' }, { key: own.key });
+    await otp.sent({ phone: another });
+    await otp.deliver();
+    const read = (query: string, reader = key) =>
+      server.call('GET', `simulator/messages${query}`, { key: reader });
+    const { status, body } = await read('');
+    expect(status).toBe(200);
+    expect(body.data).toMatchObject([{ id: sent.messageId, to: phone, text: `Own: ${CODE}` }]);
+    expect((await read(`?to=${encodeURIComponent(another)}`)).body.data).toEqual([]);
+    expect((await read(`?projectId=${own.projectId}`)).status).toBe(200);
+    expectProblem(await read(`?projectId=${server.app.defaultProjectId}`), 'RESOURCE_NOT_FOUND');
+    expect((await read(`?to=${encodeURIComponent(phone)}`, server.key)).body.data).toEqual([]);
+  });
+
+  test('is closed to keys without otp:read, and its faults to every key', async () => {
+    const { key } = await makeKey(server, ['otp:send', 'otp:verify', 'keys:manage']);
+    const refused = await server.call('GET', 'simulator/messages', { key });
+    expect(expectProblem(refused, 'FORBIDDEN').requiredPermission).toBe('otp:read');
+    expectProblem(await server.call('PUT', 'simulator/faults', { body: {} }), 'FORBIDDEN');
   });
 
   test('shows long lists in pages, each message once', async () => {

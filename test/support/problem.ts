@@ -55,6 +55,7 @@ function expectWords(errors: readonly FieldProblem[], detail: string): void {
     expect(message).toMatch(/^[A-Z].*\.$/s);
     expect(message).not.toMatch(OF_THE_LIBRARY);
     const names = [path, path.split('.').at(-1)!, path.replace(/^files\./, '')];
+    if (path === 'to') names.push('phone number');
     expect(
       names.some((name) => message.includes(name)),
       `${path}: ${message}`,

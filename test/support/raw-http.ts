@@ -68,6 +68,14 @@ export async function sendRaw(address: string, ...bytes: (string | Buffer)[]): P
   }
 }
 
+/** Sends requests in one packet on a connection of its own, and reads the statuses of all answers, which come in order. */
+export async function sendPacket(address: string, requests: readonly string[]): Promise<number[]> {
+  const connection = await openRaw(address);
+  connection.write([...requests, requestText('GET /api/v1/health/live', ['Connection: close'])].join(''));
+  const answers = (await connection.closed()).matchAll(/HTTP\/1\.1 (\d{3})/g);
+  return [...answers].slice(0, requests.length).map(([, status]) => Number(status));
+}
+
 /** The text of a request: its first line, its headers and its body, with the length of the body counted. */
 export function requestText(firstLine: string, headers: readonly string[], body = ''): string {
   const length = body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];

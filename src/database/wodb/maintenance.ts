@@ -44,14 +44,11 @@ export function wodbMaintenance(deps: {
   /** Where backups lie unless a caller names another place. */
   folder: string;
   /** Keeps what came of a backup in the events; never rejects. */
-  record: (outcome: {
-    actor: string;
-    /** Its name without a folder. */
-    file?: string;
-    /** Names of older backups that were removed for it. */
-    removed?: string[];
-    reason?: string;
-  }) => Promise<void>;
+  record: (
+    type: 'backup.created' | 'backup.failed',
+    /** `file` is its name without a folder; `removed` names the older ones that were removed for it. */
+    data: { actor: string; file?: string; removed?: string[]; reason?: string },
+  ) => Promise<void>;
 }) {
   const { database, keyring, invariants, sealedValues, clock, folder, record } = deps;
   let state: JobState | undefined;
@@ -107,12 +104,13 @@ export function wodbMaintenance(deps: {
           Object.assign(backups, { lastAt: clock.now(), lastBytes: made.bytes, failure: undefined });
           backups.succeeded += 1;
           const { removed } = made;
-          await record({ actor, file: basename(made.file), ...(removed.length > 0 && { removed }) });
+          const data = { actor, file: basename(made.file), ...(removed.length > 0 && { removed }) };
+          await record('backup.created', data);
           return made;
         } catch (error) {
           backups.failed += 1;
           backups.failure = error instanceof Error ? error.message : String(error);
-          await record({ actor, reason: backups.failure });
+          await record('backup.failed', { actor, reason: backups.failure });
           throw error;
         }
       });

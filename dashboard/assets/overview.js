@@ -1,0 +1,185 @@
+// What a server that sends real messages shows in place of the virtual phone: how it does, by which channels codes
+// reach people, and what is to be done next.
+
+import { $, copyText, element, setText } from './dom.js';
+import { prettyPhone } from './phone-number.js';
+import { setLink } from './polling.js';
+import { call, SESSION_ENDED } from './server.js';
+import { shortTime, wait } from './words.js';
+
+const ASK_MS = 5_000;
+const WOTP = 'node bin/wotp.js';
+
+const TITLES = {
+  healthy: 'Everything is working',
+  degraded: 'Working, with problems',
+  unhealthy: 'Not accepting requests',
+};
+
+/** State of a WhatsApp session -> how it is shown: its colour, and in words. */
+const SESSIONS = {
+  new: ['degraded', 'Not linked yet'],
+  pairing: ['degraded', 'Waiting to be linked'],
+  connecting: ['degraded', 'Connecting'],
+  open: ['healthy', 'Connected'],
+  degraded: ['degraded', 'Connected, with problems'],
+  reconnecting: ['degraded', 'Reconnecting'],
+  logged_out: ['unhealthy', 'Logged out'],
+  banned: ['unhealthy', 'Banned by WhatsApp'],
+  paused: ['degraded', 'Paused'],
+  action_required: ['unhealthy', 'Needs action'],
+};
+
+let running = false;
+let timer = 0;
+let sessionEnded = () => {};
+
+/** Begins to ask; `onSessionEnded(sentence)` is called when the server wants a new sign-in. */
+export function startOverview(onSessionEnded) {
+  sessionEnded = onSessionEnded;
+  running = true;
+  ask();
+}
+
+export function stopOverview() {
+  running = false;
+  clearTimeout(timer);
+}
+
+async function ask() {
+  clearTimeout(timer);
+  if (!running) return;
+  const paths = ['/health', '/bot/sessions?limit=200', '/keys?limit=200'];
+  const answers = await Promise.all(paths.map((path) => call('GET', path).catch(() => undefined)));
+  if (!running) return;
+  if (answers.some((answer) => answer?.status === 401)) return sessionEnded(SESSION_ENDED);
+  const [health, sessions, keys] = answers;
+  if (health?.data.checks && sessions?.ok && keys?.ok) {
+    setLink('live', 'Live');
+    render(health.data, sessions.data, keys.data);
+  } else setLink('reconnecting', 'Reconnecting…');
+  if (!document.hidden) timer = setTimeout(ask, ASK_MS);
+}
+
+function render(health, sessions, keys) {
+  setText($('state-title'), TITLES[health.status]);
+  const { version, uptime, checks } = health;
+  const engine = checks.database.engine === 'postgres' ? 'PostgreSQL' : 'WODB';
+  setText($('state-facts'), `WOTP ${version} on ${engine}, running for ${wait(uptime)}`);
+  fill($('channels'), channelsOf(sessions), stateItem);
+  fill($('checks'), checksOf(health), stateItem);
+  fill($('steps'), stepsFor(health, sessions, keys), stepItem);
+}
+
+function channelsOf(sessions) {
+  if (sessions.length === 0) {
+    return [
+      { state: 'unhealthy', name: 'WhatsApp', words: 'No number is linked, so no codes are delivered.' },
+    ];
+  }
+  return sessions.map(({ id, phone, name, state, reason, warning, health }) => {
+    const [colour, words] = SESSIONS[state] ?? ['degraded', state];
+    const left = health && state === 'open' ? `${health.leftToday} messages left today.` : undefined;
+    const named = phone ? `WhatsApp ${prettyPhone(phone)}` : `WhatsApp ${name ?? id}`;
+    return {
+      state: colour,
+      name: named,
+      words: [`${words}.`, reason, warning, left].filter(Boolean).join(' '),
+    };
+  });
+}
+
+function checksOf({ checks }) {
+  const { database, disk, memory, backup, whatsapp } = checks;
+  const megabytes = (bytes) => `${Math.round(bytes / 1_048_576).toLocaleString()} MB`;
+  const rows = [
+    { state: database.status, name: 'Database', words: database.detail ?? 'Reads and writes.' },
+    { state: whatsapp.status, name: 'WhatsApp', words: whatsapp.detail ?? 'Linked and connected.' },
+    { state: disk.status, name: 'Disk', words: `${megabytes(disk.freeBytes)} free.` },
+    { state: memory.status, name: 'Memory', words: `${megabytes(memory.residentBytes)} in use.` },
+  ];
+  if (!backup) return rows;
+  const last = backup.lastAt
+    ? `The last one was made at ${shortTime(backup.lastAt)}.`
+    : 'None has been made yet.';
+  return [...rows, { state: backup.status, name: 'Backups', words: backup.detail ?? last }];
+}
+
+function stepsFor({ checks }, sessions, keys) {
+  const isLinked = sessions.some(({ state }) => state === 'open' || state === 'degraded');
+  const steps = [];
+  if (!isLinked) {
+    steps.push({
+      words: 'Link a WhatsApp number: run this on the server and scan the QR code with the phone.',
+      command: `${WOTP} bot pair`,
+    });
+  }
+  if (keys.every(({ lastUsed }) => lastUsed === null)) {
+    steps.push({
+      words:
+        'No API key has been used yet. Give your application the one that the first start printed, or create one:',
+      command: `${WOTP} token create --name my-app`,
+    });
+  }
+  if (isLinked) {
+    steps.push({
+      words: 'Send a test message to your own phone, with its country code.',
+      command: `${WOTP} bot send +…`,
+    });
+  }
+  steps.push({ words: 'Send and check a code from your application:', link: ['/docs', 'API reference'] });
+  if (!checks.backup && checks.database.engine === 'wodb') {
+    steps.push({
+      words: 'Schedule backups: add this to .env, then restart. It makes one each night at 3.',
+      command: 'BACKUP_CRON=0 3 * * *',
+    });
+  }
+  return steps;
+}
+
+/** Makes a list anew, but only when what it shows has changed: nothing moves under a selection or a focus. */
+function fill(list, rows, make) {
+  const shown = JSON.stringify(rows);
+  if (list.dataset.shown === shown) return;
+  list.dataset.shown = shown;
+  list.replaceChildren(...rows.map(make));
+}
+
+function stateItem({ state, name, words }) {
+  const item = element('li', 'state');
+  item.dataset.state = state;
+  const dot = element('span', 'state-dot');
+  dot.setAttribute('aria-hidden', 'true');
+  const text = element('p');
+  const label = element('span', 'sr-only', ` (${state})`);
+  text.append(element('strong', '', name), label, element('span', 'state-words', words));
+  item.append(dot, text);
+  return item;
+}
+
+function stepItem({ words, command, link }) {
+  const item = element('li');
+  const text = element('p', '', words);
+  item.append(text);
+  if (link) {
+    const [href, label] = link;
+    const anchor = element('a', '', label);
+    anchor.href = href;
+    text.append(' ', anchor);
+  }
+  if (!command) return item;
+  const row = element('div', 'command');
+  const label = element('span', '', 'Copy');
+  const copy = element('button', 'copy-small');
+  copy.type = 'button';
+  copy.append(label);
+  copy.addEventListener('click', () => copyText(command, label));
+  row.append(element('code', '', command), copy);
+  item.append(row);
+  return item;
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) clearTimeout(timer);
+  else ask();
+});
