@@ -6,6 +6,7 @@ import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
 import { up as adminAddresses } from './migrations/0007-admin-addresses.ts';
+import { up as sendersByNumber } from './migrations/0016-whatsapp-senders-by-number.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -17,6 +18,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
   '0007-admin-addresses': { up: adminAddresses },
+  '0016-whatsapp-senders-by-number': { up: sendersByNumber },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

@@ -7,6 +7,7 @@ import type { Logger } from '../../lib/logger.ts';
 import { identityOf } from '../../lib/phone.ts';
 import type { BotCommands } from './commands.ts';
 import { numberOf } from './jid.ts';
+import type { NumberDirectory } from './number-directory.ts';
 import { readOptOut } from './opt-out.ts';
 import type { Session, Sessions, WhatsAppSocket } from './session.ts';
 import type { Suppression } from './suppression.ts';
@@ -33,6 +34,7 @@ interface Incoming {
 export interface InboundOptions {
   sessions: Sessions;
   suppression: Suppression;
+  directory: Pick<NumberDirectory, 'forgetAbsence'>;
   commands: BotCommands;
   /** Numbers (E.164) whose commands are carried out. */
   adminNumbers: readonly string[];
@@ -47,7 +49,7 @@ export interface InboundOptions {
  * administrators are carried out, and everything is told as an event. Nobody but an administrator is ever answered.
  */
 export function listenForInbound(options: InboundOptions): void {
-  const { sessions, suppression, commands, database, events, clock, log } = options;
+  const { sessions, suppression, directory, commands, database, events, clock, log } = options;
   const admins = new Set(options.adminNumbers.map(identityOf));
   const seen = new Set<string>();
   const counts = new Map<string, { since: number; count: number }>();
@@ -86,6 +88,7 @@ export function listenForInbound(options: InboundOptions): void {
     if (!incoming || !isNew(`${session.id} ${message.key.id}`)) return;
     const { from, chat, text } = incoming;
     if (isTooMany(from)) return;
+    await directory.forgetAbsence(from);
     const { projectId, id: sessionId } = session;
     const wish = readOptOut(text);
     const data = { sessionId, from, text: wish ? text : withoutCodes(text) };
