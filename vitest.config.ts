@@ -9,7 +9,7 @@ const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*
 const WITHOUT_A_DATABASE = [
   'src/channels/{selection,simulator/faults}.test.ts',
   'src/channels/whatsapp/{backoff,baileys-log,choice,close-reason,import,pacing,proxy-agent,qr-image,sender-health,wire-id}.test.ts',
-  'src/http/{access,json-bounds,media-type,nul}.test.ts',
+  'src/http/{access,json-bounds,media-type,unfit-text}.test.ts',
   'src/keys/{password,permissions}.test.ts',
   'src/limits/phone-limits.test.ts',
   'src/messages/{retry-schedule,state-machine}.test.ts',
@@ -17,7 +17,7 @@ const WITHOUT_A_DATABASE = [
 ];
 /** About the file itself, or about what no engine changes. */
 const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,connections,crash,damage,data-commands,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
+  'test/integration/{backup,compaction,connections,crash,damage,data-commands,field-words,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
 ];
 
 export default defineConfig({

@@ -5,6 +5,7 @@
  * @typedef {{
  *   'app.js': typeof import('../src/app.ts'),
  *   'channels/whatsapp/channel.js': typeof import('../src/channels/whatsapp/channel.ts'),
+ *   'channels/whatsapp/frame-bounds.js': typeof import('../src/channels/whatsapp/frame-bounds.ts'),
  *   'channels/whatsapp/number-directory.js': typeof import('../src/channels/whatsapp/number-directory.ts'),
  *   'channels/whatsapp/recipients.js': typeof import('../src/channels/whatsapp/recipients.ts'),
  *   'channels/whatsapp/sessions.js': typeof import('../src/channels/whatsapp/sessions.ts'),
@@ -26,6 +27,7 @@
  *   'lib/clock.js': typeof import('../src/lib/clock.ts'),
  *   'lib/id.js': typeof import('../src/lib/id.ts'),
  *   'lib/seal.js': typeof import('../src/lib/seal.ts'),
+ *   'lib/troubles.js': typeof import('../src/lib/troubles.ts'),
  *   'messages/dispatcher.js': typeof import('../src/messages/dispatcher.ts'),
  *   'messages/service.js': typeof import('../src/messages/service.ts'),
  *   'otp/code.js': typeof import('../src/otp/code.ts'),

@@ -65,6 +65,7 @@ async function wotpSender(fake) {
     { systemClock },
     { newId },
     { messageRecipients },
+    { troubleLog },
   ] = await Promise.all([
     dist('database/wodb/open.js'),
     dist('database/keyring.js'),
@@ -79,6 +80,7 @@ async function wotpSender(fake) {
     dist('lib/clock.js'),
     dist('lib/id.js'),
     dist('channels/whatsapp/recipients.js'),
+    dist('lib/troubles.js'),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
   const masterKey = randomBytes(32).toString('hex');
@@ -92,6 +94,7 @@ async function wotpSender(fake) {
   });
   const clock = systemClock();
   const log = pino({ level: 'silent' });
+  const troubles = troubleLog({ log, clock });
   const keyring = await openKeyring(database, masterKey, clock);
   const events = eventRecorder(database, clock);
   await database.transaction((trx) =>
@@ -114,6 +117,7 @@ async function wotpSender(fake) {
     clock,
     machineClock: clock,
     log,
+    troubles,
     mockMode: false,
     version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
     url: fake.url,
@@ -138,6 +142,7 @@ async function wotpSender(fake) {
     channels: [channel],
     clock,
     log,
+    troubles,
     onUndeliverable: async () => {},
   });
   await dispatcher.start();
@@ -194,7 +199,7 @@ const median = (values) =>
 
 await ensureBuilt();
 // Before anything that loads Baileys, as in the server.
-await import('../dist/channels/whatsapp/frame-bounds.js');
+await dist('channels/whatsapp/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };

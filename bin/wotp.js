@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // @ts-check
 import { existsSync } from 'node:fs';
+import { requireOpenFiles } from './open-files.js';
 
+requireOpenFiles();
 const preparation = new URL('../scripts/prepare.js', import.meta.url);
 // Only a checkout has it; an installed package comes built.
 if (existsSync(preparation)) {

@@ -20,14 +20,27 @@ export async function prepare({ dev }) {
     if (problem) throw new PrepareFailure(problem);
     if (isReady({ dev })) return;
     await alone(ROOT, async () => {
-      if (!isInstalled(ROOT, { dev: dev || !isBuilt(ROOT) })) await install(ROOT);
+      const needs = { dev: dev || !isBuilt(ROOT) };
+      if (!isInstalled(ROOT, needs)) await install(ROOT, needs);
       if (!isBuilt(ROOT)) await build(ROOT);
     });
   } catch (error) {
-    if (!(error instanceof PrepareFailure)) throw error;
-    process.stderr.write(`${error.toolOutput}\n${error.message}\n`);
+    const failure = asFailure(error);
+    process.stderr.write(`${failure.toolOutput}\n${failure.message}\n`);
     process.exit(1);
   }
+}
+
+/**
+ * What a person reads about an error; one that nobody has foreseen is thrown on.
+ * @param {unknown} error
+ */
+function asFailure(error) {
+  if (error instanceof PrepareFailure) return error;
+  if (!(error instanceof Error && 'syscall' in error)) throw error;
+  return new PrepareFailure(
+    `WOTP has to be installed or built in ${ROOT}, and that failed: ${error.message}. Run the command once as the owner of that folder, with disk space to spare.`,
+  );
 }
 
 /** @param {{ dev: boolean }} options */

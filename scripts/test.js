@@ -19,16 +19,44 @@ const CHECKS = [
 ];
 
 await prepare({ dev: true });
-const filters = process.argv.slice(2).filter((argument) => argument !== '--');
-if (filters.length > 0) say(`Only vitest ${filters.join(' ')}: no lint, types, dead code or coverage.`);
-const counts =
-  filters.length > 0
-    ? [runTests(filters)]
-    : [...(await Promise.all(CHECKS.map(runCheck))), runTests(['--coverage'])];
+const given = process.argv.slice(2).filter((argument) => argument !== '--');
+const isQuick = given.includes('--quick');
+const filters = given.filter((argument) => argument !== '--quick');
+const counts = await (isQuick
+  ? runQuickly(filters)
+  : filters.length > 0
+    ? runOnly(filters)
+    : runEverything());
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = counts.reduce((sum, count) => sum + count.failed, 0);
 say(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
+
+/** @returns {Promise<Count[]>} */
+async function runEverything() {
+  return [...(await Promise.all(CHECKS.map(runCheck))), runTests(['--coverage'])];
+}
+
+/**
+ * @param {string[]} filters
+ * @returns {Count[]}
+ */
+function runOnly(filters) {
+  say(`Only vitest ${filters.join(' ')}: no lint, types, dead code or coverage.`);
+  return [runTests(filters)];
+}
+
+/**
+ * Before each commit: the tests on the embedded database that start no process and no browser.
+ * @param {string[]} filters
+ * @returns {Count[]}
+ */
+function runQuickly(filters) {
+  say(
+    'Without PostgreSQL (*.postgres.test.ts), processes (*.process.*) and browser (test/e2e/): npm test runs them.',
+  );
+  return [runTests(['--project', 'wodb', ...filters], { TEST_QUICK: '1' })];
+}
 
 /**
  * Runs a check beside the others; what it says is shown when it has ended.
@@ -48,14 +76,15 @@ async function runCheck({ name, args }) {
 
 /**
  * @param {string[]} args
+ * @param {Record<string, string>} [env]
  * @returns {Count}
  */
-function runTests(args) {
+function runTests(args, env) {
   say('\n== tests');
   const folder = mkdtempSync(join(tmpdir(), 'wotp-test-'));
   const report = join(folder, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const succeeded = runNode(['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args]);
+  const succeeded = runNode(['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args], env);
   const count = countOf(report);
   rmSync(folder, { recursive: true, force: true });
   // Coverage below its threshold, an error outside a test or no test at all shows in the exit code alone.
@@ -83,9 +112,14 @@ function countOf(report) {
   }
 }
 
-/** @param {string[]} args */
-function runNode(args) {
-  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit', env: ENV }).status === 0;
+/**
+ * @param {string[]} args
+ * @param {Record<string, string>} [env]
+ */
+function runNode(args, env) {
+  return (
+    spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit', env: { ...ENV, ...env } }).status === 0
+  );
 }
 
 /** @param {string} line */

@@ -38,7 +38,7 @@ import { healthService } from './health/service.ts';
 import { authenticator } from './http/authentication.ts';
 import { closeServer } from './http/close.ts';
 import { connectionRegistry } from './http/connections.ts';
-import { controlSocketPath, listenOnControlSocket } from './http/control-socket.ts';
+import { listenOnControlSocket, prepareControlSocket, removeControlSocket } from './http/control-socket.ts';
 import { collectRoutes, serveDocs } from './http/docs.ts';
 import { hostCheck } from './http/host-check.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -55,6 +55,7 @@ import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import type { Logger } from './lib/logger.ts';
 import { sharedClock } from './lib/shared-clock.ts';
+import { troubleLog } from './lib/troubles.ts';
 import { openCounters } from './limits/counters.ts';
 import { limitRoutes } from './limits/routes.ts';
 import { Dispatcher } from './messages/dispatcher.ts';
@@ -98,12 +99,13 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       log.error({ purpose, context }, 'a sealed value does not open: it is damaged, or was moved'),
     );
     const events = eventRecorder(database, clock);
+    const troubles = troubleLog({ log, clock });
     const projects = projectService({ database, clock });
     const defaultProjectId = await projects.ensureDefault();
 
     const longestWindowMs = Math.max(config.limits.windowMs, GUESS_WINDOW_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
-    const keys = keyService({ database, events, clock });
+    const keys = keyService({ database, events, clock, serverLimit: config.limits.maxRequests });
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
@@ -129,6 +131,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       clock,
       machineClock,
       log,
+      troubles,
       mockMode,
       libraryProblem,
       url: socketUrl,
@@ -192,6 +195,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
           per10Minutes: config.limits.phonePer10Minutes,
           perDay: config.limits.phonePerDay,
         },
+        spread: { perClientIp: config.limits.sendsPerClientIp, perPrefix: config.limits.sendsPerPrefix },
       },
     });
     const dispatcher = new Dispatcher({
@@ -199,6 +203,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       channels,
       clock,
       log,
+      troubles,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
     const maintenance = isWodb(database)
@@ -254,6 +259,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const connections = connectionRegistry(clock);
     const server = await createServer({
       log,
+      troubles,
       keys,
       authentication: authenticator({
         keys,
@@ -267,6 +273,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       projectExists: projects.exists,
       isStopping: health.isStopping,
       trustProxyHops: config.server.trustProxyHops,
+      keepAliveSeconds: config.server.keepAliveSeconds,
       corsOrigins: config.server.corsOrigins,
       secure,
       hostCheck: hostCheck({ host: config.server.host, publicUrl, keys }),
@@ -321,7 +328,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     };
     const background = backgroundWork({
       clock,
-      log,
+      troubles,
       otp,
       writeCounts,
       purge: async () => {
@@ -334,13 +341,17 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       backups: config.backups,
     });
     let control: HttpServer | undefined;
-    const listenForCommands = async (): Promise<string | undefined> => {
-      const socketPath = controlSocketPath(dataDir);
-      if (socketPath) {
-        await server.ready();
-        control = await listenOnControlSocket(server, socketPath, connections);
-      }
+    const listenForCommands = async (): Promise<string> => {
+      const socketPath = await prepareControlSocket(dataDir);
+      await server.ready();
+      control = await listenOnControlSocket(server, socketPath, connections);
       return socketPath;
+    };
+    const endCommands = async () => {
+      if (!control) return;
+      // Before it closes: then the place is still ours for certain.
+      removeControlSocket(dataDir);
+      await new Promise((resolve) => control?.close(resolve));
     };
     let stopping: Promise<void> | undefined;
 
@@ -349,7 +360,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       stopSignal.abort();
       // First, as who has asked for a backup still waits for the answer.
       await maintenance?.stop();
-      await new Promise<void>((resolve) => (control ? control.close(() => resolve()) : resolve()));
+      await endCommands();
       await closeServer(server);
       await dispatcher.stop();
       await sessions.stop();
@@ -396,12 +407,11 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         await dispatcher.start();
         await sessions.start(defaultProjectId);
         for (const work of background) work.start();
-        if (!(await listenForCommands()))
-          log.warn({ dataDir }, 'the path of the data folder is too long for a control socket');
+        await listenForCommands();
         return server.listen({ host: config.server.host, port: config.server.port });
       },
 
-      /** Answers the command line only, on the control socket, whose path it resolves to; undefined when none fits. */
+      /** Answers the command line only, on the control socket, whose path it resolves to. */
       listenForCommands,
 
       /** Finishes what runs and closes everything. Safe to call twice. */

@@ -2,9 +2,9 @@ import type { Config } from './config/config.ts';
 import type { WodbMaintenance } from './database/wodb/maintenance.ts';
 import type { Clock } from './lib/clock.ts';
 import { CronSchedule } from './lib/cron-schedule.ts';
-import type { Logger } from './lib/logger.ts';
 import { Periodic } from './lib/periodic.ts';
 import type { SharedClock } from './lib/shared-clock.ts';
+import type { Troubles } from './lib/troubles.ts';
 import type { OtpService } from './otp/service.ts';
 
 const EXPIRY_SWEEP_MS = 1_000;
@@ -24,7 +24,7 @@ export interface Background {
 /** Everything that runs by the clock, for as long as the application runs. */
 export function backgroundWork(parts: {
   clock: Clock;
-  log: Logger;
+  troubles: Troubles;
   otp: OtpService;
   writeCounts: () => Promise<void>;
   /** Drops the clients that do not read their answers. */
@@ -37,9 +37,9 @@ export function backgroundWork(parts: {
   maintenance: WodbMaintenance | undefined;
   backups: Config['backups'];
 }): Background[] {
-  const { clock, log, otp, writeCounts, dropUnread, purge, shared, maintenance, backups } = parts;
+  const { clock, troubles, otp, writeCounts, dropUnread, purge, shared, maintenance, backups } = parts;
   const every = (intervalMs: number, name: string, run: () => Promise<void>) =>
-    new Periodic({ name, intervalMs, run }, clock, log);
+    new Periodic({ name, intervalMs, run }, clock, troubles);
 
   const work: Background[] = [
     every(EXPIRY_SWEEP_MS, 'expiring verifications', async () => {
@@ -53,7 +53,7 @@ export function backgroundWork(parts: {
   if (maintenance && backups.cron !== undefined) {
     const { cron, keep } = backups;
     const backup = { name: 'the scheduled backup', run: () => maintenance.backup({ keep }, 'schedule') };
-    work.push(new CronSchedule(cron, backup, clock, log));
+    work.push(new CronSchedule(cron, backup, clock, troubles));
   }
   return work;
 }

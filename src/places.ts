@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Config, ConfigError } from './config/config.ts';
 import { isFolder } from './lib/private-folder.ts';
+import { isThere } from './lib/system-error.ts';
 
 /**
  * Refuses settings that name a file where a folder has to be, or a folder where a file has to be. Makes nothing.
@@ -27,5 +27,5 @@ function fileInTheWay(setting: string, folder: string): string | undefined {
 }
 
 function nearestThatExists(path: string): string {
-  return existsSync(path) ? path : nearestThatExists(dirname(path));
+  return isThere(path) ? path : nearestThatExists(dirname(path));
 }

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import { type App, buildApp } from './app.ts';
 import { isFailureOfLibrary } from './channels/whatsapp/library-scope.ts';
 import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
@@ -11,39 +12,33 @@ import { VERSION } from './version.ts';
 const STOP_MAX_MS = 9_500;
 
 /**
- * Starts the server and keeps it running until SIGTERM or SIGINT. Resolves when it listens; prints its addresses, with
- * `json` as one line for machines. The process ends with 0 after a clean stop and with 1 when the disk fails.
+ * Starts the server and keeps it running until SIGTERM or SIGINT, or until the terminal it was started from is closed.
+ * Resolves when it listens; prints its addresses, with `json` as one line for machines. The process ends with 0 after a
+ * clean stop and with 1 when it cannot go on; the log says why. Without a terminal SIGHUP reopens the log files.
  * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
  */
 export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
   const config = loadConfigOf(process.cwd());
   checkPlaces(config);
-  const { log, close: closeLog } = openLog(config.logging);
+  const { log, reopen: reopenLog, close: closeLog } = openLog(config.logging);
   const exit = async (code: number) => {
     await closeLog();
     process.exit(code);
   };
-  const app = await buildApp({
-    config,
-    log,
-    onFatal: (error) => {
-      log.fatal({ err: error }, 'the disk failed to keep what was written; the server ends');
-      void exit(1);
-    },
-  });
-
+  let app: App | undefined;
   let isStopping = false;
-  const stop = async (signal: string) => {
+  const stop = async (signal: string, why = 'stopping') => {
     if (isStopping) return;
     isStopping = true;
-    log.info({ signal }, 'stopping');
+    log.info({ signal }, why);
     // Referenced, so that it also keeps the process alive until the work is over.
     setTimeout(() => {
       log.error('the server did not stop in time and is cut off');
       void exit(1);
     }, STOP_MAX_MS);
     try {
-      await app.stop();
+      await app?.stop();
+      log.info('stopped');
       await exit(0);
     } catch (error) {
       log.fatal({ err: error }, 'the server did not stop cleanly');
@@ -52,17 +47,35 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
+  // Asked now: of a terminal that is gone it can no longer be told that it was one.
+  const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+  process.on('SIGHUP', () => {
+    if (hasTerminal) {
+      void stop('SIGHUP', 'the terminal was closed; stopping');
+      return;
+    }
+    reopenLog();
+    log.info({ signal: 'SIGHUP', dir: config.logging.dir }, 'log files reopened');
+  });
   process.on('unhandledRejection', (reason) => {
-    if (!isFailureOfLibrary(reason)) log.error({ err: reason }, 'a promise was rejected and nobody looked');
+    if (!isFailureOfLibrary(reason)) log.error({ err: reason }, 'unhandled promise rejection');
   });
   process.on('uncaughtException', (error) => {
     if (isFailureOfLibrary(error)) return;
-    log.fatal({ err: error }, 'an error in the server that nobody has caught; the server ends');
-    process.stderr.write(`wotp: An error in the server ended it:\n${error?.stack ?? error}\n`);
+    log.fatal({ err: error }, 'uncaught exception; the server ends');
+    writeLine(`wotp: An error in the server ended it:\n${error?.stack ?? error}`, 'stderr');
     void exit(1);
   });
 
   try {
+    app = await buildApp({
+      config,
+      log,
+      onFatal: (error) => {
+        log.fatal({ err: error }, 'the disk failed to keep what was written; the server ends');
+        void exit(1);
+      },
+    });
     const address = await app.start();
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
@@ -72,7 +85,10 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     else writeLine(banner(config, addresses, warnings, firstRun));
     for (const sentence of warnings) log.warn(sentence);
   } catch (error) {
-    await app.stop();
+    // Whoever started it reads why on standard error; whoever comes later, in the file.
+    if (config.logging.dir !== undefined) log.fatal({ err: error }, 'the server did not start');
+    await app?.stop();
+    await closeLog();
     throw error;
   }
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** Gives every block of code on the reference page a button that copies it. */
+/** The reference page without this script is whole. With it, code can be copied and wide screens show the contents. */
+
+const contents = document.querySelector('#contents');
+if (contents instanceof HTMLDetailsElement) contents.open = matchMedia('(width >= 64rem)').matches;
 
 for (const figure of document.querySelectorAll('figure.code')) {
   const code = figure.querySelector('code');

@@ -1,12 +1,16 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrepareFailure } from './failure.js';
 import { runTool } from './run-tool.js';
 
 const NATIVE_MODULE = 'better-sqlite3-multiple-ciphers';
+const COMPILE_HINT =
+  'Compiling a native module needs Python 3, make and a C++ compiler (Debian, Ubuntu: apt-get install python3 build-essential). If they are there, the lines above say what else is wrong. Then run the same command again.';
+/** So much of what a failed tool printed is shown. */
+const SHOWN_LINES = 25;
 
 /**
  * Whether node_modules is what package-lock.json asks for and its native module loads in this Node. The answer
@@ -18,35 +22,47 @@ export function isInstalled(root, { dev }) {
   const stamp = stampOf(root);
   const written = readText(stampFile(root));
   if (written === `${stamp} all` || (!dev && written === `${stamp} production`)) return true;
-  if (!holdsLockedPackages(root, { dev }) || !nativeModuleLoads(root)) return false;
+  if (!holdsLockedPackages(root, { dev }) || loadProblem(root) !== undefined) return false;
   writeStamp(root, { dev });
   return true;
 }
 
 /**
- * Installs exactly what package-lock.json says. Install scripts run only for the packages on the short list
- * `allowScripts` in package.json, whatever npm's version and the user's settings.
+ * Installs exactly what package-lock.json says; where only the native module does not load, as after a switch to another
+ * Node, builds that alone anew. Install scripts run only for the packages on the short list `allowScripts` in
+ * package.json, whatever npm's version and the user's settings.
  * @param {string} root
+ * @param {{ dev: boolean }} options dev: the development dependencies are needed too
  * @throws {PrepareFailure}
  */
-export async function install(root) {
-  process.stderr.write(
-    'Installing dependencies (first time: about 3 minutes, a native module is compiled) …\n',
-  );
-  await npm(
-    root,
-    ['ci', '--include=dev', '--ignore-scripts'],
-    'Check the network connection and the registry that npm uses, then run the same command again.',
-  );
-  const compileHint =
-    'Compiling a native module needs Python 3, make and a C++ compiler (Debian, Ubuntu: apt-get install python3 build-essential). Install them, then run the same command again.';
+export async function install(root, { dev }) {
+  const isComplete =
+    existsSync(join(root, 'node_modules', NATIVE_MODULE)) && holdsLockedPackages(root, { dev });
+  if (isComplete) {
+    process.stderr.write(
+      `${loadProblem(root) ?? ''}\nBuilding ${NATIVE_MODULE} for Node ${process.version} (about 3 minutes) …\n`,
+    );
+  } else {
+    process.stderr.write(
+      'Installing dependencies (first time: about 3 minutes, a native module is compiled) …\n',
+    );
+    await npm(
+      root,
+      ['ci', '--include=dev', '--ignore-scripts'],
+      'Check the network connection and the registry that npm uses, then run the same command again.',
+    );
+  }
   const allowed = allowedToRunScripts(root);
   // Without a name npm would rebuild every package.
-  if (allowed.length > 0) await npm(root, ['rebuild', ...allowed, '--ignore-scripts=false'], compileHint);
-  if (!nativeModuleLoads(root)) {
-    throw new PrepareFailure(`${NATIVE_MODULE} was installed and does not load. ${compileHint}`);
+  if (allowed.length > 0) await npm(root, ['rebuild', ...allowed, '--ignore-scripts=false'], COMPILE_HINT);
+  const problem = loadProblem(root);
+  if (problem !== undefined) {
+    throw new PrepareFailure(
+      `${NATIVE_MODULE} is built and does not load in Node ${process.version} (${process.execPath}). See above for the reason, or remove node_modules and run the same command again.`,
+      problem,
+    );
   }
-  writeStamp(root, { dev: true });
+  writeStamp(root, { dev: dev || !isComplete });
 }
 
 /**
@@ -60,7 +76,14 @@ async function npm(root, args, hint) {
   const { succeeded, output } = running.endsWith('npm-cli.js')
     ? await runTool(process.execPath, [running, ...args], { cwd: root })
     : await runTool('npm', args, { cwd: root, shell: process.platform === 'win32' });
-  if (!succeeded) throw new PrepareFailure(`"npm ${args.join(' ')}" failed. ${hint}`, output);
+  if (!succeeded) throw new PrepareFailure(`"npm ${args.join(' ')}" failed. ${hint}`, lastLines(output));
+}
+
+/** @param {string} output */
+function lastLines(output) {
+  const lines = output.trimEnd().split('\n');
+  const shown = lines.slice(-SHOWN_LINES).join('\n');
+  return lines.length > SHOWN_LINES ? `The last ${SHOWN_LINES} of ${lines.length} lines:\n${shown}` : shown;
 }
 
 /**
@@ -112,10 +135,22 @@ function packagesOf(file) {
   return text === '' ? undefined : JSON.parse(text).packages;
 }
 
-/** @param {string} root */
-function nativeModuleLoads(root) {
-  const code = `new (require('${NATIVE_MODULE}'))(':memory:').close()`;
-  return spawnSync(process.execPath, ['-e', code], { cwd: root, stdio: 'ignore' }).status === 0;
+/**
+ * Why the native module does not load, in the loader's own words, which name the Node it was built for; undefined where
+ * it does.
+ * @param {string} root
+ */
+function loadProblem(root) {
+  const code = `try { new (require('${NATIVE_MODULE}'))(':memory:').close() } catch (error) { console.error(error.message); process.exit(1) }`;
+  const { status, signal, stderr } = spawnSync(process.execPath, ['-e', code], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
+  if (status === 0) return undefined;
+  return (
+    stderr.trim() || `${NATIVE_MODULE} ends Node when it is loaded (${signal ?? `exit code ${status}`}).`
+  );
 }
 
 /** @param {string} root */

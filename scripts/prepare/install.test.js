@@ -1,10 +1,18 @@
 // @ts-check
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { isInstalled } from './install.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { install, isInstalled } from './install.js';
 
 const NATIVE_MODULE = 'better-sqlite3-multiple-ciphers';
 const LOCKED = {
@@ -32,6 +40,14 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(root, { recursive: true });
 });
+
+/**
+ * @param {string} path
+ * @param {string} text
+ */
+function write(path, text) {
+  writeFileSync(join(root, path), text);
+}
 
 /**
  * @param {string} path
@@ -102,4 +118,74 @@ it('a native module that does not load has to be installed again', () => {
   writeLock('node_modules/.package-lock.json', INSTALLED);
   rmSync(join(root, 'node_modules', NATIVE_MODULE));
   expect(isInstalled(root, { dev: true })).toBe(false);
+});
+
+describe('after a switch to another Node', () => {
+  const WORDS =
+    'The module was compiled against a different Node.js version using NODE_MODULE_VERSION 115. This version of Node.js requires NODE_MODULE_VERSION 137.';
+
+  /** Puts a module in place that loads once npm has rebuilt it, and an npm that does so or fails. */
+  function builtForAnotherNode({ rebuild = '' } = {}) {
+    const folder = join(root, 'node_modules', NATIVE_MODULE);
+    rmSync(folder);
+    mkdirSync(folder);
+    write(
+      `node_modules/${NATIVE_MODULE}/index.js`,
+      `if (!require('fs').existsSync(__dirname + '/rebuilt')) throw new Error(${JSON.stringify(WORDS)});
+       module.exports = class { close() {} };`,
+    );
+    write(
+      'npm-cli.js',
+      `require('fs').appendFileSync('npm-calls', process.argv.slice(2).join(' ') + '\\n');\n${rebuild}`,
+    );
+    write('package.json', JSON.stringify({ allowScripts: { [NATIVE_MODULE]: true } }));
+    writeLock('node_modules/.package-lock.json', INSTALLED);
+    vi.stubEnv('npm_execpath', join(root, 'npm-cli.js'));
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      said += text;
+      return true;
+    });
+  }
+
+  /** @type {string} */
+  let said;
+  beforeEach(() => {
+    said = '';
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  it('the native module alone is built anew, and the loader says for which Node it was built', async () => {
+    builtForAnotherNode({
+      rebuild: `require('fs').writeFileSync('node_modules/${NATIVE_MODULE}/rebuilt', '')`,
+    });
+    expect(isInstalled(root, { dev: true })).toBe(false);
+    await install(root, { dev: true });
+    expect(said).toContain(WORDS);
+    expect(said).toContain(`Building ${NATIVE_MODULE} for Node ${process.version}`);
+    expect(readFileSync(join(root, 'npm-calls'), 'utf8')).toBe(
+      `rebuild ${NATIVE_MODULE} --ignore-scripts=false\n`,
+    );
+    expect(isInstalled(root, { dev: true })).toBe(true);
+  });
+
+  it('a build that fails shows its last lines', async () => {
+    builtForAnotherNode({
+      rebuild: `for (let n = 1; n <= 100; n++) console.log('line ' + n); console.error('gyp ERR! no Python'); process.exit(1)`,
+    });
+    await expect(install(root, { dev: true })).rejects.toMatchObject({
+      message: expect.stringContaining('needs Python 3, make and a C++ compiler'),
+      toolOutput: expect.stringMatching(/^The last 25 of 101 lines:\n(line \d+\n){24}gyp ERR! no Python$/),
+    });
+  });
+
+  it('a build that does not load is told in the words of the loader', async () => {
+    builtForAnotherNode();
+    await expect(install(root, { dev: true })).rejects.toMatchObject({
+      message: expect.stringContaining(`does not load in Node ${process.version}`),
+      toolOutput: WORDS,
+    });
+  });
 });

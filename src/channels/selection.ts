@@ -31,9 +31,8 @@ export function channelSelection(
   const available = new Set(channels.map((channel) => channel.name));
   return (requested, projectId, phone) => {
     if (requested === 'simulator' && !mockMode) {
-      throw new ValidationError('The simulator is off.', [
-        { path: 'channel', message: 'The simulator exists only with BOT_MOCK_MODE=true. Leave channel out.' },
-      ]);
+      const message = 'The `channel` simulator exists only with BOT_MOCK_MODE=true. Leave `channel` out.';
+      throw new ValidationError(message, [{ path: 'channel', message }]);
     }
     const name = requested === 'auto' ? 'whatsapp' : requested;
     const taken = mockMode && name === 'whatsapp' ? 'simulator' : name;

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { controlSocketPath } from '../http/control-socket.ts';
 import type { Problem } from '../http/problem.ts';
 import { refuseSharedFolder } from '../lib/shared-folder.ts';
-import { CommandError, RefusalError } from './command-error.ts';
+import { RefusalError } from './command-error.ts';
 
 /** The API as the command line uses it: as the administrator, whether or not the server runs. */
 export interface ApiClient {
@@ -30,13 +30,10 @@ export async function openApi(config: Config): Promise<ApiClient> {
       throw error;
     },
   });
-  const ownPath = await app.listenForCommands();
-  if (!ownPath) {
+  const ownPath = await app.listenForCommands().catch(async (error: unknown) => {
     await app.stop();
-    throw new CommandError(
-      `The path of the data folder is too long for a socket: ${config.database.dataDir}. Use a shorter DATA_DIR.`,
-    );
-  }
+    throw error;
+  });
   return { call: (method, path, body) => overSocket(ownPath, method, path, body), close: () => app.stop() };
 }
 

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Backup } from '../database/wodb/backup.ts';
 import { createFileKey } from '../database/wodb/file-key.ts';
+import { isThere } from '../lib/system-error.ts';
 import { openApi, runningServer } from './api-client.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
@@ -47,7 +47,7 @@ export function backupCommand(): Command {
       };
       const config = settingsOfFile('backup');
       const server = await runningServer(config);
-      if (!server && !existsSync(config.database.path)) {
+      if (!server && !isThere(config.database.path)) {
         throw new CommandError(
           `There is no database at ${config.database.path}, so there is nothing to back up.`,
         );

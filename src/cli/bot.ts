@@ -136,10 +136,8 @@ function writeFolder(dir: string, files: Record<string, string>): void {
   try {
     mkdirSync(dir, { mode: 0o700 });
   } catch (error) {
-    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw new CommandError(
-      isThere ? `${dir} is there already. Name a new folder.` : `${dir} cannot be made.`,
-    );
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new CommandError(`${dir} is there already. Name a new folder.`);
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
 }

@@ -7,14 +7,17 @@ import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { DatabaseOpenError } from '../database/wodb/open-error.ts';
 import { RebuildError } from '../database/wodb/rebuild.ts';
 import { V3FileError } from '../database/wodb/v3-import.ts';
+import { DatabaseError } from '../errors/errors.ts';
 import { DataFolderInUseError } from '../http/control-socket.ts';
 import { FolderError } from '../lib/private-folder.ts';
 import { SharedFolderError } from '../lib/shared-folder.ts';
+import { systemErrorText } from '../lib/system-error.ts';
 import { CommandError, RefusalError } from './command-error.ts';
 
 const EXPECTED = [
   CommandError,
   DataFolderInUseError,
+  DatabaseError,
   DatabaseInUseError,
   DatabaseOpenError,
   FolderError,
@@ -47,7 +50,7 @@ export function failureAsJson(error: unknown): object {
 /** The sentence of an expected failure; undefined for every other. */
 function sentenceOf(error: unknown): string | undefined {
   if (EXPECTED.some((kind) => error instanceof kind)) return (error as Error).message;
-  return whyItCannotListen(error);
+  return whyItCannotListen(error) ?? systemErrorText(error);
 }
 
 type NetworkError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };

@@ -7,6 +7,7 @@ interface LimitState {
   messagesLastDay: number;
   failedChecksLastDay: number;
   guessesRemaining: number;
+  guessesRemainingUnknownClient: number;
   nextSendAt: string | null;
 }
 
@@ -36,6 +37,7 @@ export function limitsCommand(): Command {
               `  messages in the last 24 hours    ${data.messagesLastDay}`,
               `  wrong codes in the last 24 hours ${data.failedChecksLastDay}`,
               `  guesses left                     ${data.guessesRemaining}`,
+              `  of them for unknown clients      ${data.guessesRemainingUnknownClient}`,
               `  next message allowed             ${data.nextSendAt ?? 'now'}`,
             ].join('\n'),
           );

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { GROUPS } from '../config/groups.ts';
@@ -8,6 +7,7 @@ import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { isBeingReplaced } from '../database/wodb/replace.ts';
 import { type Rotated, rotateMasterKey } from '../database/wodb/rotate.ts';
 import { readBounded } from '../lib/bounded-file.ts';
+import { isThere } from '../lib/system-error.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { KEY_FILE_MAX_BYTES } from './key-file.ts';
@@ -58,7 +58,7 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
   const { dataDir, path } = config.database;
   const keepsKey = config.security.masterKey === undefined;
   // Looked at first: otherwise a key would be made for a database that is not there.
-  if (![path, keyCheckPathIn(dataDir)].some(existsSync) && !isBeingReplaced(path)) {
+  if (![path, keyCheckPathIn(dataDir)].some(isThere) && !isBeingReplaced(path)) {
     throw new CommandError(`There is no database at ${path} yet. Start it with the key of your choice.`);
   }
   const newMasterKey = newKeyOf(newKeyFile, config);

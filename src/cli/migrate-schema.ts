@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/database.ts';
 import { presentMasterKey, resolveMasterKey } from '../database/master-key.ts';
@@ -9,6 +8,7 @@ import { WodbConnection } from '../database/wodb/connection.ts';
 import { kyselyOver } from '../database/wodb/dialect.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { openWodb, type Upgrade } from '../database/wodb/open.ts';
+import { isThere } from '../lib/system-error.ts';
 import { runningServer } from './api-client.ts';
 import { print, settings } from './command.ts';
 import { type Progress, showProgress } from './progress.ts';
@@ -48,7 +48,7 @@ async function stateAtRest({ database, security }: Config): Promise<SchemaState>
   if (url !== undefined) return { engine: 'postgres', migrations: await readPostgres(url, migrationStates) };
   const keyCheckPath = keyCheckPathIn(dataDir);
   const masterKey = presentMasterKey(security.masterKey, dataDir, path);
-  if (masterKey === undefined || ![path, keyCheckPath].some(existsSync)) {
+  if (masterKey === undefined || ![path, keyCheckPath].some(isThere)) {
     const names = Object.keys(MIGRATIONS);
     return { engine: 'wodb', migrations: names.map((name, i) => ({ number: i + 1, name, appliedAt: null })) };
   }

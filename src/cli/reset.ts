@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { removeDatabase } from '../database/wodb/remove.ts';
-import { controlSocketPath } from '../http/control-socket.ts';
+import { removeControlSocket } from '../http/control-socket.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 
@@ -33,7 +33,9 @@ export function resetCommand(): Command {
 
 function remove(dataDir: string, path: string): string[] {
   try {
-    return removeDatabase({ dataDir, path, socketPath: controlSocketPath(dataDir) });
+    const removed = removeDatabase({ dataDir, path });
+    const socket = removeControlSocket(dataDir);
+    return socket === undefined ? removed : [...removed, socket];
   } catch (error) {
     if (!(error instanceof DatabaseInUseError)) throw error;
     throw new CommandError(

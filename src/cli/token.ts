@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { ApiClient } from './api-client.ts';
 import { command, print, withApi } from './command.ts';
+import { CommandError } from './command-error.ts';
 import { table } from './table.ts';
 
 interface CreateOptions {
@@ -28,6 +30,7 @@ interface ListedKey {
   usageCount: number;
   lastUsed: string | null;
   expiresAt: string | null;
+  parentId: string | null;
 }
 
 export function tokenCommand(): Command {
@@ -67,16 +70,7 @@ export function tokenCommand(): Command {
       .option('--json', 'print one line of JSON')
       .action(({ json }: { json?: boolean }) =>
         withApi(async (api) => {
-          const keys: ListedKey[] = [];
-          for (let cursor: string | null = ''; cursor !== null; ) {
-            const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
-            const answer: { data: ListedKey[]; page: { next: string | null } } = await api.call(
-              'GET',
-              `/api/v1/keys?limit=200${query}`,
-            );
-            keys.push(...answer.data);
-            cursor = answer.page.next;
-          }
+          const keys = await listKeys(api);
           print(json, { keys }, keys.length === 0 ? 'There is no API key.' : keyTable(keys));
         }),
       ),
@@ -85,24 +79,56 @@ export function tokenCommand(): Command {
   token.addCommand(
     command(
       'revoke',
-      'revoke an API key; its next request is refused',
+      'revoke an API key and the keys it created',
       'wotp token revoke key_01jd3x8zq2e6v9k5m7n0p4r8st',
     )
       .argument('<id>', 'the id of the key, as `token list` shows it')
+      .option('--yes', 'revoke the keys that it created as well, without which a key that has any stays')
       .option('--json', 'print one line of JSON')
-      .action((id: string, { json }: { json?: boolean }) =>
+      .action((id: string, { yes, json }: { yes?: boolean; json?: boolean }) =>
         withApi(async (api) => {
+          const children = descendantsOf(id, await listKeys(api));
+          const named = children.map((key) => `${key.id} (${key.name})`).join(', ');
+          if (children.length > 0 && !yes) {
+            throw new CommandError(
+              `The key ${id} created others, which are revoked with it: ${named}. To revoke them all, add --yes.`,
+            );
+          }
           await api.call('DELETE', `/api/v1/keys/${encodeURIComponent(id)}`);
-          print(json, { id }, `The key ${id} is revoked.`);
+          print(
+            json,
+            children.length === 0 ? { id } : { id, with: children.map((key) => key.id) },
+            `The key ${id} is revoked${named && `, and with it ${named}`}.`,
+          );
         }),
       ),
   );
   return token;
 }
 
+async function listKeys(api: ApiClient): Promise<ListedKey[]> {
+  const keys: ListedKey[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
+    const answer: { data: ListedKey[]; page: { next: string | null } } = await api.call(
+      'GET',
+      `/api/v1/keys?limit=200${query}`,
+    );
+    keys.push(...answer.data);
+    cursor = answer.page.next;
+  }
+  return keys;
+}
+
+/** The keys that a key created, and those that they created. */
+function descendantsOf(id: string, keys: readonly ListedKey[]): ListedKey[] {
+  const children = keys.filter(({ parentId }) => parentId === id);
+  return children.flatMap((child) => [child, ...descendantsOf(child.id, keys)]);
+}
+
 function keyTable(keys: ListedKey[]): string {
   return table(
-    ['id', 'name', 'key', 'permissions', 'uses', 'last used', 'expires'],
+    ['id', 'name', 'key', 'permissions', 'uses', 'last used', 'expires', 'created by'],
     keys.map((key) => [
       key.id,
       key.name,
@@ -111,6 +137,7 @@ function keyTable(keys: ListedKey[]): string {
       key.usageCount,
       key.lastUsed ?? '–',
       key.expiresAt ?? '–',
+      key.parentId ?? '–',
     ]),
   );
 }

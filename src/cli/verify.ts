@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { presentMasterKey } from '../database/master-key.ts';
@@ -6,6 +6,7 @@ import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import type { Verdict } from '../database/wodb/run-in-worker.ts';
 import { INVARIANTS } from '../health/invariants.ts';
 import { SEALED_VALUES } from '../health/sealed-values.ts';
+import { isThere } from '../lib/system-error.ts';
 import { runningServer } from './api-client.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
@@ -30,8 +31,7 @@ export function verifyCommand(): Command {
       const config = settingsOfFile('verify');
       const { path } = config.database;
       const isDatabase =
-        file === undefined ||
-        (existsSync(file) && existsSync(path) && realpathSync(file) === realpathSync(path));
+        file === undefined || (isThere(file) && isThere(path) && realpathSync(file) === realpathSync(path));
       const { findings, schemaVersion, rows } = isDatabase
         ? await checkDatabase(config)
         : await (await import('../database/wodb/verify.ts')).verifyAtRest({
@@ -59,7 +59,7 @@ async function checkDatabase(config: Config): Promise<Shown> {
   const server = await runningServer(config);
   if (server) return (await server.call<{ data: Shown }>('POST', '/api/v1/database/verify')).data;
   const { path, dataDir } = config.database;
-  if (!existsSync(path)) throw new CommandError(`There is no database at ${path}.`);
+  if (!isThere(path)) throw new CommandError(`There is no database at ${path}.`);
   const { verifyStopped } = await import('../database/wodb/verify.ts');
   return verifyStopped({
     path,

@@ -53,6 +53,8 @@ describe('defaults', () => {
         maxRequests: 10_000,
         phonePer10Minutes: 5,
         phonePerDay: 10,
+        sendsPerClientIp: 30,
+        sendsPerPrefix: 20,
         addressPerMinute: 300,
         signInFailures: 10,
       },

@@ -30,6 +30,20 @@ export const limitsVariables = {
     fallback: 10,
     help: 'Messages one phone number gets in 24 hours; over 10 is looser than the safe bound.',
   }),
+  sendsPerClientIp: integer({
+    name: 'SENDS_PER_CLIENT_IP',
+    min: 0,
+    max: 10_000,
+    fallback: 30,
+    help: 'Unverified sends an hour for one clientIp, where a send gives it; a verified code frees its send; 0 is no limit.',
+  }),
+  sendsPerPrefix: integer({
+    name: 'SENDS_PER_PREFIX',
+    min: 0,
+    max: 10_000,
+    fallback: 20,
+    help: 'New verifications in 10 minutes to numbers alike but for their last four digits; three of them verified in 24 hours lift it; 0 is no limit.',
+  }),
   addressPerMinute: integer({
     name: 'ADDRESS_LIMIT_PER_MINUTE',
     min: 1,

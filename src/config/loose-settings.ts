@@ -33,6 +33,12 @@ function looseLimits({ otp, limits }: Config): string[] {
       `PHONE_LIMIT_PER_DAY is ${limits.phonePerDay}: a phone can get more than the safe 10 messages.`,
     );
   }
+  if (limits.sendsPerClientIp === 0) {
+    sentences.push('SENDS_PER_CLIENT_IP is 0: one client can have codes sent to any number of phones.');
+  }
+  if (limits.sendsPerPrefix === 0) {
+    sentences.push('SENDS_PER_PREFIX is 0: nothing stops sends to a whole block of neighboring numbers.');
+  }
   return sentences;
 }
 

@@ -32,6 +32,13 @@ export const serverVariables = {
     fallback: 0,
     help: 'How many reverse proxies stand in front and may tell the address of a client.',
   }),
+  keepAliveSeconds: integer({
+    name: 'KEEP_ALIVE_SECONDS',
+    min: 1,
+    max: 3600,
+    fallback: 75,
+    help: 'How long a connection without a request stays open; longer than your load balancer keeps its own.',
+  }),
   corsOrigins: origins({
     name: 'CORS_ORIGINS',
     help: 'The web pages that may call the API from a browser; none when unset.',

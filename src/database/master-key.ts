@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readBounded } from '../lib/bounded-file.ts';
 import { createPrivateFolder } from '../lib/private-folder.ts';
 import { refuseSharedFolder } from '../lib/shared-folder.ts';
+import { isThere } from '../lib/system-error.ts';
 import { writePrivateFile } from './private-files.ts';
 import { keyCheckPathIn } from './wodb/key-check.ts';
 import { realPath, takeDatabaseLock } from './wodb/lock.ts';
@@ -56,7 +56,7 @@ export function resolveMasterKey(
 
 /** An exchange of the database that a crash has cut off may have the key that belongs to it still to be moved. */
 function finishWhatWasBegun(databasePath: string, dataDir: string): void {
-  if (!existsSync(dirname(databasePath)) || !isBeingReplaced(realPath(databasePath))) return;
+  if (!isThere(dirname(databasePath)) || !isBeingReplaced(realPath(databasePath))) return;
   const releaseLock = takeDatabaseLock(databasePath);
   try {
     finishReplacement(realPath(databasePath), dataDir);
@@ -79,7 +79,7 @@ export function presentMasterKey(
   if (configured !== undefined) return configured;
   finishWhatWasBegun(databasePath, dataDir);
   const path = masterKeyPathIn(dataDir);
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
   const key = readBounded(path, FILE_MAX_BYTES).toString('utf8').trim();
   if (key.length >= LENGTH_MIN) return key;
   throw new MasterKeyMissingError(
@@ -90,7 +90,7 @@ export function presentMasterKey(
 function keptKey(path: string, dataDir: string, databasePath: string): string | undefined {
   const key = presentMasterKey(undefined, dataDir, databasePath);
   if (key !== undefined) return key;
-  const held = [databasePath, keyCheckPathIn(dataDir)].find((name) => existsSync(name));
+  const held = [databasePath, keyCheckPathIn(dataDir)].find((name) => isThere(name));
   if (held === undefined) return undefined;
   throw new MasterKeyMissingError(
     `${held} exists, but its key does not: neither DB_MASTER_KEY nor ${path} is there. Set DB_MASTER_KEY or put the key file back.`,

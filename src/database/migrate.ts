@@ -6,7 +6,10 @@ import { up as whatsappRetention } from './migrations/0004-whatsapp-retention.ts
 import { up as whatsappNodes } from './migrations/0005-whatsapp-nodes.ts';
 import { up as lists } from './migrations/0006-lists.ts';
 import { up as adminAddresses } from './migrations/0007-admin-addresses.ts';
-import { up as sendersByNumber } from './migrations/0016-whatsapp-senders-by-number.ts';
+import { up as keyParents } from './migrations/0008-key-parents.ts';
+import { up as verifiedClients } from './migrations/0009-verified-clients.ts';
+import { up as recentSends } from './migrations/0010-recent-sends.ts';
+import { up as sendersByNumber } from './migrations/0011-whatsapp-senders-by-number.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -18,7 +21,10 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005-whatsapp-nodes': { up: whatsappNodes },
   '0006-lists': { up: lists },
   '0007-admin-addresses': { up: adminAddresses },
-  '0016-whatsapp-senders-by-number': { up: sendersByNumber },
+  '0008-key-parents': { up: keyParents },
+  '0009-verified-clients': { up: verifiedClients },
+  '0010-recent-sends': { up: recentSends },
+  '0011-whatsapp-senders-by-number': { up: sendersByNumber },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

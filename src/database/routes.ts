@@ -12,20 +12,23 @@ export function migrationRoutes(server: FastifyInstance, database: Database): vo
     {
       schema: {
         tags: ['Database'],
-        summary: 'The engine, and each change of the schema',
+        operationId: 'getDatabaseSchema',
+        summary: 'Get the engine and its migrations',
         querystring: projectQuery,
         response: {
           200: success(
-            z.object({
-              engine: z.enum(['wodb', 'postgres']),
-              migrations: z.array(
-                z.object({
-                  number: z.int(),
-                  name: z.string(),
-                  appliedAt: timestamp.nullable().meta({ description: 'Null while it is pending.' }),
-                }),
-              ),
-            }),
+            z
+              .object({
+                engine: z.enum(['wodb', 'postgres']),
+                migrations: z.array(
+                  z.object({
+                    number: z.int(),
+                    name: z.string(),
+                    appliedAt: timestamp.nullable().meta({ description: 'Null while it is pending.' }),
+                  }),
+                ),
+              })
+              .meta({ title: 'DatabaseSchema', description: 'The engine and the state of each migration.' }),
           ),
           ...problems(),
         },

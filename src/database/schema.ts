@@ -50,6 +50,8 @@ export interface Schema {
     usage_count: number;
     /** When it was last used, as exactly. */
     last_used_at: number | null;
+    /** The key that created it, with which it ends; null where the administrator did. */
+    parent_id: string | null;
   };
 
   /**
@@ -153,6 +155,22 @@ export interface Schema {
     verified_at: number | null;
     /** When an administrator lifted the phone's limits: what came before no longer counts. */
     limits_lifted_at: number | null;
+    /** The end user's address that the right code came from, as the caller gave it. */
+    verified_client_ip: string | null;
+  };
+
+  /**
+   * What a client address, or a block of numbers, was lately sent: the limits that count over many phones.
+   * @kept an hour or two after its last send; deleted every 10 minutes
+   * @index recent_sends_by_age what nothing is counted from any more is deleted from the oldest on
+   */
+  recent_sends: {
+    /** `client` or `prefix`, the project, and the client address or the number without its last four digits. */
+    key: string;
+    /** JSON array of the ids of verifications, oldest first; as many as the limit at most. */
+    verifications: string;
+    /** The hour of the last of them, in hours since 1970 (UTC). */
+    used_hour: number;
   };
 
   /**

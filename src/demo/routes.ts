@@ -36,7 +36,8 @@ export function demoRoutes(
     {
       schema: {
         tags: ['Database'],
-        summary: 'Invent verifications of the last two weeks',
+        operationId: 'createDemoData',
+        summary: 'Create demo data',
         description:
           'With their messages and events, as if they had happened; nothing is sent. `metadata` marks them with `demo`. Not in production.',
         body: z.strictObject({
@@ -44,9 +45,11 @@ export function demoRoutes(
           projectId,
         }),
         response: {
-          201: success(z.object({ verifications: z.int(), messages: z.int(), events: z.int() })).describe(
-            'How many rows were made.',
-          ),
+          201: success(
+            z
+              .object({ verifications: z.int(), messages: z.int(), events: z.int() })
+              .meta({ title: 'DemoData' }),
+          ).describe('How many rows were created.'),
           ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS'),
         },
       },

@@ -146,6 +146,7 @@ export function demoVerifications(
       expires_at: createdAt + LIFE_MS,
       verified_at: status === 'verified' ? story.endedAt : null,
       limits_lifted_at: null,
+      verified_client_ip: null,
     });
     // A sort that keeps the order of equal times keeps cause before effect.
     for (const { at, type, messageId, reason } of told.sort((a, b) => a.at - b.at)) {

@@ -50,7 +50,7 @@ export const ERROR_CODES = {
   },
   CONFLICT: {
     status: 409,
-    title: 'That conflicts with the present state',
+    title: 'The resource is not in a state that allows this',
     meaning: 'The resource is in a state in which this cannot be done.',
     whatToDo: 'Read the resource, then decide again.',
   },
@@ -63,8 +63,8 @@ export const ERROR_CODES = {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'Unsupported content type',
-    meaning: 'The route takes `application/json` only.',
-    whatToDo: 'Send JSON with `Content-Type: application/json`.',
+    meaning: 'The route takes `application/json` only, uncompressed.',
+    whatToDo: 'Send JSON with `Content-Type: application/json` and without `Content-Encoding`.',
   },
   MISDIRECTED_REQUEST: {
     status: 421,

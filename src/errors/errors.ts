@@ -49,9 +49,10 @@ export class WotpError extends Error {
   }
 }
 
+/** `message` is for a request that is wrong as a whole; where single fields are, what is wrong with the first is said. */
 export class ValidationError extends WotpError {
   constructor(message: string, errors?: FieldProblem[]) {
-    super('VALIDATION_ERROR', message, errors ? { errors } : {});
+    super('VALIDATION_ERROR', errors?.[0]?.message ?? message, errors ? { errors } : {});
   }
 }
 
@@ -104,6 +105,13 @@ export class DatabaseError extends WotpError {
     code: Extract<ErrorCode, 'SERVICE_UNAVAILABLE' | 'QUEUE_FULL'> = 'SERVICE_UNAVAILABLE',
   ) {
     super(code, message, { retryAfterSeconds: code === 'QUEUE_FULL' ? 1 : 5, cause });
+  }
+}
+
+/** The server takes nothing more because it is stopping. */
+export class StoppingError extends DatabaseError {
+  constructor(message = 'The server is stopping.', cause?: unknown) {
+    super(message, cause);
   }
 }
 

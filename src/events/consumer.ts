@@ -1,7 +1,7 @@
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logger.ts';
 import { Periodic } from '../lib/periodic.ts';
+import type { Troubles } from '../lib/troubles.ts';
 import { BEGINNING, type EventFeed, type StoredEvent } from './feed.ts';
 
 /** Without any word from others the feed is looked at this often, in ms. */
@@ -13,7 +13,7 @@ export interface ConsumerOptions {
   database: Database;
   feed: EventFeed;
   clock: Clock;
-  log: Logger;
+  troubles: Troubles;
   /** Its name in the database; never to be changed. */
   name: string;
   /** Where it begins when it runs for the first time. */
@@ -32,9 +32,9 @@ export class EventConsumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    const { name, clock, log } = options;
+    const { name, clock, troubles } = options;
     const work = { name: `reading events (${name})`, intervalMs: POLL_MS, run: () => this.catchUp() };
-    this.#poll = new Periodic(work, clock, log);
+    this.#poll = new Periodic(work, clock, troubles);
   }
 
   /** Begins where it ended. */

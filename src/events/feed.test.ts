@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Database, Transaction } from '../../src/database/database.ts';
 import { ENGINE } from '../../test/support/engine.ts';
-import { silentLog } from '../../test/support/silent-log.ts';
+import { silentTroubles } from '../../test/support/silent-log.ts';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
 import { EventConsumer } from './consumer.ts';
@@ -161,7 +161,7 @@ describe('a consumer of the feed', () => {
       database,
       feed,
       clock,
-      log: silentLog,
+      troubles: silentTroubles,
       name: 'notes',
       from,
       async handle(trx, events) {

@@ -31,7 +31,8 @@ interface MessageEvent {
 interface KeyEvent {
   type: 'key.created' | 'key.imported' | 'key.revoked';
   projectId: string;
-  data: { keyId: string; actor: string };
+  /** `with`: the key with which it was revoked, as that one had created it. */
+  data: { keyId: string; actor: string; with?: string };
 }
 
 interface RefusalEvent {

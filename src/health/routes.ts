@@ -5,52 +5,59 @@ import { typed } from '../http/server.ts';
 import type { HealthService } from './service.ts';
 
 const status = z.enum(['healthy', 'degraded', 'unhealthy']);
-const report = z.object({
-  status,
-  timestamp,
-  version: z.string(),
-  uptime: z.int().meta({ description: 'Seconds since the start.' }),
-  checks: z.object({
-    whatsapp: z.object({
-      status,
-      connected: z.boolean(),
-      mode: z.literal('mock').optional(),
-      detail: z.string().optional(),
+const report = z
+  .object({
+    status,
+    timestamp,
+    version: z.string(),
+    uptime: z.int().meta({ description: 'Seconds since the start.' }),
+    checks: z.object({
+      whatsapp: z.object({
+        status,
+        connected: z.boolean(),
+        mode: z.literal('mock').optional(),
+        detail: z.string().optional(),
+      }),
+      database: z.object({
+        status,
+        engine: z.enum(['wodb', 'postgres']),
+        detail: z.string().optional(),
+        waitingWrites: z.int(),
+      }),
+      memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
+      disk: z.object({ status, freeBytes: z.int() }),
+      backup: z
+        .object({ status, lastAt: timestamp.nullable(), detail: z.string().optional() })
+        .optional()
+        .meta({ description: 'Only where `BACKUP_CRON` is set.' }),
     }),
-    database: z.object({
-      status,
-      engine: z.enum(['wodb', 'postgres']),
-      detail: z.string().optional(),
-      waitingWrites: z.int(),
-    }),
-    memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
-    disk: z.object({ status, freeBytes: z.int() }),
-    backup: z
-      .object({ status, lastAt: timestamp.nullable(), detail: z.string().optional() })
-      .optional()
-      .meta({ description: 'Only where `BACKUP_CRON` is set.' }),
-  }),
-});
-const simple = z.object({ status });
+  })
+  .meta({ title: 'HealthReport', description: 'The state of the server and its parts.' });
+const simple = z
+  .object({ status })
+  .meta({ title: 'ProbeResult', description: 'Whether the probe succeeded.' });
 /** What the routes that are limited may refuse with. */
-const healthProblems = onlyProblems('RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR');
-const metrics = z.object({
-  timestamp,
-  uptime: z.int(),
-  memory: z.record(z.string(), z.number()),
-  cpu: z.object({ user: z.number(), system: z.number() }),
-  process: z.object({ platform: z.string(), arch: z.string() }),
-  queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
-  backups: z
-    .object({
-      succeeded: z.int().meta({ description: 'Since the start.' }),
-      failed: z.int().meta({ description: 'Since the start.' }),
-      lastAt: timestamp.nullable(),
-      lastBytes: z.int().nullable(),
-    })
-    .optional()
-    .meta({ description: 'Absent on PostgreSQL, whose own tools make backups.' }),
-});
+const healthProblems = onlyProblems('VALIDATION_ERROR', 'RATE_LIMIT_EXCEEDED', 'INTERNAL_ERROR');
+const probeProblems = onlyProblems('VALIDATION_ERROR', 'INTERNAL_ERROR');
+const metrics = z
+  .object({
+    timestamp,
+    uptime: z.int(),
+    memory: z.record(z.string(), z.number()),
+    cpu: z.object({ user: z.number(), system: z.number() }),
+    process: z.object({ platform: z.string(), arch: z.string() }),
+    queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
+    backups: z
+      .object({
+        succeeded: z.int().meta({ description: 'Since the start.' }),
+        failed: z.int().meta({ description: 'Since the start.' }),
+        lastAt: timestamp.nullable(),
+        lastBytes: z.int().nullable(),
+      })
+      .optional()
+      .meta({ description: 'Absent on PostgreSQL, whose own tools make backups.' }),
+  })
+  .meta({ title: 'ProcessMetrics', description: 'Metrics of the process and its queues.' });
 
 /** Health for people, probes and v3's clients; none of it needs a key, none is wrapped in `data`. */
 export function healthRoutes(server: FastifyInstance, health: HealthService): void {
@@ -62,7 +69,8 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
     {
       schema: {
         tags,
-        summary: 'The whole report',
+        operationId: 'getHealth',
+        summary: 'Get the health report',
         description: '503 only when the server cannot accept work; a missing WhatsApp link is `degraded`.',
         response: { 200: report, 503: report, ...healthProblems },
       },
@@ -75,14 +83,26 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
 
   app.get(
     '/api/v1/health/live',
-    { schema: { tags, summary: 'Whether the process lives', response: { 200: simple } } },
+    {
+      schema: {
+        tags,
+        operationId: 'getLiveness',
+        summary: 'Liveness probe',
+        response: { 200: simple, ...probeProblems },
+      },
+    },
     async () => ({ status: 'healthy' as const }),
   );
 
   app.get(
     '/api/v1/health/ready',
     {
-      schema: { tags, summary: 'Whether the server takes work now', response: { 200: simple, 503: simple } },
+      schema: {
+        tags,
+        operationId: 'getReadiness',
+        summary: 'Readiness probe',
+        response: { 200: simple, 503: simple, ...probeProblems },
+      },
     },
     async (_request, reply) => {
       const isReady = await health.ready();
@@ -92,7 +112,14 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
 
   app.get(
     '/api/v1/health/metrics',
-    { schema: { tags, summary: 'Figures of the process', response: { 200: metrics, ...healthProblems } } },
+    {
+      schema: {
+        tags,
+        operationId: 'getMetrics',
+        summary: 'Get process metrics',
+        response: { 200: metrics, ...healthProblems },
+      },
+    },
     async () => ({ ...health.metrics(), memory: { ...health.metrics().memory } }),
   );
 }

@@ -3,7 +3,7 @@ import { AuthenticationError, PermissionError, ValidationError } from '../errors
 import type { WotpEvent } from '../events/types.ts';
 import type { AdminService } from '../keys/admin.ts';
 import { grants } from '../keys/permissions.ts';
-import type { KeyService } from '../keys/service.ts';
+import { type KeyService, UNUSABLE } from '../keys/service.ts';
 import { type Access, isOpen } from './access.ts';
 import { type Caller, NOBODY } from './caller.ts';
 import { readSessionCookie } from './session-cookie.ts';
@@ -74,7 +74,7 @@ export function authenticator(deps: {
         const key = /^bearer /i.test(authorization)
           ? await keys.authenticate(authorization.slice('Bearer '.length).trim())
           : undefined;
-        if (!key) throw new AuthenticationError('The API key is unknown, revoked or expired.');
+        if (!key) throw new AuthenticationError(UNUSABLE);
         return { kind: 'key', name: key.id, grants: key.permissions, projectId: key.projectId, key };
       }
       const token = readSessionCookie(request, publicUrl);

@@ -1,29 +1,57 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { request } from 'node:http';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request, type Server } from 'node:http';
+import { dirname, join, relative } from 'node:path';
 import Fastify from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { systemClock } from '../lib/clock.ts';
 import { connectionRegistry } from './connections.ts';
-import { controlSocketPath, listenOnControlSocket } from './control-socket.ts';
+import {
+  controlSocketPath,
+  DataFolderInUseError,
+  listenOnControlSocket,
+  prepareControlSocket,
+  removeControlSocket,
+} from './control-socket.ts';
 
 describe('the path of the control socket', () => {
-  test('lies in the data folder', () => {
+  /** A data folder whose path is too long for a socket, counted in bytes. */
+  function deepFolder(): string {
+    const folder = join(tempFolder(), 'ü'.repeat(60));
+    mkdirSync(folder);
+    return folder;
+  }
+
+  test('is in the data folder', async () => {
     expect(controlSocketPath('/var/lib/wotp')).toBe('/var/lib/wotp/wotp.sock');
+    expect(await prepareControlSocket('/var/lib/wotp')).toBe('/var/lib/wotp/wotp.sock');
   });
 
-  test('is taken from the working folder where the whole one is too long for the kernel', () => {
-    const deep = join(process.cwd(), 'x'.repeat(87), 'data');
-    const path = controlSocketPath(deep)!;
+  test('is a short one that is found from the data folder, where its own is too long for the kernel', async () => {
+    const folder = deepFolder();
+    expect(controlSocketPath(folder)).toBeUndefined();
+    const path = await prepareControlSocket(folder);
     expect(Buffer.byteLength(path)).toBeLessThanOrEqual(103);
-    expect(join(process.cwd(), path)).toBe(`${deep}/wotp.sock`);
+    expect(controlSocketPath(folder)).toBe(path);
+    expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+    expect(removeControlSocket(folder)).toBe(join(folder, 'wotp.sock'));
+    expect(existsSync(dirname(path))).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('is none where even that is too long, counted in bytes', () => {
-    expect(controlSocketPath(join('/', 'x'.repeat(200)))).toBeUndefined();
-    expect(controlSocketPath(join(process.cwd(), 'ü'.repeat(60)))).toBeUndefined();
+  test('takes the place of one that a dead server has left, and never removes what is not ours', async () => {
+    const folder = deepFolder();
+    const dead = await prepareControlSocket(folder);
+    const next = await prepareControlSocket(folder);
+    expect(existsSync(dirname(dead))).toBe(false);
+    expect(controlSocketPath(folder)).toBe(next);
+    removeControlSocket(folder);
+
+    const foreign = tempFolder();
+    symlinkSync(join(foreign, 'other.sock'), join(folder, 'wotp.sock'));
+    removeControlSocket(folder);
+    expect(existsSync(foreign)).toBe(true);
+    expect(removeControlSocket(folder)).toBeUndefined();
   });
 });
 
@@ -73,6 +101,17 @@ describe('the control socket', () => {
     writeFileSync(path, '');
     await listen(path);
     expect(await ask(path)).toBe('{"known":true}');
+  });
+
+  test('that is at a short path elsewhere refuses a second server, and answers the command line', async () => {
+    const folder = join(tempFolder(), 'x'.repeat(110));
+    mkdirSync(folder);
+    const path = await prepareControlSocket(folder);
+    await listen(path);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await ask(controlSocketPath(folder)!)).toBe('{"known":true}');
+    await expect(prepareControlSocket(folder)).rejects.toThrow(DataFolderInUseError);
+    removeControlSocket(folder);
   });
 
   test('says why when it cannot be made', async () => {

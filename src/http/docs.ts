@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { errorsHtml } from '../errors/reference.ts';
 import { isOpen, ROUTE_ACCESS } from './access.ts';
-import { completeDocument, type OpenApiDocument } from './openapi-document.ts';
+import { completeDocument, type OpenApiDocument } from './openapi/document.ts';
 import { referencePage } from './reference/page.ts';
 import { type StaticFile, sendFile, staticFile } from './static-files.ts';
 
@@ -17,8 +17,8 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
         title: 'WOTP',
         version,
         description:
-          'Phone verification: send a one-time code, check what the person types. Errors are described at [/docs/errors](/docs/errors).',
-        license: { name: 'MIT' },
+          'Phone verification: send a one-time code to a phone and check what the person types. Every error code is explained at [/docs/errors](/docs/errors).',
+        license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
       components: {

@@ -205,12 +205,9 @@ function readKey(header: string | string[] | undefined): string | undefined {
   const text = String(header).trim();
   const key = text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
   if (!/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(key)) {
-    throw new ValidationError('The Idempotency-Key is malformed.', [
-      {
-        path: 'Idempotency-Key',
-        message: '1 to 255 visible ASCII characters without quotes and backslashes.',
-      },
-    ]);
+    const message =
+      'The header `Idempotency-Key` must be 1 to 255 visible ASCII characters without quotes and backslashes.';
+    throw new ValidationError(message, [{ path: 'Idempotency-Key', message }]);
   }
   return key;
 }

@@ -3,9 +3,19 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
-import { ChannelError, type FieldProblem, ValidationError, WotpError } from '../errors/errors.ts';
+import {
+  ChannelError,
+  type FieldProblem,
+  StoppingError,
+  ValidationError,
+  WotpError,
+} from '../errors/errors.ts';
 import type { Logger } from '../lib/logger.ts';
+import { systemErrorText } from '../lib/system-error.ts';
+import type { Troubles } from '../lib/troubles.ts';
+import { fieldProblems } from './field-problems.ts';
 import { tellLimit } from './limit-headers.ts';
+import { isOpenedInBrowser, sendNotFoundPage } from './not-found-page.ts';
 
 /** An error as it leaves the server (RFC 9457), with v3's `success` and `error` beside it. */
 export interface Problem {
@@ -38,8 +48,9 @@ function problemOf(error: WotpError, requestId: string): Problem {
   };
 }
 
-/** Answers with a problem document. */
+/** Answers with a problem document, or with a page where a person has opened an address that leads nowhere. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: WotpError): FastifyReply {
+  if (error.status === 404 && isOpenedInBrowser(request)) return sendNotFoundPage(reply);
   const { retryAfterSeconds, usedUp, allow } = error.details;
   if (retryAfterSeconds !== undefined) {
     reply.header('retry-after', String(retryAfterSeconds));
@@ -54,18 +65,38 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     .send(problemOf(error, request.id));
 }
 
+/** What a request asks for, as troubles name it. */
+function workOf({ method, routeOptions }: FastifyRequest): string {
+  return `${method} ${routeOptions?.url ?? 'an unknown address'}`;
+}
+
+/** Ends the trouble with a route when it answers again. */
+export function endTrouble(troubles: Troubles, request: FastifyRequest, reply: FastifyReply): void {
+  if (troubles.isAny && reply.statusCode < 300) troubles.succeeded(workOf(request));
+}
+
 /** The one place where errors become answers. What is not meant for clients goes to the log. */
-export function errorHandler(log: Logger) {
-  function logFailure(error: WotpError, requestId: string): void {
-    const { code } = error;
+export function errorHandler(log: Logger, troubles: Troubles) {
+  function logFailure(error: WotpError, request: FastifyRequest): void {
+    const { code, message } = error;
+    const requestId = request.id;
+    // Each one: a client may ask what was behind its request id.
+    if (code === 'INTERNAL_ERROR')
+      log.error({ err: error.cause ?? error, requestId, code }, 'a request failed');
     // Nothing is broken: a number has to be linked, or a channel set up.
-    if (error instanceof ChannelError) log.warn({ requestId, code }, error.message);
-    else log.error({ err: error.cause ?? error, requestId, code }, 'a request failed');
+    else if (error instanceof ChannelError)
+      troubles.failed(workOf(request), error, {
+        message,
+        level: 'warn',
+        fields: { err: undefined, requestId, code },
+      });
+    else
+      troubles.failed(workOf(request), error, { message: 'a request failed', fields: { requestId, code } });
   }
 
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = toWotpError(error, request);
-    if (known.status >= 500) logFailure(known, request.id);
+    if (known.status >= 500) logFailure(known, request);
     return sendProblem(request, reply, known);
   };
 }
@@ -74,7 +105,10 @@ function toWotpError(error: unknown, request: FastifyRequest): WotpError {
   if (error instanceof WotpError) return error;
   const { code, statusCode, validation, validationContext } = error as Partial<FastifyError>;
   if (validation)
-    return new ValidationError('The request is not valid.', fieldProblems(validation, validationContext));
+    return new ValidationError(
+      'The request is not valid.',
+      fieldProblems(request, validation, validationContext),
+    );
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new WotpError('PAYLOAD_TOO_LARGE', `The body is larger than ${bodyLimitOf(request)} MB.`);
@@ -99,49 +133,31 @@ function toWotpError(error: unknown, request: FastifyRequest): WotpError {
   }
   if (statusCode === 408) return new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.');
   if (statusCode === 503) {
-    return new WotpError('SERVICE_UNAVAILABLE', 'The server is stopping.', {
-      retryAfterSeconds: 5,
-      cause: error,
-    });
+    return new StoppingError(undefined, error);
   }
-  return new WotpError(
-    'INTERNAL_ERROR',
-    'Something went wrong on our side. Give the request id to the operator.',
-    {
-      cause: error,
-    },
-  );
+  return unforeseen(error, request);
+}
+
+/** An error that nobody has foreseen. Who calls on the control socket is the operator, and may know what it is. */
+function unforeseen(error: unknown, { caller, id }: FastifyRequest): WotpError {
+  if (caller.name !== 'cli') {
+    return new WotpError(
+      'INTERNAL_ERROR',
+      'Something went wrong on our side. Give the request id to the operator.',
+      { cause: error },
+    );
+  }
+  const refusal = systemErrorText(error);
+  if (refusal !== undefined) return new WotpError('SERVICE_UNAVAILABLE', refusal, { cause: error });
+  const message = error instanceof Error ? error.message : String(error);
+  return new WotpError('INTERNAL_ERROR', `${message}. The server's log has more, under request ${id}.`, {
+    cause: error,
+  });
 }
 
 /** The most MB that a body of the request's route may have. */
 function bodyLimitOf(request: FastifyRequest): number {
   return request.routeOptions.bodyLimit / 1_048_576;
-}
-
-/** A refusal stays small, however much is wrong. */
-const PROBLEMS_SHOWN = 20;
-const PROBLEM_PATH_MAX_LENGTH = 200;
-
-type ValidationIssues = NonNullable<FastifyError['validation']>;
-
-function fieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
-  return allFieldProblems(issues, context)
-    .slice(0, PROBLEMS_SHOWN)
-    .map(({ path, message }) => ({ path: path.slice(0, PROBLEM_PATH_MAX_LENGTH), message }));
-}
-
-function allFieldProblems(issues: ValidationIssues, context: string | undefined): FieldProblem[] {
-  return issues.flatMap((issue): FieldProblem[] => {
-    const path = issue.instancePath.replace(/^\//, '').replaceAll('/', '.');
-    const unknownKeys = (issue.params as { keys?: string[] } | undefined)?.keys;
-    if (unknownKeys) {
-      return unknownKeys.slice(0, PROBLEMS_SHOWN).map((key) => ({
-        path: path === '' ? key : `${path}.${key}`,
-        message: 'This field is not known here.',
-      }));
-    }
-    return [{ path: path === '' ? (context ?? 'body') : path, message: issue.message ?? 'not valid' }];
-  });
 }
 
 /** Answers errors that Node meets before there is a request: malformed HTTP, headers too large, time-outs. */

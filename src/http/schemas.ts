@@ -20,7 +20,7 @@ export const projectId = z
 export const projectQuery = z.strictObject({ projectId });
 
 /** The body of a POST that takes none: absent, or an object that at most names the project. */
-export const noBody = z.strictObject({ projectId }).nullish();
+export const noBody = z.strictObject({ projectId }).meta({ title: 'ProjectOnly' }).nullish();
 
 /** A query holds text. Only plain digits are a number: not `1e2`, `0x10` or ` 50`, which `Number` takes as well. */
 function digitsAsNumber(text: unknown): unknown {
@@ -56,7 +56,9 @@ export const page = <T extends z.ZodType>(item: T) =>
     }),
   });
 
-export const deleted = success(z.object({ id: z.string() }));
+export const deleted = success(
+  z.object({ id: z.string() }).meta({ title: 'Deleted', description: 'The id of what was removed.' }),
+);
 
 const problem = z
   .object({

@@ -3,21 +3,21 @@ import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { ZodType } from 'zod';
-import { DatabaseError, NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { NotFoundError, StoppingError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { Troubles } from '../lib/troubles.ts';
 import { accessOf, isOfHealth, isOpen } from './access.ts';
 import type { authenticator } from './authentication.ts';
 import { NOBODY } from './caller.ts';
 import { type Connections, decorateWithClient } from './connections.ts';
-import { BODY_MAX_DEPTH, BODY_MAX_MEMBERS, beyondBounds } from './json-bounds.ts';
+import { refuseCodedBody, takeJsonBodies } from './json-body.ts';
 import { methodsOfRoutes } from './methods.ts';
-import { nulInAddress, nulInBody } from './nul.ts';
-import { clientErrorHandler, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
+import { clientErrorHandler, endTrouble, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
 import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
+import { nulInAddress } from './unfit-text.ts';
 
 /** The same server, with types that follow from the routes' schemas. */
 export function typed(server: FastifyInstance) {
@@ -27,13 +27,13 @@ export function typed(server: FastifyInstance) {
 const BODY_MAX_BYTES = 1_048_576;
 const HEADERS_MAX_BYTES = 16_384;
 const ARRIVAL_MAX_MS = 15_000;
-const IDLE_CONNECTION_MS = 30_000;
 const PARAMETER_MAX_LENGTH = 200;
 const TOO_MANY_OUTSTANDING =
   'Too many requests wait for an answer on this connection. Read the answers first, or use more connections.';
 
 export interface ServerOptions {
   log: Logger;
+  troubles: Troubles;
   keys: KeyService;
   authentication: ReturnType<typeof authenticator>;
   limiter: ReturnType<typeof requestLimiter>;
@@ -43,6 +43,8 @@ export interface ServerOptions {
   /** Whether no new work is taken. */
   isStopping: () => boolean;
   trustProxyHops: number;
+  /** How long a connection without a request stays open. */
+  keepAliveSeconds: number;
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
   secure: boolean;
@@ -52,7 +54,7 @@ export interface ServerOptions {
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, keys, authentication, limiter, connections, projectExists, isStopping } = options;
+  const { log, troubles, keys, authentication, limiter, connections, projectExists, isStopping } = options;
   const headers = securityHeaders({ secure: options.secure });
   // Node would answer an expectation it does not know by itself, without a body.
   const withUnmetExpectation = new WeakSet<IncomingMessage>();
@@ -60,6 +62,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const startedAt = performance.now();
     connections.onEnd(request.raw, (aborted) => {
       logRequest(log, request, reply, { ms: performance.now() - startedAt, aborted });
+      endTrouble(troubles, request, reply);
     });
     reply.headers(headers);
     reply.header('x-request-id', request.id);
@@ -74,7 +77,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
         maxHeaderSize: HEADERS_MAX_BYTES,
         headersTimeout: ARRIVAL_MAX_MS,
         requestTimeout: ARRIVAL_MAX_MS,
-        keepAliveTimeout: IDLE_CONNECTION_MS,
+        keepAliveTimeout: options.keepAliveSeconds * 1000,
         connectionsCheckingInterval: 1_000,
         // Node would answer these by itself, without a body.
         requireHostHeader: false,
@@ -95,7 +98,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     // A request that no route can be looked up for never meets the hooks.
     frameworkErrors: (error, request, reply) => {
       begin(request, reply);
-      errorHandler(log)(error, request, reply);
+      errorHandler(log, troubles)(error, request, reply);
       connections.answering(request.raw);
     },
     forceCloseConnections: 'idle',
@@ -105,24 +108,13 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
-  server.removeContentTypeParser('text/plain');
-  const parseJson = server.getDefaultJsonParser('error', 'error');
-  server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // v3's clients name a type also where they send nothing.
-    if (body === '' && mayBeEmpty(request.routeOptions.schema?.body)) {
-      done(null, undefined);
-      return;
-    }
-    const unfit = beyondItsBounds(request, body);
-    if (unfit) done(unfit);
-    else parseJson(request, body, (error, value) => done(error ?? nulInBody(body, value) ?? null, value));
-  });
+  takeJsonBodies(server);
   decorateWithClient(server, connections);
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
 
   // Before the first route: each keeps the handler that was there when it came.
-  server.setErrorHandler(errorHandler(log));
+  server.setErrorHandler(errorHandler(log, troubles));
 
   const methodsOf = methodsOfRoutes(server);
   server.addHook('onRoute', (route) => {
@@ -173,7 +165,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const { access } = config;
     if (isStopping() && !isOfHealth(access)) {
       reply.header('connection', 'close');
-      throw new DatabaseError('The server is stopping.');
+      throw new StoppingError();
     }
     const mistaken = methodsOf.mistaken(request, url);
     if (mistaken) {
@@ -197,6 +189,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       keys.countUse(request.caller.key.id);
     }
     await authentication.authorize(request, access);
+  });
+
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.routeOptions.url !== undefined) refuseCodedBody(request, reply);
+    done();
   });
 
   // A caller may name a project; anybody else's is as unknown as one that does not exist.
@@ -234,34 +231,13 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
   const repeated = Object.entries(request.query as object).find(([, value]) => Array.isArray(value));
   if (!repeated) return undefined;
   const [path] = repeated;
-  return new ValidationError('The request is not valid.', [{ path, message: 'Given more than once.' }]);
+  const message = `The query parameter \`${path}\` must be given only once.`;
+  return new ValidationError(message, [{ path, message }]);
 }
 
 /** Whether a request is an OPTIONS without what makes a preflight of it. */
 function isBareOptions({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && !(headers.origin && headers['access-control-request-method']);
-}
-
-/** What makes a body too much work for its size. */
-function beyondItsBounds(request: FastifyRequest, body: string): ValidationError | undefined {
-  // A text holds fewer members than characters, so a route with more room need not be asked about a short one.
-  const maxMembers =
-    body.length > BODY_MAX_MEMBERS
-      ? (request.routeOptions.config.bodyMaxMembers ?? BODY_MAX_MEMBERS)
-      : BODY_MAX_MEMBERS;
-  switch (beyondBounds(body, maxMembers)) {
-    case 'depth':
-      return new ValidationError(`The body is too deep: it may have at most ${BODY_MAX_DEPTH} levels.`);
-    case 'members':
-      return new ValidationError(
-        `The body has too many members: at most ${maxMembers} in all its objects and arrays together.`,
-      );
-  }
-  return undefined;
-}
-
-function mayBeEmpty(schema: unknown): boolean {
-  return schema === undefined || (schema as ZodType).safeParse(undefined).success;
 }
 
 function namedProject(input: unknown): string | undefined {

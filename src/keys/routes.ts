@@ -23,42 +23,49 @@ import { V3_TOKEN_PERMISSIONS } from './v3-tokens.ts';
 const grant = z.enum([...PERMISSIONS, '*']);
 const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
 
-const createBody = z.strictObject({
-  name: z.string().trim().min(1).max(100).meta({ example: 'checkout service' }),
-  permissions: z
-    .array(grant)
-    .min(1)
-    .max(PERMISSIONS.length + 1)
-    .meta({ description: '`*` is all of them.', example: ['otp:send', 'otp:verify'] }),
-  rateLimit: z
-    .int()
-    .min(1)
-    .max(1_000_000_000)
-    .optional()
-    .meta({ description: "Requests a window, in place of the server's RATE_LIMIT_MAX.", example: 1000 }),
-  expiresAt: timestamp.optional().meta({ description: 'From then on the key is refused.' }),
-  projectId,
-});
+const createBody = z
+  .strictObject({
+    name: z.string().trim().min(1).max(100).meta({ example: 'checkout service' }),
+    permissions: z
+      .array(grant)
+      .min(1)
+      .max(PERMISSIONS.length + 1)
+      .meta({ description: '`*` is all of them.', example: ['otp:send', 'otp:verify'] }),
+    rateLimit: z
+      .int()
+      .min(1)
+      .max(1_000_000_000)
+      .optional()
+      .meta({ description: "Requests a window, in place of the server's RATE_LIMIT_MAX.", example: 1000 }),
+    expiresAt: timestamp.optional().meta({ description: 'From then on the key is refused.' }),
+    projectId,
+  })
+  .meta({ title: 'CreateApiKeyRequest' });
 
-const created = z.object({
-  id: keyId,
-  name: z.string(),
-  key: z.string().meta({ description: 'Shown only now.', example: `wotp_${'0'.repeat(64)}` }),
-  permissions: z.array(grant),
-  rateLimit: z.int().nullable(),
-  expiresAt: timestamp.nullable(),
-});
-const listed = z.object({
-  id: keyId,
-  name: z.string(),
-  keyPreview: z.string().meta({ example: 'wotp_...0a1b2c3d' }),
-  permissions: z.array(grant),
-  rateLimit: z.int().nullable(),
-  usageCount: z.int(),
-  lastUsed: timestamp.nullable(),
-  expiresAt: timestamp.nullable(),
-  createdAt: timestamp,
-});
+const created = z
+  .object({
+    id: keyId,
+    name: z.string(),
+    key: z.string().meta({ description: 'Shown only now.', example: `wotp_${'0'.repeat(64)}` }),
+    permissions: z.array(grant),
+    rateLimit: z.int().nullable(),
+    expiresAt: timestamp.nullable(),
+  })
+  .meta({ title: 'CreatedApiKey', description: 'The new API key. Its value is shown only now.' });
+const listed = z
+  .object({
+    id: keyId,
+    name: z.string(),
+    keyPreview: z.string().meta({ example: 'wotp_...0a1b2c3d' }),
+    permissions: z.array(grant),
+    rateLimit: z.int().nullable(),
+    usageCount: z.int(),
+    lastUsed: timestamp.nullable(),
+    expiresAt: timestamp.nullable(),
+    createdAt: timestamp,
+    parentId: keyId.nullable().meta({ description: 'The key that created it, with which it ends.' }),
+  })
+  .meta({ title: 'ApiKey', description: 'An API key without its value.' });
 
 /** Making, listing and revoking API keys. */
 export function keyRoutes(
@@ -74,7 +81,8 @@ export function keyRoutes(
     {
       schema: {
         tags,
-        summary: 'API keys, newest first',
+        operationId: 'listApiKeys',
+        summary: 'List API keys, newest first',
         querystring: z.strictObject({ ...pageQuery('key'), projectId }),
         response: { 200: page(listed), ...problems() },
       },
@@ -91,13 +99,15 @@ export function keyRoutes(
     {
       schema: {
         tags,
-        summary: 'Make an API key',
-        description: 'The key is shown once. A key can give no permission that it lacks itself.',
+        operationId: 'createApiKey',
+        summary: 'Create an API key',
+        description:
+          'The key is shown once. A key can create only keys that have no permission it lacks, expire no later and have no higher `rateLimit` than itself (else 403); where they are left out, its own apply. When it is revoked, the keys it created are revoked with it.',
         body: createBody.refine(
           (body) => body.expiresAt === undefined || Date.parse(body.expiresAt) > clock.now(),
           {
             path: ['expiresAt'],
-            message: 'must lie in the future',
+            message: 'a time in the future',
           },
         ),
         response: { 201: success(created), ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS') },
@@ -134,8 +144,10 @@ export function keyRoutes(
     {
       schema: {
         tags,
+        operationId: 'revokeApiKey',
         summary: 'Revoke an API key',
-        description: 'The next request with it is refused.',
+        description:
+          'From the next request on, the key is refused, and so are the keys that it created (their `parentId` is its id), and those that they created.',
         params: z.object({ id: keyId }),
         querystring: projectQuery,
         response: { 200: deleted, ...problems('RESOURCE_NOT_FOUND') },
@@ -153,7 +165,8 @@ export function keyRoutes(
     {
       schema: {
         tags,
-        summary: 'Make a v3 token',
+        operationId: 'createV3Token',
+        summary: 'Create a v3 token',
         description: 'As WOTP v3 did, with `X-Master-Key`. The token may send and verify.',
         body: noBody,
         response: {
@@ -190,5 +203,6 @@ function toListed(key: ApiKey) {
     lastUsed: isoOrNull(key.lastUsed),
     expiresAt: isoOrNull(key.expiresAt),
     createdAt: iso(key.createdAt),
+    parentId: key.parentId,
   };
 }

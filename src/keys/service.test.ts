@@ -17,7 +17,7 @@ let projectId: string;
 beforeEach(async () => {
   opened = await openTestDatabase();
   database = opened.database;
-  keys = keyService({ database, clock, events: eventRecorder(database, clock) });
+  keys = keyService({ database, clock, events: eventRecorder(database, clock), serverLimit: 10_000 });
   projectId = newId('prj', clock.now());
   const project = { id: projectId, name: 'Test', created_at: clock.now() };
   await database.transaction((trx) => trx.insertInto('projects').values(project).execute());
@@ -101,7 +101,12 @@ describe('the uses of a key', () => {
     await keys.flushUsage();
     await keys.flushUsage();
     expect(await usesOf(id)).toBe(1_005);
-    const reopened = keyService({ database, clock, events: eventRecorder(database, clock) });
+    const reopened = keyService({
+      database,
+      clock,
+      events: eventRecorder(database, clock),
+      serverLimit: 10_000,
+    });
     const { keys: listed } = await reopened.list(projectId, { limit: 1 });
     expect(listed[0]).toMatchObject({ usageCount: 1_005, lastUsed: clock.now() });
   });

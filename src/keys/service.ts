@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
-import { NotFoundError, PermissionError } from '../errors/errors.ts';
+import { AuthenticationError, NotFoundError, PermissionError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/id.ts';
 import { pooledRandomBytes } from '../lib/random.ts';
+import { boundsWithin } from './parent-bounds.ts';
 import { firstNotGrantable, type Grant } from './permissions.ts';
 
 type KeyRow = Schema['api_keys'];
@@ -21,6 +22,8 @@ export interface ApiKey {
   rateLimit: number | null;
   expiresAt: number | null;
   createdAt: number;
+  /** The key that created it; null where the administrator did. */
+  parentId: string | null;
   usageCount: number;
   lastUsed: number | null;
 }
@@ -37,10 +40,15 @@ export interface NewKey {
 export interface KeyActor {
   name: string;
   grants: readonly Grant[];
+  /** The key that acts; absent for the administrator. */
+  key?: ApiKey;
 }
 
 /** How keys begin: WOTP 4's own, and those of v3 clients. */
 export type KeyPrefix = 'wotp_' | 'otp_';
+
+/** What a request with a key that is no good is told. */
+export const UNUSABLE = 'The API key is unknown, revoked or expired.';
 
 const KEY_FORM = /^(?:wotp|otp)_[0-9a-f]{64}$/;
 const SECRET_BYTES = 32;
@@ -49,8 +57,14 @@ const REMEMBERED_MAX = 10_000;
 /** API keys: made, found by their hash, revoked. */
 export type KeyService = ReturnType<typeof keyService>;
 
-export function keyService(deps: { database: Database; events: EventRecorder; clock: Clock }) {
-  const { database, events, clock } = deps;
+export function keyService(deps: {
+  database: Database;
+  events: EventRecorder;
+  clock: Clock;
+  /** Requests a window of a key without a limit of its own. */
+  serverLimit: number;
+}) {
+  const { database, events, clock, serverLimit } = deps;
   const usage = new Map<string, { count: number; lastUsed: number }>();
   // Only where no other process can revoke a key behind our back; emptied before a revocation is answered.
   const remembered = new Map<string, KeyRow>();
@@ -77,15 +91,36 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
       rateLimit: row.rate_limit,
       expiresAt: row.expires_at,
       createdAt: row.created_at,
+      parentId: row.parent_id,
       usageCount: row.usage_count + (pending?.count ?? 0),
       lastUsed: pending?.lastUsed ?? row.last_used_at,
     };
   }
 
+  /** So that no key is created by one that is being revoked. */
+  const loneKeeper = (trx: Transaction, projectId: string) => database.serialize(trx, `keys of ${projectId}`);
+
+  /** Revokes those of these keys that are not yet, and resolves to their ids. */
+  async function markRevoked(
+    trx: Transaction,
+    projectId: string,
+    where: { id?: string; parents?: string[] },
+  ) {
+    let query = trx
+      .updateTable('api_keys')
+      .set({ revoked_at: clock.now() })
+      .where('project_id', '=', projectId)
+      .where('revoked_at', 'is', null);
+    if (where.id !== undefined) query = query.where('id', '=', where.id);
+    if (where.parents !== undefined) query = query.where('parent_id', 'in', where.parents);
+    return (await query.returning('id').execute()).map(({ id }) => id);
+  }
+
   return {
     /**
-     * Makes a key and returns it once.
-     * @throws PermissionError when the actor would give a permission that it lacks
+     * Creates a key and returns it once. One that a key creates is bounded by it, and ends with it.
+     * @throws PermissionError when the actor would give a permission that it lacks, WotpError FORBIDDEN when it would
+     * give more time or requests than it has, AuthenticationError when it has just been revoked
      */
     async create(
       trx: Transaction,
@@ -95,6 +130,16 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
     ): Promise<ApiKey & { key: string }> {
       const missing = firstNotGrantable(actor.grants, wanted.permissions);
       if (missing !== undefined) throw new PermissionError(missing);
+      const parent = actor.key;
+      const bounds = parent
+        ? boundsWithin(parent, wanted, serverLimit)
+        : { rateLimit: wanted.rateLimit ?? null, expiresAt: wanted.expiresAt ?? null };
+      if (parent) {
+        await loneKeeper(trx, parent.projectId);
+        const isGood = trx.selectFrom('api_keys').select('id').where('id', '=', parent.id);
+        if (!(await isGood.where('revoked_at', 'is', null).executeTakeFirst()))
+          throw new AuthenticationError(UNUSABLE);
+      }
       const key = prefix + pooledRandomBytes(SECRET_BYTES).toString('hex');
       const now = clock.now();
       const row: KeyRow = {
@@ -104,12 +149,13 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
         hash: hashOf(key),
         preview: `${prefix}...${key.slice(-8)}`,
         permissions: JSON.stringify([...new Set(wanted.permissions)]),
-        rate_limit: wanted.rateLimit ?? null,
-        expires_at: wanted.expiresAt ?? null,
+        rate_limit: bounds.rateLimit,
+        expires_at: bounds.expiresAt,
         revoked_at: null,
         created_at: now,
         usage_count: 0,
         last_used_at: null,
+        parent_id: parent?.id ?? null,
       };
       await trx.insertInto('api_keys').values(row).execute();
       await events.record(trx, {
@@ -139,23 +185,22 @@ export function keyService(deps: { database: Database; events: EventRecorder; cl
       return { keys: shown.map(toKey), next: rows.length > page.limit ? shown.at(-1)!.id : null };
     },
 
-    /** Revokes a key; once this has settled, every request with it is refused. Throws NotFoundError. */
+    /**
+     * Revokes a key, and with it all that it created, and what those did; once this has settled, every request with any
+     * of them is refused. Throws NotFoundError.
+     */
     async revoke(projectId: string, id: string, actor: KeyActor): Promise<void> {
       await database.transaction(async (trx) => {
-        const revoked = await trx
-          .updateTable('api_keys')
-          .set({ revoked_at: clock.now() })
-          .where('id', '=', id)
-          .where('project_id', '=', projectId)
-          .where('revoked_at', 'is', null)
-          .returning('id')
-          .execute();
+        await loneKeeper(trx, projectId);
+        let revoked = await markRevoked(trx, projectId, { id });
         if (revoked.length === 0) throw new NotFoundError('There is no API key with this id.');
-        await events.record(trx, {
-          type: 'key.revoked',
-          projectId,
-          data: { keyId: id, actor: actor.name },
-        });
+        while (revoked.length > 0) {
+          for (const keyId of revoked) {
+            const data = { keyId, actor: actor.name, ...(keyId === id ? {} : { with: id }) };
+            await events.record(trx, { type: 'key.revoked', projectId, data });
+          }
+          revoked = await markRevoked(trx, projectId, { parents: revoked });
+        }
       });
       revocations += 1;
       remembered.clear();

@@ -17,20 +17,28 @@ const signInBody = z
     path: ['password'],
     message: 'Give either token or password.',
   });
-const session = success(z.object({ expiresAt: timestamp }));
+const session = success(
+  z
+    .object({ expiresAt: timestamp })
+    .meta({ title: 'PageSession', description: 'When the session ends at the latest.' }),
+);
 const opened = success(
-  z.object({
-    secret: z.string().meta({
-      description: 'Send it as `X-Session-Secret` with every call: the cookie alone opens nothing.',
-    }),
-    expiresAt: timestamp,
-  }),
+  z
+    .object({
+      secret: z.string().meta({
+        description: 'Send it as `X-Session-Secret` with every call: the cookie alone opens nothing.',
+      }),
+      expiresAt: timestamp,
+    })
+    .meta({ title: 'OpenedPageSession', description: 'The secret of the session and when it ends.' }),
 );
 const ticket = success(
-  z.object({
-    ticket: z.string().meta({ description: 'Append it as `?ticket=` to the address of one GET request.' }),
-    expiresAt: timestamp,
-  }),
+  z
+    .object({
+      ticket: z.string().meta({ description: 'Append it as `?ticket=` to the address of one GET request.' }),
+      expiresAt: timestamp,
+    })
+    .meta({ title: 'Ticket', description: 'A ticket for one GET request.' }),
 );
 
 /** Signing in to the pages and out again. */
@@ -50,7 +58,14 @@ export function sessionRoutes(
 
   app.get(
     '/api/v1/session',
-    { schema: { tags, summary: 'Whether the page is signed in', response: { 200: session, ...problems() } } },
+    {
+      schema: {
+        tags,
+        operationId: 'getPageSession',
+        summary: 'Get the session of the page',
+        response: { 200: session, ...problems() },
+      },
+    },
     async (request) => {
       const expiresAt = await admin.sessions.endOf(tokenOf(request));
       if (expiresAt === undefined) throw new AuthenticationError('The session has ended. Sign in again.');
@@ -63,6 +78,7 @@ export function sessionRoutes(
     {
       schema: {
         tags,
+        operationId: 'signIn',
         summary: 'Sign in',
         description:
           'With the token of the sign-in link that the start prints, or with the admin password. Sets a cookie, and returns the secret that has to accompany it in the header `X-Session-Secret`.',
@@ -97,6 +113,7 @@ export function sessionRoutes(
     {
       schema: {
         tags,
+        operationId: 'signOut',
         summary: 'Sign out',
         response: { 200: deleted, ...problems() },
       },

@@ -13,7 +13,7 @@ const body = z.strictObject({
       z.strictObject({
         hash: z
           .string()
-          .regex(/^[0-9a-f]{64}$/)
+          .regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
           .meta({ description: 'SHA-256 of the whole `otp_…` token, hex.', example: 'a'.repeat(64) }),
         createdAt: timestamp.optional().meta({ description: 'When v3 made it; now when absent.' }),
       }),
@@ -27,16 +27,16 @@ const body = z.strictObject({
         at: timestamp,
         action: z
           .string()
-          .regex(/^[^\p{N}\p{Cc}]{1,100}$/u)
+          .regex(/^[^\p{N}\p{Cc}]{1,100}$/u, '1 to 100 characters without digits')
           .meta({ description: "v3's word for what happened, without any digit.", example: 'otp_sent' }),
         token: z
           .string()
-          .regex(/^[0-9a-f]{8}$/)
+          .regex(/^[0-9a-f]{8}$/, '8 hexadecimal digits')
           .optional()
           .meta({ description: "The beginning of its token's hash.", example: 'aaaaaaaa' }),
         phone: z
           .string()
-          .regex(/^\+\*{4,11}\d{4}$/)
+          .regex(/^\+\*{4,11}\d{4}$/, 'a phone number masked but for its last four digits')
           .optional()
           .meta({ description: 'Masked but for its last four digits.', example: '+*********6034' }),
         repeat: z
@@ -52,11 +52,13 @@ const body = z.strictObject({
   projectId,
 });
 
-const taken = z.object({
-  tokens: z.int().meta({ description: 'New API keys.' }),
-  logs: z.int().meta({ description: 'New events.' }),
-  skipped: z.int().meta({ description: 'Entries that were here already, or lie in the future.' }),
-});
+const taken = z
+  .object({
+    tokens: z.int().meta({ description: 'New API keys.' }),
+    logs: z.int().meta({ description: 'New events.' }),
+    skipped: z.int().meta({ description: 'Entries that were here already, or lie in the future.' }),
+  })
+  .meta({ title: 'ImportResult', description: 'How many entries were imported.' });
 
 /** Taking in what a v3 database held; `wotp migrate --from-v3` reads the file and calls this in portions. */
 export function v3Routes(
@@ -70,7 +72,8 @@ export function v3Routes(
     {
       schema: {
         tags: ['Migration'],
-        summary: 'Bring tokens and log lines of v3 along',
+        operationId: 'importFromV3',
+        summary: 'Import tokens and logs of WOTP v3',
         description:
           'What `wotp migrate --from-v3` calls with what it read. An entry that is here already is left as it is, so a repetition changes nothing.',
         body,

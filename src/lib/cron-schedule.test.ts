@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { settle, testClock } from '../../test/support/test-clock.ts';
 import { CronSchedule } from './cron-schedule.ts';
+import { troubleLog } from './troubles.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -9,7 +10,7 @@ function scheduled(pattern: string, run: () => Promise<unknown>) {
   const clock = testClock();
   const lines: string[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(line) });
-  const schedule = new CronSchedule(pattern, { name: 'the work', run }, clock, log);
+  const schedule = new CronSchedule(pattern, { name: 'the work', run }, clock, troubleLog({ log, clock }));
   return { clock, lines, schedule };
 }
 

@@ -1,18 +1,18 @@
 import { Cron } from 'croner';
 import type { Clock, Timer } from './clock.ts';
-import type { Logger } from './logger.ts';
+import type { Troubles } from './troubles.ts';
 
 /** Timers of the machine cannot wait longer than 24.8 days, and a clock may be set meanwhile: look again by then. */
 const LOOK_AGAIN_MS = 3_600_000;
 
 /**
  * Runs something whenever a cron pattern says so, in the time zone of the process, and never twice at the same time: a
- * moment that falls into a run is left out. A rejection is logged; the next moment tries again.
+ * moment that falls into a run is left out. A rejection is a trouble; the next moment tries again.
  */
 export class CronSchedule {
   readonly #cron: Cron;
   readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #troubles: Troubles;
   readonly #work: { name: string; run: () => Promise<unknown> };
   #stopped = false;
   #timer: Timer | undefined;
@@ -23,12 +23,12 @@ export class CronSchedule {
     pattern: string,
     work: { name: string; run: () => Promise<unknown> },
     clock: Clock,
-    log: Logger,
+    troubles: Troubles,
   ) {
     this.#cron = new Cron(pattern);
     this.#work = work;
     this.#clock = clock;
-    this.#log = log;
+    this.#troubles = troubles;
   }
 
   start(): void {
@@ -56,10 +56,12 @@ export class CronSchedule {
   }
 
   #run(): void {
-    this.#current = this.#work
-      .run()
-      .catch((error: unknown) =>
-        this.#log.error({ err: error }, `${this.#work.name} failed; the next time tries again`),
+    const { name, run } = this.#work;
+    this.#current = run()
+      .then(
+        () => this.#troubles.succeeded(name),
+        (error: unknown) =>
+          this.#troubles.failed(name, error, { message: `${name} failed; the next time tries again` }),
       )
       .then(() => this.#waitFor(this.#next()));
   }

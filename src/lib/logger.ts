@@ -1,7 +1,9 @@
 import { join } from 'node:path';
-import { multistream, type Logger as PinoLogger, pino } from 'pino';
+import { multistream, type Logger as PinoLogger, pino, stdSerializers } from 'pino';
+import { isForeseen } from './foreseen.ts';
 import { createPrivateFolder } from './private-folder.ts';
-import { printableJson } from './terminal.ts';
+import { systemErrorText } from './system-error.ts';
+import { printableJson, writeLine } from './terminal.ts';
 
 /** The part of pino that the product uses. Fields come first, then one sentence. */
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
@@ -10,12 +12,28 @@ export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'err
 const GATHER_LINES = 256;
 const GATHER_MS = 250;
 
+/** How often is said that the log cannot be written, in ms. */
+const SAY_AGAIN_MS = 60_000;
+
 /** How long closing waits for a reader that takes nothing, in ms. */
 const CLOSE_MAX_MS = 500;
 
-/** A log, and the function that ends it. */
+/** What an output that takes nothing may leave in memory, in bytes; more is dropped. */
+const UNWRITTEN_MAX_BYTES = 1024 * 1024;
+
+/** Errors are logged in full where they are bugs; what was foreseen is logged without a stack. */
+export const LOG_SERIALIZERS = {
+  err(error: unknown): unknown {
+    const { stack, ...rest } = stdSerializers.err(error as Error);
+    return isForeseen(error) ? rest : { ...rest, stack };
+  },
+};
+
+/** A log, and the functions that look after it. */
 export interface OpenLog {
   log: Logger;
+  /** Opens the file of the log anew, after it was moved away by a log rotation. */
+  reopen(): void;
   /** Writes out what the log still holds. Gives up on a reader that is gone or takes nothing. */
   close(): Promise<void>;
 }
@@ -30,9 +48,13 @@ export function openLog({ level, dir }: { level: string; dir: string | undefined
     outputs.push(gatheringOutput({ dest: join(dir, 'wotp.log'), mode: 0o600, append: true }));
   }
   const streams = outputs.map((stream) => ({ level: 'trace' as const, stream }));
-  const log = pino({ level, base: null }, streams.length === 1 ? streams[0]!.stream : multistream(streams));
+  const options = { level, base: null, serializers: LOG_SERIALIZERS };
+  const log = pino(options, streams.length === 1 ? streams[0]!.stream : multistream(streams));
   return {
     log,
+    reopen() {
+      for (const output of outputs) output.reopen();
+    },
     async close() {
       await Promise.all(outputs.map((output) => output.close()));
     },
@@ -44,7 +66,8 @@ export function openLog({ level, dir }: { level: string; dir: string | undefined
  * measures all it holds again at every line.)
  */
 function gatheringOutput(target: { dest: number | string; mode?: number; append?: boolean }) {
-  const destination = pino.destination({ ...target, sync: false });
+  const destination = pino.destination({ ...target, sync: false, maxLength: UNWRITTEN_MAX_BYTES });
+  destination.on('error', troubleOf(target.dest));
   let lines: string[] = [];
   const pass = () => {
     if (lines.length > 0) destination.write(printableJson(lines.join('')));
@@ -53,11 +76,20 @@ function gatheringOutput(target: { dest: number | string; mode?: number; append?
   const timer = setInterval(pass, GATHER_MS).unref();
   // A process that ends without closing its log still says why.
   const passAtExit = () => {
-    pass();
-    destination.flushSync();
+    try {
+      pass();
+      destination.flushSync();
+    } catch {
+      // Was said when it began; and the library would try the same once more.
+      destination.destroy();
+    }
   };
   process.once('exit', passAtExit);
   return {
+    reopen(): void {
+      if (typeof target.dest === 'string') destination.reopen();
+    },
+
     write(line: string): void {
       if (lines.push(line) >= GATHER_LINES) pass();
     },
@@ -66,11 +98,26 @@ function gatheringOutput(target: { dest: number | string; mode?: number; append?
       clearInterval(timer);
       process.off('exit', passAtExit);
       pass();
-      const written = new Promise((resolve) => destination.flush(resolve));
+      const written = new Promise((resolve) => destination.once('close', resolve));
+      destination.end();
       const tooLong = new Promise((resolve) => setTimeout(resolve, CLOSE_MAX_MS).unref());
       await Promise.race([written, tooLong]);
       // Otherwise the library would write again when the process exits, and try for ever on a closed pipe.
       destination.destroy();
     },
+  };
+}
+
+/**
+ * Says on standard error that an output of the log takes nothing, once a minute at most. Without a listener the error
+ * would end the process: a full disk of the log, or a terminal that is gone, is no reason for that.
+ */
+function troubleOf(dest: number | string): (error: NodeJS.ErrnoException) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    const now = performance.now();
+    if (typeof dest === 'number' || now - saidAt < SAY_AGAIN_MS) return;
+    saidAt = now;
+    writeLine(`wotp: The log is not written. ${systemErrorText(error) ?? error.message}`, 'stderr');
   };
 }

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { settle, type TestClock, testClock } from '../../test/support/test-clock.ts';
 import { Periodic } from './periodic.ts';
+import { troubleLog } from './troubles.ts';
 
 let clock: TestClock;
 let logLines: string[];
@@ -17,7 +18,7 @@ beforeEach(() => {
     new Promise<void>((finish, fail) => {
       runs.push({ finish, fail });
     });
-  work = new Periodic({ name: 'counting sheep', intervalMs: 1_000, run }, clock, log);
+  work = new Periodic({ name: 'counting sheep', intervalMs: 1_000, run }, clock, troubleLog({ log, clock }));
 });
 
 describe('periodic work', () => {

@@ -1,12 +1,12 @@
 import type { Clock, Timer } from './clock.ts';
-import type { Logger } from './logger.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface PeriodicWork {
   /** Names the work in the log. */
   name: string;
   /** From the end of one run to the start of the next, in ms. */
   intervalMs: number;
-  /** One run; a rejection is logged, and the next run tries again. */
+  /** One run; a rejection is a trouble, and the next run tries again. */
   run: () => Promise<void>;
 }
 
@@ -14,15 +14,15 @@ export interface PeriodicWork {
 export class Periodic {
   readonly #work: PeriodicWork;
   readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #troubles: Troubles;
   #state: 'new' | 'running' | 'stopped' = 'new';
   #timer: Timer | undefined;
   #current: Promise<void> | undefined;
 
-  constructor(work: PeriodicWork, clock: Clock, log: Logger) {
+  constructor(work: PeriodicWork, clock: Clock, troubles: Troubles) {
     this.#work = work;
     this.#clock = clock;
-    this.#log = log;
+    this.#troubles = troubles;
   }
 
   start(): void {
@@ -41,10 +41,12 @@ export class Periodic {
   #schedule(): void {
     if (this.#state !== 'running') return;
     this.#timer = this.#clock.setTimeout(() => {
-      this.#current = this.#work
-        .run()
-        .catch((error: unknown) =>
-          this.#log.error({ err: error }, `${this.#work.name} failed; it is tried again`),
+      const { name, run } = this.#work;
+      this.#current = run()
+        .then(
+          () => this.#troubles.succeeded(name),
+          (error: unknown) =>
+            this.#troubles.failed(name, error, { message: `${name} failed; it is tried again` }),
         )
         .then(() => this.#schedule());
     }, this.#work.intervalMs);

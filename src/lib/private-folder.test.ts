@@ -27,7 +27,7 @@ test('where no folder can be made, the error names it and why', () => {
   writeFileSync(join(dir, 'file'), '');
   const make = () => createPrivateFolder(join(dir, 'file', 'folder'));
   expect(make).toThrow(FolderError);
-  expect(make).toThrow(/file\/folder cannot be made \(ENOTDIR\)\. .*DATA_DIR/);
+  expect(make).toThrow(/file\/folder cannot be used\. .*a file, not a folder \(ENOTDIR\)\. .*DATA_DIR/);
 });
 
 test('a kernel that lets no folder be made is not asked for ever', () => {

@@ -1,18 +1,18 @@
-import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isThere, systemErrorText } from './system-error.ts';
 
-/** A folder is not there and cannot be made; the message names it, `code` is the system's. */
+/** A folder is not there and cannot be created; the message names it, `code` is the system's. */
 export class FolderError extends Error {
   readonly code: string;
 
   constructor(path: string, cause: NodeJS.ErrnoException) {
-    const code = cause.code ?? cause.message;
     super(
-      `The folder ${path} cannot be made (${code}). Give WOTP the right to, or name another place with DATA_DIR, DB_PATH or LOG_DIR.`,
+      `The folder ${path} cannot be used. ${systemErrorText(cause) ?? cause.message} You can also name another folder with DATA_DIR, DB_PATH or LOG_DIR.`,
       { cause },
     );
     this.name = 'FolderError';
-    this.code = code;
+    this.code = cause.code ?? cause.message;
   }
 }
 
@@ -22,19 +22,21 @@ export class FolderError extends Error {
  * @throws FolderError
  */
 export function createPrivateFolder(path: string): void {
-  if (isFolder(path)) return;
-  // One after the other: `recursive` never ends where the kernel lets nothing be made, as in /proc.
-  if (!existsSync(dirname(path))) createPrivateFolder(dirname(path));
   try {
+    if (isFolder(path)) return;
+    // One after the other: `recursive` never ends where the kernel lets nothing be made, as in /proc.
+    if (!isThere(dirname(path))) createPrivateFolder(dirname(path));
     mkdirSync(path, { mode: 0o700 });
     chmodSync(path, 0o700);
   } catch (error) {
+    if (error instanceof FolderError) throw error;
     // Another process may have been quicker.
-    if (!isFolder(path)) throw new FolderError(path, error as NodeJS.ErrnoException);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' || !isFolder(path)) throw new FolderError(path, error as NodeJS.ErrnoException);
   }
 }
 
 /** Whether there is a folder at this path. */
 export function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
+  return isThere(path) && statSync(path).isDirectory();
 }

@@ -28,19 +28,27 @@ export function limitRoutes(
     {
       schema: {
         tags,
-        summary: "A phone's limits",
+        operationId: 'getPhoneLimits',
+        summary: 'Get the limits of a phone',
         params,
         querystring: projectQuery,
         response: {
           200: success(
-            z.object({
-              phone: z.string(),
-              messagesLast10Minutes: z.int(),
-              messagesLastDay: z.int(),
-              failedChecksLastDay: z.int(),
-              guessesRemaining: z.int(),
-              nextSendAt: timestamp.nullable().meta({ description: 'Null when a send is allowed now.' }),
-            }),
+            z
+              .object({
+                phone: z.string(),
+                messagesLast10Minutes: z.int(),
+                messagesLastDay: z.int(),
+                failedChecksLastDay: z.int(),
+                guessesRemaining: z.int().meta({
+                  description: 'From a client address that has verified this phone in the last 30 days.',
+                }),
+                guessesRemainingUnknownClient: z.int().meta({
+                  description: 'From every other client address, and from requests without `clientIp`.',
+                }),
+                nextSendAt: timestamp.nullable().meta({ description: 'Null when a send is allowed now.' }),
+              })
+              .meta({ title: 'PhoneLimits', description: 'What counts against the phone.' }),
           ),
           ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED'),
         },
@@ -57,13 +65,18 @@ export function limitRoutes(
     {
       schema: {
         tags,
-        summary: 'Lift what locks a phone',
+        operationId: 'clearPhoneLimits',
+        summary: 'Clear the limits of a phone',
         description:
           'Messages and wrong codes until now no longer count, and whether the number is on WhatsApp is asked again. Recorded in the events.',
         params,
         querystring: projectQuery,
         response: {
-          200: success(z.object({ id: z.string().meta({ description: 'The phone, E.164.' }) })),
+          200: success(
+            z
+              .object({ id: z.string().meta({ description: 'The phone, E.164.' }) })
+              .meta({ title: 'ClearedLimits', description: 'The phone whose limits were cleared.' }),
+          ),
           ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED'),
         },
       },

@@ -5,6 +5,7 @@ import { settle } from '../../test/support/test-clock.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
 import { SendError } from '../channels/channel.ts';
 import { DatabaseError } from '../errors/errors.ts';
+import { troubleLog } from '../lib/troubles.ts';
 import { Dispatcher, type DispatcherOptions, SEND_TIMEOUT_MS } from './dispatcher.ts';
 import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
@@ -17,11 +18,13 @@ let undeliverable: { id: string; reason: string }[];
 let logLines: string[];
 
 function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
+  const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
   return new Dispatcher({
     messages: outbox.messages,
     channels: [channel],
     clock: outbox.clock,
-    log: pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) }),
+    log,
+    troubles: troubleLog({ log, clock: outbox.clock }),
     onUndeliverable: async (_trx, { id }, reason) => {
       undeliverable.push({ id, reason });
     },
@@ -461,22 +464,43 @@ describe('a database that cannot be written for a while', () => {
   });
 });
 
+describe('a try that failed', () => {
+  test.each([
+    ['a number that takes no message', new SendError('permanent', 'not on WhatsApp'), 30],
+    ['a provider that is busy', new SendError('temporary', 'try later'), 40],
+    ['a bug', new TypeError('undefined is not a function'), 50],
+  ])('is logged for who has to act: %s', async (_what, error, level) => {
+    dispatcher = makeDispatcher();
+    await dispatcher.start();
+    await outbox.enqueue();
+    await pass(200);
+    channel.tries[0]!.fail(error);
+    await pass(200);
+    const lines = logLines.map((line) => JSON.parse(line));
+    expect(lines.filter(({ msg }) => msg === 'a try to send failed')).toMatchObject([{ level }]);
+  });
+});
+
 describe('an outbox that cannot be read', () => {
-  test('is tried again until it can', async () => {
+  test('is tried again until it can, and logged when that begins and when it ends', async () => {
     let readable = false;
+    let tries = 0;
     const failing = {
       ...outbox.messages,
       claimDue: (...claim: Parameters<typeof outbox.messages.claimDue>) =>
-        readable ? outbox.messages.claimDue(...claim) : Promise.reject(new Error('disk full')),
+        readable || ++tries < 0 ? outbox.messages.claimDue(...claim) : Promise.reject(new Error('disk full')),
     };
     dispatcher = makeDispatcher({ messages: failing });
     await outbox.enqueue();
     await dispatcher.start();
     await pass(2_500);
-    expect(logLines.filter((line) => line.includes('could not be read')).length).toBeGreaterThanOrEqual(2);
+    expect(tries).toBeGreaterThanOrEqual(2);
+    expect(logLines.filter((line) => line.includes('could not be read'))).toHaveLength(1);
     readable = true;
     await pass(1_200);
     expect(channel.tries).toHaveLength(1);
+    await pass(4_000);
+    expect(logLines.filter((line) => line.includes('reading the outbox works again'))).toHaveLength(1);
   });
 });
 

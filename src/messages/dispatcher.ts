@@ -2,8 +2,10 @@ import { type Channel, type ReceiptListener, SendError } from '../channels/chann
 import type { Transaction } from '../database/database.ts';
 import { DatabaseError } from '../errors/errors.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { isForeseen } from '../lib/foreseen.ts';
 import type { Logger } from '../lib/logger.ts';
 import { pause } from '../lib/pause.ts';
+import type { Troubles } from '../lib/troubles.ts';
 import { LEASE_MS, type MessageService } from './service.ts';
 import type { ClaimedMessage, Receipt } from './types.ts';
 
@@ -30,6 +32,10 @@ const WRITE_AGAIN_MS = 1_000;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
 
+/** What may fail again and again, by its name in the log. */
+const READ_OUTBOX = 'reading the outbox';
+const RECORD_OUTCOME = 'recording the outcome of a try';
+const RECORD_RECEIPTS = 'recording receipts';
 const UNREADABLE = 'The stored code of this message cannot be read.';
 
 export interface DispatcherOptions {
@@ -37,6 +43,7 @@ export interface DispatcherOptions {
   channels: readonly Channel[];
   clock: Clock;
   log: Logger;
+  troubles: Troubles;
   /** Runs in the transaction in which a message failed for good. */
   onUndeliverable: (trx: Transaction, message: ClaimedMessage, reason: string) => Promise<void>;
 }
@@ -56,6 +63,7 @@ export class Dispatcher implements ReceiptListener {
   readonly #channels: readonly Channel[];
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #troubles: Troubles;
   readonly #onUndeliverable: DispatcherOptions['onUndeliverable'];
   readonly #flights = new Map<Channel, Set<Flight>>();
   /** Channels for which more was due than was claimed at the last look. */
@@ -73,11 +81,12 @@ export class Dispatcher implements ReceiptListener {
   /** The wait until the next try to write, while the database cannot. */
   #outage: Promise<void> | undefined;
 
-  constructor({ messages, channels, clock, log, onUndeliverable }: DispatcherOptions) {
+  constructor({ messages, channels, clock, log, troubles, onUndeliverable }: DispatcherOptions) {
     this.#messages = messages;
     this.#channels = channels;
     this.#clock = clock;
     this.#log = log;
+    this.#troubles = troubles;
     this.#onUndeliverable = onUndeliverable;
     for (const channel of channels) this.#flights.set(channel, new Set());
   }
@@ -135,8 +144,12 @@ export class Dispatcher implements ReceiptListener {
       const receipts = this.#receipts.splice(0, RECEIPTS_TOGETHER);
       try {
         await this.#whenWritable(() => this.#messages.recordReceipts(receipts));
+        this.#troubles.succeeded(RECORD_RECEIPTS);
       } catch (error) {
-        this.#log.error({ err: error, receipts }, 'receipts were not recorded');
+        this.#troubles.failed(RECORD_RECEIPTS, error, {
+          message: 'receipts were not recorded',
+          fields: { receipts },
+        });
       }
     }
     // In the same step that saw nothing waiting, so that a receipt that comes next begins anew.
@@ -192,8 +205,11 @@ export class Dispatcher implements ReceiptListener {
         this.#unclaimed.add(channel);
         more = true;
       }
+      this.#troubles.succeeded(READ_OUTBOX);
     } catch (error) {
-      this.#log.error({ err: error }, 'the outbox could not be read; it is tried again');
+      this.#troubles.failed(READ_OUTBOX, error, {
+        message: 'the outbox could not be read; it is tried again',
+      });
     }
     this.#lookAgainIn(more ? this.#gatherMs : POLL_MS);
   }
@@ -205,9 +221,13 @@ export class Dispatcher implements ReceiptListener {
       message,
       abort,
       done: this.#send(channel, message, abort)
+        .then(() => this.#troubles.succeeded(RECORD_OUTCOME))
         .catch((error: unknown) => {
           // The lease ends by itself and the message is tried again.
-          this.#log.error({ err: error, messageId: message.id }, 'the outcome of a try was not recorded');
+          this.#troubles.failed(RECORD_OUTCOME, error, {
+            message: 'the outcome of a try was not recorded',
+            fields: { messageId: message.id },
+          });
         })
         .finally(() => {
           flights.delete(flight);
@@ -286,7 +306,9 @@ export class Dispatcher implements ReceiptListener {
       await this.#whenWritable(() => this.#messages.release(message, failure.reason, delayMs));
       return;
     }
-    this.#log.warn(
+    // Nobody has to do anything about a number that takes no message.
+    const level = failure.failure === 'permanent' ? 'info' : isForeseen(failure) ? 'warn' : 'error';
+    this.#log[level](
       { err: failure, messageId: message.id, attempts: message.attempts },
       'a try to send failed',
     );

@@ -8,6 +8,7 @@ import { type VerificationRepository, verificationRepository } from './repositor
 import { otpService } from './service.ts';
 
 const CODE = '481516';
+const UNLIMITED = { perClientIp: 0, perPrefix: 0 };
 const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
 const readPhone = phoneReader({ countriesAllowed: [], countriesDenied: [] });
 
@@ -20,7 +21,14 @@ afterAll(() => outbox.close());
 
 /** Sends a code to a phone of its own; resolves to the verification's id. */
 async function sent(): Promise<string> {
-  const rules = { length: 6, expiryMinutes: 5, maxExpiryMinutes: 10, maxAttempts: 5, phoneLimits: LIMITS };
+  const rules = {
+    length: 6,
+    expiryMinutes: 5,
+    maxExpiryMinutes: 10,
+    maxAttempts: 5,
+    phoneLimits: LIMITS,
+    spread: UNLIMITED,
+  };
   const otp = otpService({ ...outbox, rules, readPhone, selectChannel: () => 'simulator' });
   const phone = `+62812345${String(10_000 + phonesMade++)}`;
   const { verification } = await outbox.database.transaction((trx) =>

@@ -10,21 +10,24 @@ import {
   type Destination,
   failedChecksOf,
   guessQuota,
+  LOOK_BACK_MS,
   latestFor,
   loadDestination,
+  loadOpenDestination,
   nextFreeSendAt,
+  withFailedCheck,
 } from './destination.ts';
 import type { VerificationEnder } from './ending.ts';
 import type { FailedCheck } from './guess-budget.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING } from './refusals.ts';
-import type { VerificationRepository, VerificationRow } from './repository.ts';
+import type { DestinationRow, VerificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import { DEFAULT_PURPOSE, type Verified, type VerifyRequest } from './types.ts';
 
 /** What a check came to. All but `verified` become errors, after what they changed is committed. */
 type Outcome =
-  | { is: 'verified'; row: VerificationRow; at: number }
+  | { is: 'verified'; row: DestinationRow; at: number }
   | { is: 'incorrect'; attemptsRemaining: number }
   | { is: 'spent'; nextSendAt: number; quota: ReturnType<typeof guessQuota> }
   | { is: 'expired' }
@@ -49,19 +52,28 @@ export function codeCheck(deps: {
 }): CodeCheck {
   const { database, repository, ender, secrets, clock, readPhone, maxAttempts, phoneLimits } = deps;
 
-  /** The verification that is meant, with its phone's state, which nobody else decides on meanwhile. */
+  /**
+   * The verification that is meant, with its phone's state, which nobody else decides on meanwhile. Undefined for those
+   * that are answered like one that never existed; finding that out costs the same reads for all of them.
+   */
   async function find(trx: Transaction, { projectId, id, phone, purpose = DEFAULT_PURPOSE }: VerifyRequest) {
-    const identity =
-      id === undefined
-        ? readPhone(phone ?? '').identity
-        : (await repository.byId(trx, projectId, id))?.destination;
+    const now = clock.now();
+    if (id === undefined) {
+      const { identity } = readPhone(phone ?? '');
+      await database.serialize(trx, `${projectId}:${identity}`);
+      const destination = await loadOpenDestination(repository, trx, projectId, identity, purpose, now);
+      const row = destination && latestFor(destination, purpose);
+      return row && { row, destination };
+    }
+    const identity = await repository.openDestination(trx, 'check', {
+      projectId,
+      id,
+      since: now - LOOK_BACK_MS,
+    });
     if (identity === undefined) return undefined;
     await database.serialize(trx, `${projectId}:${identity}`);
-    const destination = await loadDestination(repository, trx, projectId, identity, clock.now());
-    const row =
-      id === undefined
-        ? latestFor(destination, purpose)
-        : destination.verifications.find((candidate) => candidate.id === id);
+    const destination = await loadDestination(repository, trx, projectId, identity, now);
+    const row = destination.verifications.find((candidate) => candidate.id === id);
     return row && { row, destination };
   }
 
@@ -83,7 +95,7 @@ export function codeCheck(deps: {
   }
 
   function spent(
-    row: VerificationRow,
+    row: DestinationRow,
     destination: Destination,
     client_ip: string | null,
     now: number,
@@ -98,7 +110,7 @@ export function codeCheck(deps: {
 
   async function compare(
     trx: Transaction,
-    row: VerificationRow,
+    row: DestinationRow,
     destination: Destination,
     request: VerifyRequest,
     code: string,
@@ -116,7 +128,7 @@ export function codeCheck(deps: {
     if (!(await repository.spendAttempt(trx, row.id, [...failedChecksOf(row), failed])))
       return { is: 'none' };
     if (secrets.matches(row, code)) {
-      if (!(await ender.verify(trx, row, now))) return { is: 'none' };
+      if (!(await ender.verify(trx, row, now, client_ip))) return { is: 'none' };
       for (const other of destination.verifications) {
         if (other.id !== row.id && failedChecksOf(other).length > 0) {
           await repository.setFailedChecks(trx, other.id, []);
@@ -124,7 +136,7 @@ export function codeCheck(deps: {
       }
       return { is: 'verified', row, at: now };
     }
-    const after = { ...destination, failedChecks: [...destination.failedChecks, failed] };
+    const after = withFailedCheck(destination, failed);
     const remaining = attemptsRemaining(after, { ...guesser, attempts: row.attempts + 1 }, maxAttempts, now);
     if (remaining === 0) await ender.end(trx, row, 'max_attempts_reached', 'max_attempts_reached');
     return { is: 'incorrect', attemptsRemaining: remaining };

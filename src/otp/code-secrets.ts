@@ -1,6 +1,6 @@
 import type { Keyring } from '../database/keyring.ts';
 import { codeMac, macsEqual } from './code.ts';
-import type { VerificationRow } from './repository.ts';
+import type { DestinationRow } from './repository.ts';
 
 /** What is stored in place of a code, and the comparison with it. */
 export interface CodeSecrets {
@@ -10,7 +10,7 @@ export interface CodeSecrets {
    * Whether a normalized code is the one of a verification. Without one the same work is done and the answer is no,
    * so that the time does not tell which it was.
    */
-  matches(row: VerificationRow | undefined, code: string): boolean;
+  matches(row: DestinationRow | undefined, code: string): boolean;
 }
 
 const NO_MAC = Buffer.alloc(32);

@@ -46,6 +46,7 @@ function verification(sentAt: readonly number[], changes: Partial<VerificationRo
     expires_at: createdAt + 10 * MINUTE_MS,
     verified_at: null,
     limits_lifted_at: null,
+    verified_client_ip: null,
     ...changes,
   };
 }
@@ -58,6 +59,7 @@ function destinationOf(...verifications: VerificationRow[]): Destination {
     failedChecks: parsed('failed_checks'),
     sentAt: parsed('sends').map(([at]: Send) => at),
     countedFrom: 0,
+    knownClients: new Set(),
   };
 }
 
@@ -87,7 +89,7 @@ describe('the guesses left for a verification', () => {
   test('are its own, or those of the phone if they are fewer', () => {
     const spent = verification([NOW - MINUTE_MS], {
       status: 'max_attempts_reached',
-      failed_checks: failures(17),
+      failed_checks: failures(12),
     });
     const row = verification([NOW], { attempts: 1, failed_checks: failures(1) });
     expect(attemptsRemaining(destinationOf(row), row, 5, NOW)).toBe(4);
@@ -103,7 +105,7 @@ describe('the guesses left for a verification', () => {
     const row = verification([NOW], { failed_checks: JSON.stringify(Array(4).fill([NOW, '203.0.113.7'])) });
     const left = (code_length: number, client_ip: string | null) =>
       budgetOf(destinationOf(row), { code_length, client_ip }, NOW).remaining;
-    expect([left(6, null), left(4, null), left(6, '203.0.113.7')]).toEqual([16, 1, 6]);
+    expect([left(6, null), left(4, null), left(6, '203.0.113.7')]).toEqual([11, 1, 6]);
   });
 });
 
@@ -140,10 +142,17 @@ describe('the next message', () => {
   });
 
   test('to a phone without guesses waits until one comes back', () => {
-    const row = verification([NOW - 60_000], { failed_checks: failures(20, NOW - HOUR_MS) });
-    const guesser = { code_length: 6, client_ip: null };
-    expect(nextFreeSendAt(destinationOf(row), guesser, LIMITS, NOW)).toBe(NOW - HOUR_MS + DAY_MS);
-    const nearly = verification([NOW - 10_000], { failed_checks: failures(19) });
+    const guesser = { code_length: 6, client_ip: '203.0.113.7' };
+    const knownClients = new Set(['203.0.113.7']);
+    for (const [known, limit] of [
+      [new Set<string>(), 15],
+      [knownClients, 20],
+    ] as const) {
+      const row = verification([NOW - 60_000], { failed_checks: failures(limit, NOW - HOUR_MS) });
+      const phone = { ...destinationOf(row), knownClients: known };
+      expect(nextFreeSendAt(phone, guesser, LIMITS, NOW)).toBe(NOW - HOUR_MS + DAY_MS);
+    }
+    const nearly = verification([NOW - 10_000], { failed_checks: failures(14) });
     expect(nextFreeSendAt(destinationOf(nearly), guesser, LIMITS, NOW)).toBe(NOW + 20_000);
   });
 });

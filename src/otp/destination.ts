@@ -1,8 +1,17 @@
 import type { Executor } from '../database/database.ts';
 import { nextMessageAt, nextResendAt, type PhoneLimits } from '../limits/phone-limits.ts';
-import { BUDGET_WINDOW_MS, type FailedCheck, type GuessBudget, guessBudget } from './guess-budget.ts';
-import type { Send, VerificationRepository, VerificationRow } from './repository.ts';
+import {
+  BUDGET_WINDOW_MS,
+  FAILED_CHECKS_MAX_UNKNOWN,
+  type FailedCheck,
+  type GuessBudget,
+  guessBudget,
+} from './guess-budget.ts';
+import type { DestinationRow, Send, VerificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
+
+/** Guesses one verification has at most, whatever the settings. */
+const ATTEMPTS_MAX = 5;
 
 /** Messages one verification may send. */
 export const SENDS_MAX = 5;
@@ -13,18 +22,26 @@ export const LIFE_WORTH_A_RETRY_MS = 60_000;
 /** A verification lives an hour at most, so what still counts began within a day and an hour. */
 export const LOOK_BACK_MS = BUDGET_WINDOW_MS + 60 * 60 * 1000;
 
+/** A client address is known to a phone for this long after it has verified it, in ms. */
+const KNOWN_FOR_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** With fewer failed checks everybody has a verification's own guesses left, so nobody need be told from strangers. */
+const SHARES_MATTER_FROM = FAILED_CHECKS_MAX_UNKNOWN - ATTEMPTS_MAX;
+
 /**
  * What is known of one phone in one project: its verifications of the last day, and what they say of limits and
  * guesses. Everything that is counted is counted here, from what is stored.
  */
 export interface Destination {
   /** Oldest first. */
-  verifications: VerificationRow[];
+  verifications: DestinationRow[];
   failedChecks: FailedCheck[];
   /** Times (Unix ms) of the messages that count. */
   sentAt: number[];
   /** What came before no longer counts (Unix ms). */
   countedFrom: number;
+  /** Client addresses that have verified the phone; empty while nobody's guesses depend on it. */
+  knownClients: ReadonlySet<string>;
 }
 
 export async function loadDestination(
@@ -34,42 +51,78 @@ export async function loadDestination(
   identity: string,
   now: number,
 ): Promise<Destination> {
-  const since = now - LOOK_BACK_MS;
-  const verifications = await repository.ofDestination(executor, projectId, identity, since);
+  const rows = await repository.ofDestination(executor, projectId, identity, now - LOOK_BACK_MS);
+  return toDestination(repository, executor, projectId, identity, now, rows);
+}
+
+/**
+ * As {@link loadDestination}, for a check by phone: undefined where the phone's newest verification for the purpose is
+ * one that a check answers like one that never existed. Both cost the same reads.
+ */
+export async function loadOpenDestination(
+  repository: VerificationRepository,
+  executor: Executor,
+  projectId: string,
+  identity: string,
+  purpose: string,
+  now: number,
+): Promise<Destination | undefined> {
+  const wanted = { projectId, destination: identity, purpose, since: now - LOOK_BACK_MS };
+  const rows = await repository.ofOpenDestination(executor, wanted);
+  return rows.length === 0 ? undefined : toDestination(repository, executor, projectId, identity, now, rows);
+}
+
+async function toDestination(
+  repository: VerificationRepository,
+  executor: Executor,
+  projectId: string,
+  identity: string,
+  now: number,
+  verifications: DestinationRow[],
+): Promise<Destination> {
   const countedFrom = Math.max(0, ...verifications.map((row) => row.limits_lifted_at ?? 0));
+  const failedChecks = verifications.flatMap(failedChecksOf).filter(([at]) => at >= countedFrom);
+  const sentAt = verifications.flatMap(sendsOf).map(([at]) => at);
   return {
     verifications,
     countedFrom,
-    failedChecks: verifications.flatMap((row) => failedChecksOf(row)).filter(([at]) => at >= countedFrom),
-    sentAt: verifications
-      .flatMap((row) => sendsOf(row))
-      .map(([at]) => at)
-      .filter((at) => at >= countedFrom),
+    failedChecks,
+    sentAt: sentAt.filter((at) => at >= countedFrom),
+    knownClients:
+      failedChecks.length < SHARES_MATTER_FROM
+        ? NOBODY
+        : await repository.clientsThatVerified(executor, projectId, identity, now - KNOWN_FOR_MS),
   };
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** The state of a phone after one more message. */
 export function withMessageAt(destination: Destination, at: number): Destination {
-  const { verifications, failedChecks, sentAt, countedFrom } = destination;
-  return { verifications, failedChecks, sentAt: [...sentAt, at], countedFrom };
+  return { ...destination, sentAt: [...destination.sentAt, at] };
+}
+
+/** The state of a phone after one more failed check. */
+export function withFailedCheck(destination: Destination, failed: FailedCheck): Destination {
+  return { ...destination, failedChecks: [...destination.failedChecks, failed] };
 }
 
 /** The messages of a verification, oldest first. */
-export function sendsOf(row: VerificationRow): Send[] {
+export function sendsOf(row: DestinationRow): Send[] {
   return JSON.parse(row.sends) as Send[];
 }
 
-export function messageIdsOf(row: VerificationRow): string[] {
+export function messageIdsOf(row: DestinationRow): string[] {
   return sendsOf(row).map(([, id]) => id);
 }
 
 /** The failed checks of a verification that have not been cleared. */
-export function failedChecksOf(row: VerificationRow): FailedCheck[] {
+export function failedChecksOf(row: DestinationRow): FailedCheck[] {
   return JSON.parse(row.failed_checks) as FailedCheck[];
 }
 
 /** The newest verification for a purpose, whatever its state. */
-export function latestFor(destination: Destination, purpose: string): VerificationRow | undefined {
+export function latestFor(destination: Destination, purpose: string): DestinationRow | undefined {
   return destination.verifications.findLast((row) => row.purpose === purpose);
 }
 
@@ -78,7 +131,7 @@ export function pendingFor(
   destination: Destination,
   purpose: string,
   now: number,
-): VerificationRow | undefined {
+): DestinationRow | undefined {
   return destination.verifications.findLast(
     (row) => row.purpose === purpose && statusAt(row, now) === 'pending',
   );
@@ -87,16 +140,21 @@ export function pendingFor(
 /** The guesses that a caller with these marks has left on this phone. */
 export function budgetOf(
   destination: Destination,
-  { code_length, client_ip }: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+  { code_length, client_ip }: Pick<DestinationRow, 'code_length' | 'client_ip'>,
   now: number,
 ): GuessBudget {
-  return guessBudget(destination.failedChecks, { codeLength: code_length, clientIp: client_ip }, now);
+  const isKnown = client_ip !== null && destination.knownClients.has(client_ip);
+  return guessBudget(
+    destination.failedChecks,
+    { codeLength: code_length, clientIp: client_ip, isKnown },
+    now,
+  );
 }
 
 /** The guesses left for one verification: its own, or the phone's if those are fewer. */
 export function attemptsRemaining(
   destination: Destination,
-  row: Pick<VerificationRow, 'attempts' | 'code_length' | 'client_ip'>,
+  row: Pick<DestinationRow, 'attempts' | 'code_length' | 'client_ip'>,
   maxAttempts: number,
   now: number,
 ): number {
@@ -106,7 +164,7 @@ export function attemptsRemaining(
 /** The guesses that are used up when none is left: those of the phone, or else of the verification alone. */
 export function guessQuota(
   destination: Destination,
-  row: Pick<VerificationRow, 'code_length' | 'client_ip' | 'created_at' | 'expires_at'>,
+  row: Pick<DestinationRow, 'code_length' | 'client_ip' | 'created_at' | 'expires_at'>,
   maxAttempts: number,
   now: number,
 ): { quota: number; windowMs: number } {
@@ -122,7 +180,7 @@ export function nextSendAt(destination: Destination, limits: PhoneLimits): numbe
 }
 
 /** When this pending verification may send its next message (Unix ms); infinite once it has sent all it may. */
-export function nextResendOf(destination: Destination, row: VerificationRow, limits: PhoneLimits): number {
+export function nextResendOf(destination: Destination, row: DestinationRow, limits: PhoneLimits): number {
   const sends = sendsOf(row);
   if (sends.length >= SENDS_MAX) return Number.POSITIVE_INFINITY;
   const counted = sends.map(([at]) => at).filter((at) => at >= destination.countedFrom);
@@ -130,7 +188,7 @@ export function nextResendOf(destination: Destination, row: VerificationRow, lim
 }
 
 /** When a send for this phone and purpose is allowed (Unix ms): it repeats this code, or in its last minute begins anew. */
-export function nextRetryAt(destination: Destination, row: VerificationRow, limits: PhoneLimits): number {
+export function nextRetryAt(destination: Destination, row: DestinationRow, limits: PhoneLimits): number {
   const lastMinute = row.expires_at - LIFE_WORTH_A_RETRY_MS + 1;
   return Math.max(
     nextSendAt(destination, limits),
@@ -141,7 +199,7 @@ export function nextRetryAt(destination: Destination, row: VerificationRow, limi
 /** When a new code may be sent to the phone, by its messages and by its guesses (Unix ms). */
 export function nextFreeSendAt(
   destination: Destination,
-  guesser: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+  guesser: Pick<DestinationRow, 'code_length' | 'client_ip'>,
   limits: PhoneLimits,
   now: number,
 ): number {

@@ -2,17 +2,17 @@ import type { Transaction } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { MessageService } from '../messages/service.ts';
 import { messageIdsOf } from './destination.ts';
-import type { VerificationRepository, VerificationRow } from './repository.ts';
+import type { DestinationRow, VerificationRepository } from './repository.ts';
 import { ENDINGS, type Ending } from './state-machine.ts';
 
 /** Ends verifications: the state, its event and the end of their messages, in one transaction. */
 export interface VerificationEnder {
-  /** Consumes the code at `at` (Unix ms). False when the verification had ended before: a code verifies at most once. */
-  verify(trx: Transaction, row: VerificationRow, at: number): Promise<boolean>;
+  /** Consumes the code at `at` (Unix ms), typed at this client address. False when the verification had ended before: a code verifies at most once. */
+  verify(trx: Transaction, row: DestinationRow, at: number, clientIp: string | null): Promise<boolean>;
   /** Ends a pending verification in any other way. False when it had ended before. */
   end(
     trx: Transaction,
-    row: VerificationRow,
+    row: DestinationRow,
     status: Exclude<Ending, 'verified'>,
     reason: string | null,
   ): Promise<boolean>;
@@ -25,7 +25,7 @@ export function verificationEnder(deps: {
 }): VerificationEnder {
   const { repository, events, messages } = deps;
 
-  async function tell(trx: Transaction, row: VerificationRow, status: Ending, reason: string | null) {
+  async function tell(trx: Transaction, row: DestinationRow, status: Ending, reason: string | null) {
     await events.record(trx, {
       type: ENDINGS[status],
       projectId: row.project_id,
@@ -40,8 +40,8 @@ export function verificationEnder(deps: {
   }
 
   return {
-    async verify(trx, row, at) {
-      if (!(await repository.consume(trx, row.id, at))) return false;
+    async verify(trx, row, at, clientIp) {
+      if (!(await repository.consume(trx, row.id, at, clientIp))) return false;
       await tell(trx, row, 'verified', null);
       return true;
     },

@@ -5,6 +5,8 @@ export type FailedCheck = [at: number, clientIp: string | null];
 export const BUDGET_WINDOW_MS = 24 * 60 * 60 * 1000;
 
 const FAILED_CHECKS_MAX = 20;
+/** All that strangers can use up together; the rest is for those who have verified the phone before. */
+export const FAILED_CHECKS_MAX_UNKNOWN = 15;
 const FAILED_CHECKS_MAX_SHORT_CODE = 5;
 const FAILED_CHECKS_MAX_PER_CLIENT = 10;
 const SHORT_CODE_BELOW = 6;
@@ -13,6 +15,8 @@ const SHORT_CODE_BELOW = 6;
 export interface Guesser {
   codeLength: number;
   clientIp: string | null;
+  /** Whether this client address has verified the phone before. */
+  isKnown: boolean;
 }
 
 /** How many guesses are left to a phone, and when the next one comes back. */
@@ -34,7 +38,8 @@ export function guessBudget(
   now: number,
 ): GuessBudget {
   const counted = failedChecks.filter(([at]) => at > now - BUDGET_WINDOW_MS).sort(([a], [b]) => a - b);
-  const limit = guesser.codeLength < SHORT_CODE_BELOW ? FAILED_CHECKS_MAX_SHORT_CODE : FAILED_CHECKS_MAX;
+  const longCodeLimit = guesser.isKnown ? FAILED_CHECKS_MAX : FAILED_CHECKS_MAX_UNKNOWN;
+  const limit = guesser.codeLength < SHORT_CODE_BELOW ? FAILED_CHECKS_MAX_SHORT_CODE : longCodeLimit;
   const shared = budgetOf(counted, limit, now);
   if (guesser.clientIp === null) return shared;
   const sameClient = counted.filter(([, clientIp]) => clientIp === guesser.clientIp);

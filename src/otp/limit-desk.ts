@@ -5,6 +5,7 @@ import { DAY_MS } from '../lib/duration.ts';
 import { maskPhone } from '../lib/phone.ts';
 import type { PhoneLimits } from '../limits/phone-limits.ts';
 import { budgetOf, loadDestination, nextFreeSendAt } from './destination.ts';
+import { guessBudget } from './guess-budget.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import type { VerificationRepository } from './repository.ts';
 
@@ -19,8 +20,10 @@ interface PhoneLimitState {
   messagesLast10Minutes: number;
   messagesLastDay: number;
   failedChecksLastDay: number;
-  /** Guesses the phone has left over all its verifications. */
+  /** Guesses the phone has left over all its verifications, from a client address that has verified it. */
   guessesRemaining: number;
+  /** Those that everybody else shares. */
+  guessesRemainingUnknownClient: number;
   /** When the next send is allowed; null when it is now. */
   nextSendAt: number | null;
 }
@@ -59,7 +62,12 @@ export function limitDesk(deps: {
           destination.failedChecks.map(([at]) => at),
           DAY_MS,
         ),
-        guessesRemaining: budgetOf(destination, ANYBODY, now).remaining,
+        guessesRemaining: guessBudget(
+          destination.failedChecks,
+          { codeLength: ANYBODY.code_length, clientIp: null, isKnown: true },
+          now,
+        ).remaining,
+        guessesRemainingUnknownClient: budgetOf(destination, ANYBODY, now).remaining,
         nextSendAt: next > now ? next : null,
       };
     },

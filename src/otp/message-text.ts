@@ -21,12 +21,12 @@ export function readMessage(message: string, code: string | undefined): MessageT
   }
   if (code !== undefined) {
     const body = withoutCode(message, code);
-    if (body === message) throw noCodeIn(`Put {{code}} or the code itself into the message.`);
+    if (body === message) throw noCodeIn('Put {{code}} or the code itself into `message`.');
     return { body };
   }
   const codeInText = /(?<!\d)\d{4,8}(?!\d)/.exec(message)?.[0];
   if (codeInText === undefined) {
-    throw noCodeIn('Put {{code}} into the message, or a code of 4 to 8 digits.');
+    throw noCodeIn('Put {{code}} into `message`, or a code of 4 to 8 digits.');
   }
   return { body: message.replaceAll(codeInText, PLACEHOLDER), codeInText };
 }

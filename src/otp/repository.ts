@@ -1,18 +1,26 @@
 import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
+import { HOUR_MS } from '../lib/duration.ts';
 import type { FailedCheck } from './guess-budget.ts';
+import { DESTINATION_COLUMNS, type OpenVerifications, openVerifications } from './open-verifications.ts';
 import type { Ending } from './state-machine.ts';
 
 export type VerificationRow = Schema['verifications'];
 
-type NewVerificationRow = Omit<VerificationRow, 'attempts' | 'verified_at' | 'reason' | 'limits_lifted_at'>;
+/** A verification without the caller's own JSON, which may be large and which no rule looks at. */
+export type DestinationRow = Omit<VerificationRow, 'metadata'>;
+
+type NewVerificationRow = Omit<
+  VerificationRow,
+  'attempts' | 'verified_at' | 'reason' | 'limits_lifted_at' | 'verified_client_ip'
+>;
 
 /** A message of a verification: when it was put into the outbox (Unix ms) and its id. */
 export type Send = [at: number, messageId: string];
 
 /** The verifications as they are stored; every query carries the project. */
-export interface VerificationRepository {
+export interface VerificationRepository extends OpenVerifications {
   insert(trx: Transaction, row: NewVerificationRow): Promise<void>;
   byId(executor: Executor, projectId: string, id: string): Promise<VerificationRow | undefined>;
   /** By the bare id, for parts that act for every project (the dispatcher's failures). */
@@ -23,7 +31,21 @@ export interface VerificationRepository {
     projectId: string,
     destination: string,
     since: number,
-  ): Promise<VerificationRow[]>;
+  ): Promise<DestinationRow[]>;
+  /** The client addresses that verified a phone by a verification made at `since` (Unix ms) or later. */
+  clientsThatVerified(
+    executor: Executor,
+    projectId: string,
+    destination: string,
+    since: number,
+  ): Promise<ReadonlySet<string>>;
+  /** Which of these verifications have been verified. */
+  verifiedAmong(executor: Executor, projectId: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** How many phones from one identity to another, of as many digits, were verified after `since` (Unix ms); at most `atMost`. */
+  verifiedPhones(
+    executor: Executor,
+    wanted: { projectId: string; from: string; to: string; since: number; atMost: number },
+  ): Promise<number>;
   /** Leaves `pending`; resolves to the `sends` as they are then, to undefined when it had been left before. */
   end(
     trx: Transaction,
@@ -33,7 +55,7 @@ export interface VerificationRepository {
    * Takes the code: from `pending` to `verified` at `at`, with no failed check left. False when it is no longer
    * pending, so that of any number of callers one succeeds.
    */
-  consume(trx: Transaction, id: string, at: number): Promise<boolean>;
+  consume(trx: Transaction, id: string, at: number, clientIp: string | null): Promise<boolean>;
   /** Takes one attempt of a pending verification and keeps the failed check; false when it is no longer pending. */
   spendAttempt(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<boolean>;
   setFailedChecks(trx: Transaction, id: string, failedChecks: readonly FailedCheck[]): Promise<void>;
@@ -48,6 +70,9 @@ export interface VerificationRepository {
   /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
   counts(projectId: string, firstId: string): Promise<Record<string, number>>;
 }
+
+/** The longest a verification may live, in ms. */
+const LIFE_MAX_MS = HOUR_MS;
 
 /** Failed checks take as much room from the start, so that no check makes its row grow and split its page. */
 const FAILED_CHECKS_ROOM = 24;
@@ -91,16 +116,29 @@ export function verificationRepository(database: Database): VerificationReposito
   );
   const ofDestination = database.prepare<
     { projectId: string; destination: string; since: number },
-    VerificationRow
+    DestinationRow
   >((db, value) =>
     db
       .selectFrom('verifications')
-      .selectAll()
+      .select(DESTINATION_COLUMNS)
       .where('destination', '=', value('destination'))
       .where('created_at', '>=', value('since'))
       .where('project_id', '=', value('projectId'))
       .orderBy('created_at')
       .orderBy('id'),
+  );
+  const clientsThatVerified = database.prepare<
+    { projectId: string; destination: string; since: number },
+    { clientIp: string }
+  >((db, value) =>
+    db
+      .selectFrom('verifications')
+      .select(sql<string>`verified_client_ip`.as('clientIp'))
+      .distinct()
+      .where('destination', '=', value('destination'))
+      .where('created_at', '>=', value('since'))
+      .where('project_id', '=', value('projectId'))
+      .where('verified_client_ip', 'is not', null),
   );
   const end = database.prepare<{ id: string; status: string; reason: string | null }, { sends: string }>(
     (db, value) =>
@@ -111,10 +149,15 @@ export function verificationRepository(database: Database): VerificationReposito
         .where('status', '=', sql.lit('pending'))
         .returning('sends'),
   );
-  const consume = database.prepareChange<{ id: string; at: number }>((db, value) =>
+  const consume = database.prepareChange<{ id: string; at: number; clientIp: string | null }>((db, value) =>
     db
       .updateTable('verifications')
-      .set({ status: 'verified', verified_at: value('at'), failed_checks: failedChecksColumn([]) })
+      .set({
+        status: 'verified',
+        verified_at: value('at'),
+        verified_client_ip: value('clientIp'),
+        failed_checks: failedChecksColumn([]),
+      })
       .where('id', '=', value('id'))
       .where('status', '=', sql.lit('pending')),
   );
@@ -163,6 +206,7 @@ export function verificationRepository(database: Database): VerificationReposito
   );
 
   return {
+    ...openVerifications(database),
     async insert(trx, row) {
       await insert(trx, row);
     },
@@ -176,12 +220,42 @@ export function verificationRepository(database: Database): VerificationReposito
     },
     ofDestination: (executor, projectId, destination, since) =>
       ofDestination(executor, { projectId, destination, since }),
+    async clientsThatVerified(executor, projectId, destination, since) {
+      const rows = await clientsThatVerified(executor, { projectId, destination, since });
+      return new Set(rows.map(({ clientIp }) => clientIp));
+    },
+    async verifiedAmong(executor, projectId, ids) {
+      const rows = await executor
+        .selectFrom('verifications')
+        .select('id')
+        .where('id', 'in', ids)
+        .where('project_id', '=', projectId)
+        .where('status', '=', 'verified')
+        .execute();
+      return new Set(rows.map(({ id }) => id));
+    },
+    async verifiedPhones(executor, { projectId, from, to, since, atMost }) {
+      const rows = await executor
+        .selectFrom('verifications')
+        .select('destination')
+        .distinct()
+        .where('destination', '>=', from)
+        .where('destination', '<=', to)
+        .where(sql`length(destination)`, '=', from.length)
+        .where('created_at', '>', since - LIFE_MAX_MS)
+        .where('project_id', '=', projectId)
+        .where('status', '=', 'verified')
+        .where('verified_at', '>', since)
+        .limit(atMost)
+        .execute();
+      return rows.length;
+    },
     async end(trx, change) {
       const [changed] = await end(trx, change);
       return changed?.sends;
     },
-    async consume(trx, id, at) {
-      return (await consume(trx, { id, at })) === 1;
+    async consume(trx, id, at, clientIp) {
+      return (await consume(trx, { id, at, clientIp })) === 1;
     },
     async spendAttempt(trx, id, failedChecks) {
       return (await spendAttempt(trx, { id, failedChecks: failedChecksColumn(failedChecks) })) === 1;

@@ -9,13 +9,14 @@ import {
   detailed,
   idParams,
   listQuery,
+  retried,
   sendBody,
-  timelineEntry,
   toAnswer,
   toDetailed,
   verification,
   verificationId,
   verifyBody,
+  withTimeline,
 } from './schemas.ts';
 import type { OtpService } from './service.ts';
 
@@ -39,15 +40,14 @@ export function otpRoutes(
     {
       schema: {
         tags,
-        summary: 'Send a code',
+        operationId: 'sendVerification',
+        summary: 'Send a verification code',
         description:
           'Makes a code and sends it. A send while one is pending for the same phone and purpose is a retry: the same code goes out again, under the same id and guess budget, with status 200 and `retried: true`.',
         body: sendBody,
         response: {
-          200: success(verification.extend({ retried: z.literal(true) })).describe(
-            'A retry: the same code again.',
-          ),
-          201: success(verification).describe('A new verification.'),
+          200: success(retried),
+          201: success(verification),
           ...problems(
             'PHONE_INVALID',
             'PHONE_NOT_ALLOWED',
@@ -94,20 +94,23 @@ export function otpRoutes(
     {
       schema: {
         tags,
-        summary: 'Check a code',
+        operationId: 'checkVerification',
+        summary: 'Check a verification code',
         description:
           'Checks what the person typed, by the id of the send or by phone and purpose. Only a right code is a 200.',
         body: verifyBody,
         response: {
           200: success(
-            z.object({
-              valid: z.literal(true),
-              id: verificationId,
-              phone: z.string(),
-              purpose: z.string(),
-              status: z.literal('verified'),
-              verifiedAt: timestamp,
-            }),
+            z
+              .object({
+                valid: z.literal(true),
+                id: verificationId,
+                phone: z.string(),
+                purpose: z.string(),
+                status: z.literal('verified'),
+                verifiedAt: timestamp,
+              })
+              .meta({ title: 'VerifiedPhone', description: 'The code is right: the phone is verified.' }),
           ),
           ...problems(
             'OTP_INCORRECT',
@@ -143,7 +146,8 @@ export function otpRoutes(
     {
       schema: {
         tags,
-        summary: 'Send the same code again',
+        operationId: 'resendVerification',
+        summary: 'Resend the same code',
         description:
           'After 30, 60, then 120 seconds; at most 5 messages a verification. No new guesses come with it.',
         params: idParams,
@@ -179,6 +183,7 @@ export function otpRoutes(
     {
       schema: {
         tags,
+        operationId: 'cancelVerification',
         summary: 'Cancel a verification',
         description: 'Its code is worth nothing from now on. Canceling twice is the same as once.',
         params: idParams,
@@ -200,14 +205,17 @@ export function otpRoutes(
     {
       schema: {
         tags,
-        summary: 'The WhatsApp link (v3)',
+        operationId: 'getWhatsAppLink',
+        summary: 'Get the WhatsApp link (v3)',
         response: {
           200: success(
-            z.object({
-              connected: z.boolean(),
-              uptime: z.int().meta({ description: 'Seconds since the start.' }),
-              mode: z.literal('mock').optional(),
-            }),
+            z
+              .object({
+                connected: z.boolean(),
+                uptime: z.int().meta({ description: 'Seconds since the start.' }),
+                mode: z.literal('mock').optional(),
+              })
+              .meta({ title: 'WhatsAppLink', description: 'Whether a WhatsApp number is connected.' }),
           ),
           ...problems(),
         },
@@ -221,11 +229,12 @@ export function otpRoutes(
     {
       schema: {
         tags,
-        summary: 'One verification with its timeline',
+        operationId: 'getVerification',
+        summary: 'Get a verification with its timeline',
         params: idParams,
         querystring: projectQuery,
         response: {
-          200: success(detailed.extend({ timeline: z.array(timelineEntry) })),
+          200: success(withTimeline),
           ...problems('RESOURCE_NOT_FOUND'),
         },
       },
@@ -247,7 +256,8 @@ export function otpRoutes(
     {
       schema: {
         tags,
-        summary: 'Verifications, newest first',
+        operationId: 'listVerifications',
+        summary: 'List verifications, newest first',
         description:
           'A page may hold fewer than `limit`, even none, and have a `page.next` all the same, where filters together find hardly anything.',
         querystring: listQuery,

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { CHANNEL_NAMES } from '../channels/channel.ts';
 import { iso, isoOrNull, pageQuery, projectId, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
-import { ALPHABETS, DEFAULT_PURPOSE, VERIFICATION_STATUSES, type Verification } from './types.ts';
+import {
+  ALPHABETS,
+  DEFAULT_PURPOSE,
+  VERIFICATION_STATUSES,
+  type Verification,
+  type VerificationWithMetadata,
+} from './types.ts';
 
 const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
@@ -20,11 +26,16 @@ const purpose = z
 const clientIp = z
   .string()
   .refine((address) => isIP(address) !== 0, 'an IPv4 or IPv6 address')
-  .meta({ description: "The end user's address; its guesses are limited apart.", example: '203.0.113.7' });
+  .meta({
+    description:
+      "The end user's address, for the limits of sends and of guesses that count by it. Give it in send and verify.",
+    example: '203.0.113.7',
+  });
 export const verificationId = z
   .string()
   .max(64)
   .meta({ description: 'The id of a send.', example: 'ver_01jd3x8zq2e6v9k5m7n0p4r8st' });
+const messageId = z.string().meta({ example: 'msg_01jd3x8zq2e6v9k5m7n0p4r8st' });
 export const idParams = z.object({ id: verificationId });
 
 export const sendBody = z
@@ -68,7 +79,7 @@ export const sendBody = z
       .meta({ description: 'Anything of yours, up to 4 KB; returned by GET.', example: { userId: 'u_42' } }),
     projectId,
   })
-  .meta({ example: { phone: '+62 838 3494 6034' } });
+  .meta({ title: 'SendVerificationRequest', example: { phone: '+62 838 3494 6034' } });
 
 const code = z.string().meta({
   description:
@@ -88,11 +99,11 @@ export const verifyBody = z
     path: ['id'],
     message: 'Give either id or phone.',
   })
-  .meta({ example: { phone: '+62 838 3494 6034', code: '482 913' } });
+  .meta({ title: 'CheckVerificationRequest', example: { phone: '+62 838 3494 6034', code: '482 913' } });
 
-export const verification = z.object({
+const verificationFields = {
   id: verificationId,
-  messageId: z.string().meta({ description: 'The newest message of this verification.' }),
+  messageId: messageId.meta({ description: 'The newest message of this verification.' }),
   phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
   purpose: z.string(),
   channel: z.enum(CHANNEL_NAMES),
@@ -100,20 +111,40 @@ export const verification = z.object({
   messageStatus: z.enum(MESSAGE_STATUSES),
   expiresAt: timestamp,
   resendAt: timestamp.meta({ description: 'When the next message to this phone is allowed.' }),
-  attemptsRemaining: z.int(),
+  attemptsRemaining: z.int().min(0).meta({ description: 'Guesses that are left.', example: 5 }),
+};
+export const verification = z
+  .object(verificationFields)
+  .meta({ title: 'Verification', description: 'A verification as it stands.' });
+export const retried = z.object({ ...verificationFields, retried: z.literal(true) }).meta({
+  title: 'RetriedVerification',
+  description: 'The pending verification, whose code was sent again.',
 });
-export const detailed = verification.extend({
+const detailedFields = {
+  ...verificationFields,
   createdAt: timestamp,
   verifiedAt: timestamp.nullable(),
   reason: z.string().nullable(),
-  metadata: z.record(z.string(), z.unknown()).nullable(),
-});
-export const timelineEntry = z.object({
-  at: timestamp,
-  messageId: z.string(),
-  channel: z.enum(CHANNEL_NAMES),
-  status: z.enum(MESSAGE_STATUSES),
-  reason: z.string().nullable(),
+  metadata: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .meta({ example: { userId: 'u_42' } }),
+};
+export const detailed = z
+  .object(detailedFields)
+  .meta({ title: 'VerificationDetails', description: 'A verification with its times, reason and metadata.' });
+const timelineEntry = z
+  .object({
+    at: timestamp,
+    messageId,
+    channel: z.enum(CHANNEL_NAMES),
+    status: z.enum(MESSAGE_STATUSES),
+    reason: z.string().nullable(),
+  })
+  .meta({ title: 'TimelineEntry', description: 'What happened to a message.' });
+export const withTimeline = z.object({ ...detailedFields, timeline: z.array(timelineEntry) }).meta({
+  title: 'VerificationWithTimeline',
+  description: 'A verification and what happened to each of its messages.',
 });
 
 export const listQuery = z.strictObject({
@@ -143,7 +174,7 @@ export function toAnswer(verification: Verification) {
 }
 
 /** A verification with everything that is known of it. */
-export function toDetailed(verification: Verification) {
+export function toDetailed(verification: VerificationWithMetadata) {
   return {
     ...toAnswer(verification),
     createdAt: iso(verification.createdAt),

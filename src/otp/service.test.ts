@@ -13,6 +13,7 @@ const PROJECT = 'prj_test';
 /** Two spellings of one line, and another line. */
 const PHONES = ['+5511987654321', '+551187654321', '+6281234500001'];
 const CODES = ['481516', '234200', '4815'];
+const UNLIMITED = { perClientIp: 0, perPrefix: 0 };
 const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
 
 let outbox: TestOutbox;
@@ -22,7 +23,14 @@ beforeAll(async () => {
   outbox = await openTestOutbox();
   otp = otpService({
     ...outbox,
-    rules: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5, phoneLimits: LIMITS },
+    rules: {
+      length: 6,
+      expiryMinutes: 5,
+      maxExpiryMinutes: 60,
+      maxAttempts: 5,
+      phoneLimits: LIMITS,
+      spread: UNLIMITED,
+    },
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
     selectChannel: (wanted) => (wanted === 'auto' ? 'simulator' : wanted),
   });

@@ -2,7 +2,7 @@ import type { ChannelName } from '../channels/channel.ts';
 import type { ChannelSelection } from '../channels/selection.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
-import { ConflictError, NotFoundError, ValidationError, WotpError } from '../errors/errors.ts';
+import { ConflictError, NotFoundError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -18,8 +18,8 @@ import {
   attemptsRemaining,
   budgetOf,
   type Destination,
+  failedChecksOf,
   LIFE_WORTH_A_RETRY_MS,
-  LOOK_BACK_MS,
   loadDestination,
   messageIdsOf,
   nextFreeSendAt,
@@ -29,21 +29,33 @@ import {
   pendingFor,
   SENDS_MAX,
   sendsOf,
+  withFailedCheck,
   withMessageAt,
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
-import { BUDGET_WINDOW_MS } from './guess-budget.ts';
+import { BUDGET_WINDOW_MS, type FailedCheck } from './guess-budget.ts';
 import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
-import { defaultMessage, readMessage } from './message-text.ts';
+import { defaultMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
 import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon, UNREADABLE_CODE } from './refusals.ts';
-import { failedChecksColumn, type Send, type VerificationRow, verificationRepository } from './repository.ts';
+import {
+  type DestinationRow,
+  failedChecksColumn,
+  type Send,
+  type VerificationRow,
+  verificationRepository,
+} from './repository.ts';
+import { expiryOf, readText } from './send-request.ts';
+import { type SpreadRules, spreadLimits } from './spread-limits.ts';
 import { statusAt } from './state-machine.ts';
-import type { SendRequest, Verification, VerificationTimelineEntry } from './types.ts';
-
-/** So many verifications are ended in one transaction where there may be many. */
-const EXPIRED_TOGETHER = 500;
+import type {
+  SendRequest,
+  Verification,
+  VerificationTimelineEntry,
+  VerificationWithMetadata,
+} from './types.ts';
+import { upkeep } from './upkeep.ts';
 
 export interface OtpRules {
   length: number;
@@ -51,6 +63,7 @@ export interface OtpRules {
   maxExpiryMinutes: number;
   maxAttempts: number;
   phoneLimits: PhoneLimits;
+  spread: SpreadRules;
 }
 
 /** The rules of verifications. Verbs that take a transaction leave committing to the caller. */
@@ -73,6 +86,7 @@ export function otpService(deps: {
   const secrets = codeSecrets(keyring);
   const ender = verificationEnder({ repository, events, messages });
   const verify = codeCheck({ ...deps, ...rules, repository, ender, secrets });
+  const spread = spreadLimits({ database, repository, rules: rules.spread });
   const limits = limitDesk({ ...deps, repository, phoneLimits });
 
   const load = (executor: Executor, projectId: string, identity: string) =>
@@ -85,7 +99,7 @@ export function otpService(deps: {
   }
 
   function toVerification(
-    row: VerificationRow,
+    row: DestinationRow,
     destination: Destination,
     messageStatus: MessageStatus,
   ): Verification {
@@ -109,20 +123,24 @@ export function otpService(deps: {
       attemptsRemaining: isPending ? attemptsRemaining(destination, row, rules.maxAttempts, now) : 0,
       verifiedAt: row.verified_at,
       reason: row.reason,
-      metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
     };
   }
 
-  async function view(executor: Executor, row: VerificationRow): Promise<Verification> {
+  async function view(executor: Executor, row: DestinationRow): Promise<Verification> {
     const destination = await load(executor, row.project_id, row.destination);
     const [newest] = (await messages.views(executor, messageIdsOf(row).slice(-1))).values();
     return toVerification(row, destination, newest?.status ?? 'expired');
   }
 
+  async function viewWithMetadata(row: VerificationRow): Promise<VerificationWithMetadata> {
+    const metadata = row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>);
+    return { ...(await view(database.reader, row)), metadata };
+  }
+
   /** Nothing is sent to a phone whose guesses are used up. */
   function refuseWithoutGuesses(
     destination: Destination,
-    guesser: Pick<VerificationRow, 'code_length' | 'client_ip'>,
+    guesser: Pick<DestinationRow, 'code_length' | 'client_ip'>,
     now: number,
   ): void {
     const { remaining, quota } = budgetOf(destination, guesser, now);
@@ -134,7 +152,7 @@ export function otpService(deps: {
   /** Puts a message with the verification's code into the outbox. */
   function enqueue(
     trx: Transaction,
-    row: VerificationRow,
+    row: DestinationRow,
     message: { id: string; code: string; body: string; channel: ChannelName },
   ): Promise<void> {
     return messages.enqueue(trx, {
@@ -151,7 +169,7 @@ export function otpService(deps: {
   }
 
   /** Refuses another message of a pending verification before its time; `retryAt` is when the same request may pass. */
-  function refuseTooSoon(destination: Destination, row: VerificationRow, retryAt: number, now: number): void {
+  function refuseTooSoon(destination: Destination, row: DestinationRow, retryAt: number, now: number): void {
     if (nextResendOf(destination, row, phoneLimits) <= now) return;
     const limit =
       sendsOf(row).length >= SENDS_MAX
@@ -166,7 +184,7 @@ export function otpService(deps: {
    */
   async function sendAgain(
     trx: Transaction,
-    row: VerificationRow,
+    row: DestinationRow,
     destination: Destination,
     { body: newBody, channel, phone = row.phone }: { body?: string; channel: ChannelName; phone?: string },
   ): Promise<Verification | undefined> {
@@ -191,49 +209,27 @@ export function otpService(deps: {
     );
   }
 
-  /** The code and the text that the caller asks for; what is undefined is WOTP's to choose. */
-  function readText(request: SendRequest): { code: string | undefined; body: string | undefined } {
-    const text = request.message === undefined ? undefined : readMessage(request.message, request.code);
-    const code = request.code ?? text?.codeInText;
-    if (code !== undefined && request.length !== undefined && request.length !== code.length) {
-      const message = 'The code given has another length. Leave length out when you give the code.';
-      throw new ValidationError('The request is not valid.', [{ path: 'length', message }]);
-    }
-    return { code, body: text?.body };
-  }
-
-  function expiryOf(request: SendRequest): number {
-    const minutes = request.expiryMinutes ?? rules.expiryMinutes;
-    if (minutes > rules.maxExpiryMinutes) {
-      const message = `At most ${rules.maxExpiryMinutes} minutes (OTP_MAX_EXPIRY_MINUTES).`;
-      throw new ValidationError('The request is not valid.', [{ path: 'expiryMinutes', message }]);
-    }
-    return minutes;
-  }
-
-  /** The verification with this id, alone with its phone's state. */
-  async function findAlone(trx: Transaction, projectId: string, id: string) {
-    const found = await repository.byId(trx, projectId, id);
-    if (!found) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
-    const destination = await loadAlone(trx, projectId, found.destination);
-    const row = destination.verifications.find((candidate) => candidate.id === id) ?? found;
+  /**
+   * The verification with this id that is open for the request, alone with its phone's state.
+   * @throws NotFoundError for every other, by the same reads as for one that never existed
+   */
+  async function findAlone(trx: Transaction, request: 'resend' | 'cancel', projectId: string, id: string) {
+    const identity = await repository.openDestination(trx, request, { projectId, id, since: 0 });
+    if (identity === undefined) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+    const destination = await loadAlone(trx, projectId, identity);
+    const row =
+      destination.verifications.find((candidate) => candidate.id === id) ??
+      (await repository.byId(trx, projectId, id));
+    if (!row) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
     const status = statusAt(row, clock.now());
     if (status === 'expired') throw new WotpError('OTP_EXPIRED', EXPIRED);
     return { row, destination, status };
   }
 
-  async function expireUntil(time: number, limit: number): Promise<number> {
-    const due = await repository.due(database.reader, time, limit);
-    if (due.length === 0) return 0;
-    await database.transaction(async (trx) => {
-      for (const row of due) await ender.end(trx, row, 'expired', null);
-    });
-    return due.length;
-  }
-
   return {
     verify,
     limits,
+    ...upkeep({ ...deps, repository, ender, spread }),
 
     /**
      * Sends a code. While one is pending for the phone and purpose this is a retry: the same code goes out again.
@@ -246,10 +242,10 @@ export function otpService(deps: {
       request: SendRequest,
     ): Promise<{ verification: Verification; retried: boolean }> {
       const phone = readPhone(request.phone);
-      const expiryMinutes = expiryOf(request);
+      const expiryMinutes = expiryOf(request, rules);
       const text = readText(request);
       const channel = selectChannel(request.channel, request.projectId, phone.e164);
-      const destination = await loadAlone(trx, request.projectId, phone.identity);
+      let destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
       const client_ip = request.clientIp === undefined ? null : addressIdentity(request.clientIp);
 
@@ -257,19 +253,34 @@ export function otpService(deps: {
       const repeatable = pending && pending.expires_at - now >= LIFE_WORTH_A_RETRY_MS ? pending : undefined;
       const code_length = text.code?.length ?? repeatable?.code_length ?? request.length ?? rules.length;
       refuseWithoutGuesses(destination, { code_length, client_ip }, now);
+      const newSend = { projectId: request.projectId, identity: phone.identity, clientIp: client_ip, now };
+      /** Lets a new verification through; the virtual phone costs nobody anything. */
+      const admit = () => (channel === 'simulator' ? undefined : spread.admit(trx, newSend));
+      let countSend: Awaited<ReturnType<typeof admit>>;
       if (repeatable) {
         // Before the codes are compared: a refusal that told whether they are the same would be a free guess.
         refuseTooSoon(destination, repeatable, nextRetryAt(destination, repeatable, phoneLimits), now);
-        if (text.code === undefined || secrets.matches(repeatable, text.code.toUpperCase())) {
+        const guess: FailedCheck | undefined = text.code === undefined ? undefined : [now, client_ip];
+        if (guess) {
+          // What would refuse another code refuses this one, for the same reason.
+          refuseWithoutGuesses(withFailedCheck(destination, guess), { code_length, client_ip }, now);
+          countSend = await admit();
+        }
+        if (!guess || secrets.matches(repeatable, text.code!.toUpperCase())) {
           const wanted = { channel, body: text.body, phone: phone.e164 };
           const verification = await sendAgain(trx, repeatable, destination, wanted);
           if (verification) return { verification, retried: true };
+        } else {
+          // The answer says that the codes differ, as that of a check would have said.
+          await repository.spendAttempt(trx, repeatable.id, [...failedChecksOf(repeatable), guess]);
+          destination = withFailedCheck(destination, guess);
         }
       }
 
       const allowedAt = nextSendAt(destination, phoneLimits);
       if (allowedAt > now)
         throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
+      countSend ??= await admit();
       if (pending) await ender.end(trx, pending, 'canceled', 'superseded');
 
       const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
@@ -297,8 +308,10 @@ export function otpService(deps: {
         expires_at: now + expiryMinutes * MINUTE_MS,
         verified_at: null,
         limits_lifted_at: null,
+        verified_client_ip: null,
       };
       await repository.insert(trx, row);
+      await countSend?.(id);
       await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
       const body = text.body ?? defaultMessage(expiryMinutes, channel);
       await enqueue(trx, row, { id: messageId, code, body, channel });
@@ -312,7 +325,7 @@ export function otpService(deps: {
      * CHANNEL_UNAVAILABLE; ConflictError when the stored code cannot be read
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
-      const { row, destination, status } = await findAlone(trx, projectId, id);
+      const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       const now = clock.now();
       const channel = selectChannel('auto', projectId, row.phone);
@@ -327,7 +340,7 @@ export function otpService(deps: {
 
     /** Cancels a pending verification; canceling it again changes nothing. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED. */
     async cancel(trx: Transaction, projectId: string, id: string): Promise<Verification> {
-      const { row, status } = await findAlone(trx, projectId, id);
+      const { row, status } = await findAlone(trx, 'cancel', projectId, id);
       if (status === 'pending') await ender.end(trx, row, 'canceled', 'canceled');
       else if (status !== 'canceled') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
       return view(trx, (await repository.byId(trx, projectId, id)) ?? row);
@@ -337,7 +350,7 @@ export function otpService(deps: {
     async get(
       projectId: string,
       id: string,
-    ): Promise<{ verification: Verification; timeline: VerificationTimelineEntry[] }> {
+    ): Promise<{ verification: VerificationWithMetadata; timeline: VerificationTimelineEntry[] }> {
       const row = await repository.byId(database.reader, projectId, id);
       if (!row) throw new NotFoundError('There is no verification with this id.');
       const views = await messages.views(database.reader, messageIdsOf(row));
@@ -345,7 +358,7 @@ export function otpService(deps: {
         timeline.map((entry) => ({ ...entry, messageId, channel })),
       );
       return {
-        verification: await view(database.reader, row),
+        verification: await viewWithMetadata(row),
         timeline: timeline.sort((a, b) => a.at - b.at),
       };
     },
@@ -359,44 +372,16 @@ export function otpService(deps: {
       projectId: string,
       filter: Omit<VerificationFilter, 'destination'> & { phone?: string },
       { cursor, limit }: { cursor?: string; limit: number },
-    ): Promise<{ verifications: Verification[]; next: string | null }> {
+    ): Promise<{ verifications: VerificationWithMetadata[]; next: string | null }> {
       const { phone, ...rest } = filter;
       const narrowed = phone === undefined ? rest : { ...rest, destination: readPhone(phone).identity };
       const { rows, next } = await list.page(projectId, narrowed, clock.now(), { before: cursor, limit });
-      return { verifications: await Promise.all(rows.map((row) => view(database.reader, row))), next };
+      return { verifications: await Promise.all(rows.map(viewWithMetadata)), next };
     },
 
     /** How many verifications made since `since` (Unix ms) are in each state. */
     counts: (projectId: string, since: number): Promise<Record<string, number>> =>
       repository.counts(projectId, firstIdAt('ver', since)),
-
-    /** Ends the verifications whose time is over, up to `limit` of them. Returns how many there were. */
-    expireDue: (limit: number): Promise<number> => expireUntil(clock.now(), limit),
-
-    /**
-     * Ends every pending verification if the clock was set back since the last change: it would bring expired codes back
-     * to life, and give the others longer than they have. For the start of the only process. Returns whether it was.
-     */
-    async expireIfClockWasSetBack(): Promise<boolean> {
-      if (clock.now() >= (await events.latestChangeAt())) return false;
-      while ((await expireUntil(Number.MAX_SAFE_INTEGER, EXPIRED_TOGETHER)) > 0);
-      return true;
-    },
-
-    /**
-     * Deletes up to `limit` ended verifications that began before `time` (Unix ms), the oldest first. Those that limits
-     * and guesses are still counted from stay, whatever `time` is. Resolves to how many went, and to the ids of their
-     * messages, which the same transaction has to delete.
-     */
-    async forgetEnded(
-      trx: Transaction,
-      time: number,
-      limit: number,
-    ): Promise<{ count: number; messageIds: string[] }> {
-      const before = firstIdAt('ver', Math.min(time, clock.now() - LOOK_BACK_MS));
-      const removed = await repository.removeEnded(trx, before, limit);
-      return { count: removed.length, messageIds: removed.flatMap(messageIdsOf) };
-    },
 
     /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */
     async onUndeliverable(trx: Transaction, message: MessageRef, reason: string): Promise<void> {

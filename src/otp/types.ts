@@ -66,6 +66,10 @@ export interface Verification {
   attemptsRemaining: number;
   verifiedAt: number | null;
   reason: string | null;
+}
+
+/** A verification with what the caller wanted to be kept with it. */
+export interface VerificationWithMetadata extends Verification {
   metadata: Record<string, unknown> | null;
 }
 

@@ -9,7 +9,7 @@ import type { MessageService } from '../messages/service.ts';
 import type { OtpService } from '../otp/service.ts';
 
 /** What one transaction deletes at most: rows enough to get on, few enough that nobody notices the wait. */
-const PORTION = { verifications: 50, events: 200, answers: 200, contacts: 200 };
+const PORTION = { verifications: 50, events: 200, answers: 200, contacts: 200, recentSends: 200 };
 /** Between two portions the queue belongs to everybody else, in ms. */
 const PAUSE_MS = 20;
 
@@ -26,7 +26,7 @@ export type Retention = ReturnType<typeof retention>;
 export function retention(deps: {
   database: Database;
   clock: Clock;
-  otp: Pick<OtpService, 'forgetEnded'>;
+  otp: Pick<OtpService, 'forgetEnded' | 'forgetRecentSends'>;
   messages: Pick<MessageService, 'forget'>;
   arrived: Pick<ArrivedRepository, 'remove'>;
   events: Pick<EventRecorder, 'forget'>;
@@ -67,13 +67,15 @@ export function retention(deps: {
     const eventCount = await oldEvents();
     const moreContacts = await oldContacts();
     const answers = await database.transaction((trx) => forgetAnswers(trx, PORTION.answers));
+    const recentSends = await database.transaction((trx) => otp.forgetRecentSends(trx, PORTION.recentSends));
     return {
       purged: { verifications: verifications.count, messages: verifications.messages, events: eventCount },
       more:
         verifications.count === PORTION.verifications ||
         eventCount > 0 ||
         moreContacts ||
-        answers === PORTION.answers,
+        answers === PORTION.answers ||
+        recentSends === PORTION.recentSends,
     };
   }
 

@@ -19,19 +19,27 @@ export function compactionRoutes(
     {
       schema: {
         tags: ['Database'],
-        summary: 'Delete what is over and give its space back, one step of it',
+        operationId: 'compactDatabase',
+        summary: 'Run one compaction step',
         description:
-          'Works for about a second, while the server goes on answering. Call it again until `done` is true.',
+          'Deletes expired data and frees disk space for about a second, while the server stays available. Call it again until `done` is true.',
         body: noBody,
         response: {
           200: success(
-            z.object({
-              purged: z.object({ verifications: z.int(), messages: z.int(), events: z.int() }),
-              bytesBefore: bytes.meta({ description: 'Size on disk before this step; null on PostgreSQL.' }),
-              bytes: bytes.meta({ description: 'Size on disk after it.' }),
-              freeBytes: bytes.meta({ description: 'What of it is empty still.' }),
-              done: z.boolean(),
-            }),
+            z
+              .object({
+                purged: z.object({ verifications: z.int(), messages: z.int(), events: z.int() }),
+                bytesBefore: bytes.meta({
+                  description: 'Size on disk before this step; null on PostgreSQL.',
+                }),
+                bytes: bytes.meta({ description: 'Size on disk after it.' }),
+                freeBytes: bytes.meta({ description: 'What of it is empty still.' }),
+                done: z.boolean(),
+              })
+              .meta({
+                title: 'CompactionStep',
+                description: 'What this step did, and whether it was the last.',
+              }),
           ),
           ...problems(),
         },

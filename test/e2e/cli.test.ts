@@ -367,6 +367,31 @@ describe('beside a running server', () => {
     expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(401);
   });
 
+  test('a key that created others is revoked only with --yes, after they were named, and they with it', async () => {
+    const made = async (permissions: string, key?: string) => {
+      if (key === undefined) {
+        const args = ['token', 'create', '--name', 'parent', '--permissions', permissions, '--json'];
+        return lastLine<{ id: string; key: string }>((await wotp(cwd, args)).stdout);
+      }
+      const body = { name: 'child', permissions: [permissions] };
+      const answer = await call(server.address, 'POST', 'keys', { key, body });
+      return ((await answer.json()) as { data: { id: string; key: string } }).data;
+    };
+    const parent = await made('keys:manage,otp:read');
+    const child = await made('otp:read', parent.key);
+    const asked = await wotp(cwd, ['token', 'revoke', parent.id]);
+    expect([asked.code, asked.stdout]).toEqual([1, '']);
+    expect(asked.stderr).toMatch(new RegExp(`revoked with it: ${child.id} \\(child\\).*--yes`));
+    for (const { key } of [parent, child]) {
+      expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(200);
+    }
+    const done = await wotp(cwd, ['token', 'revoke', parent.id, '--yes', '--json']);
+    expect([done.code, lastLine(done.stdout)]).toEqual([0, { id: parent.id, with: [child.id] }]);
+    for (const { key } of [parent, child]) {
+      expect((await call(server.address, 'GET', 'otp', { key })).status).toBe(401);
+    }
+  });
+
   test('what the server refuses is refused with its own words and exit 1', async () => {
     const unknown = 'key_01jd3x8zq2e6v9k5m7n0p4r8st';
     const [permission, past, phone, key] = await Promise.all([

@@ -51,6 +51,7 @@ describe('making a key', () => {
       lastUsed: null,
       expiresAt: null,
       createdAt: new Date(server.clock.now()).toISOString(),
+      parentId: expect.stringMatching(/^key_/),
     });
     expect(list.text).not.toContain(key);
     const rows = await server.app.database.reader.selectFrom('api_keys').selectAll().execute();
@@ -99,6 +100,101 @@ describe('making a key', () => {
       { type: 'key.created', keyId: id, actor: maker },
       { type: 'key.revoked', keyId: id, actor: 'admin' },
     ]);
+  });
+});
+
+describe('a key that another key creates', () => {
+  const HOUR_MS = 3_600_000;
+  const body = { name: 'child', permissions: ['otp:read'] };
+  const create = (more: object, key: string) =>
+    server.call('POST', 'keys', { body: { ...body, ...more }, key });
+  const iso = (at: number) => new Date(at).toISOString();
+  const works = async (key: string) => (await server.call('GET', 'otp?limit=1', { key })).status;
+
+  test('cannot outlive it or do more requests: that is a 403 which names the bound, and makes nothing', async () => {
+    const expiresAt = server.clock.now() + HOUR_MS;
+    const parent = await makeKey(server, ['*'], { rateLimit: 50, expiresAt });
+    for (const [more, path, bound] of [
+      [{ expiresAt: iso(expiresAt + 1) }, 'expiresAt', iso(expiresAt)],
+      [{ rateLimit: 51 }, 'rateLimit', '50'],
+      [{ rateLimit: 1_000_000_000 }, 'rateLimit', '50'],
+    ] as const) {
+      const refused = expectProblem(await create({ ...more, name: 'too much' }, parent.key), 'FORBIDDEN');
+      expect(refused.errors).toEqual([{ path, message: expect.stringContaining(bound) }]);
+    }
+    const list = await server.call('GET', 'keys?limit=200');
+    expect(list.body.data.map(({ name }: { name: string }) => name)).not.toContain('too much');
+    const most = await create({ expiresAt: iso(expiresAt), rateLimit: 50 }, parent.key);
+    expect(most.body.data).toMatchObject({ expiresAt: iso(expiresAt), rateLimit: 50 });
+  });
+
+  test('has its end and its limit where they are left out', async () => {
+    const expiresAt = server.clock.now() + HOUR_MS;
+    const parent = await makeKey(server, ['*'], { rateLimit: 50, expiresAt });
+    const { key, ...child } = (await create({}, parent.key)).body.data;
+    expect(child).toMatchObject({ rateLimit: 50, expiresAt: iso(expiresAt) });
+    expect((await server.call('GET', 'otp?limit=1', { key })).headers.get('x-ratelimit-limit')).toBe('50');
+    server.clock.set(expiresAt);
+    expect(await works(key)).toBe(401);
+  });
+
+  test("of one without a limit of its own has no more than the server's", async () => {
+    const parent = await makeKey(server, ['*']);
+    expectProblem(await create({ rateLimit: 10_001 }, parent.key), 'FORBIDDEN');
+    expect((await create({ rateLimit: 10_000 }, parent.key)).status).toBe(201);
+    expect((await create({}, parent.key)).body.data).toMatchObject({ rateLimit: null, expiresAt: null });
+  });
+
+  test("of one without an end may have one, and the administrator's keys are not bounded", async () => {
+    const parent = await makeKey(server, ['*'], { rateLimit: 5 });
+    const expiresAt = iso(server.clock.now() + HOUR_MS);
+    expect((await create({ expiresAt }, parent.key)).body.data).toMatchObject({ expiresAt, rateLimit: 5 });
+    const made = await server.call('POST', 'keys', {
+      body: { ...body, rateLimit: 1_000_000_000 },
+      asAdmin: true,
+    });
+    expect(made.body.data).toMatchObject({ rateLimit: 1_000_000_000, expiresAt: null });
+  });
+
+  test('ends with it, as do those that it created, and each is recorded', async () => {
+    const parent = await makeKey(server, ['*']);
+    const child = (await create({ permissions: ['*'] }, parent.key)).body.data;
+    const grandchild = (await create({}, child.key)).body.data;
+    const other = await makeKey(server, ['*']);
+    for (const { key } of [child, grandchild, other]) expect(await works(key)).toBe(200);
+    const listed = (await server.call('GET', 'keys?limit=200')).body.data;
+    const parentOf = (id: string) => listed.find((entry: { id: string }) => entry.id === id).parentId;
+    expect([child, grandchild, other].map(({ id }) => parentOf(id))).toEqual([parent.id, child.id, null]);
+
+    expect((await server.call('DELETE', `keys/${parent.id}`, { asAdmin: true })).status).toBe(200);
+    for (const { key } of [parent, child, grandchild]) expect(await works(key)).toBe(401);
+    expect(await works(other.key)).toBe(200);
+    const events = await server.app.database.reader
+      .selectFrom('events')
+      .select('data')
+      .where('type', '=', 'key.revoked')
+      .orderBy('seq')
+      .execute();
+    expect(events.slice(-3).map(({ data }) => JSON.parse(data!))).toEqual([
+      { keyId: parent.id, actor: 'admin' },
+      { keyId: child.id, actor: 'admin', with: parent.id },
+      { keyId: grandchild.id, actor: 'admin', with: parent.id },
+    ]);
+  });
+
+  test('is not created by one that is being revoked at the same moment and then outlives it', async () => {
+    for (let round = 0; round < 10; round++) {
+      const parent = await makeKey(server, ['*']);
+      const [revoked, ...made] = await Promise.all([
+        server.call('DELETE', `keys/${parent.id}`, { asAdmin: true }),
+        ...Array.from({ length: 5 }, () => create({}, parent.key)),
+      ]);
+      expect(revoked!.status).toBe(200);
+      for (const { status, body } of made) {
+        expect([201, 401]).toContain(status);
+        if (status === 201) expect(await works(body.data.key)).toBe(401);
+      }
+    }
   });
 });
 

@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { breakTable } from '../support/obstacles.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -29,6 +30,34 @@ describe('an address that does not exist', () => {
       expectProblem(answer, 'RESOURCE_NOT_FOUND');
       expect(answer.headers.get('allow')).toBeNull();
     }
+  });
+
+  const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+  test.each(['/nothing', '/docs/nothing', '/assets/nothing.js', '/API/x', '/%61', '/apis'])(
+    'opened in a browser (%s) is a page that leads on, with 404 and the headers of every page',
+    async (path) => {
+      const answer = await server.call('GET', path, { key: null, headers: { accept: BROWSER } });
+      expect(answer.status).toBe(404);
+      expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+      expect(answer.headers.get('vary')).toBe('accept');
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(answer.text).toContain('<h1>Page not found</h1>');
+      for (const [, link] of answer.text.matchAll(/href="([^"]+)"/g)) {
+        expect((await server.call('GET', link!, { key: null })).status, link).toBe(200);
+      }
+    },
+  );
+
+  test.each([
+    ['GET', '/api/v1/nothing', BROWSER],
+    ['GET', '/api', BROWSER],
+    ['POST', '/nothing', BROWSER],
+    ['GET', '/nothing', '*/*'],
+    ['GET', '/nothing', 'application/json, text/html;q=0.9'],
+  ])('is a problem document for whoever wants no page: %s %s, %s', async (method, path, accept) => {
+    const answer = await server.call(method, path, { key: null, headers: { accept } });
+    expectProblem(answer, 'RESOURCE_NOT_FOUND');
   });
 
   test('a doubled slash is another address', async () => {
@@ -152,6 +181,82 @@ describe('a body that cannot be read', () => {
       await send('{"phone":"+6283834946034"}', { 'content-type': type }),
       'UNSUPPORTED_MEDIA_TYPE',
     );
+  });
+
+  const body = '{"phone":"+6283834946034"}';
+  test.each([
+    ['gzip', gzipSync(body)],
+    ['gzip', Buffer.from(body)],
+    ['GZIP', Buffer.from(body)],
+    ['br', brotliCompressSync(body)],
+    ['deflate', Buffer.from(body)],
+    ['identity, gzip', Buffer.from(body)],
+    ['x', Buffer.from(body)],
+  ])(
+    'a body in the coding %s is 415 with the one that is taken, also when it is plain',
+    async (coding, bytes) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': coding };
+      for (const given of [{ ...headers, authorization: `Bearer ${server.key}` }, headers]) {
+        const path = 'authorization' in given ? '/api/v1/otp/send' : '/api/v1/session';
+        const url = new URL(path, server.address);
+        const answer = await fetch(url, { method: 'POST', headers: given, body: new Uint8Array(bytes) });
+        const text = await answer.text();
+        const { status, headers: got } = answer;
+        const problem = expectProblem(
+          { status, headers: got, text, body: JSON.parse(text) },
+          'UNSUPPORTED_MEDIA_TYPE',
+        );
+        expect(problem.detail).toContain('Content-Encoding');
+        expect(got.get('accept-encoding')).toBe('identity');
+      }
+    },
+  );
+
+  test('a body in the coding identity is read', async () => {
+    const headers = { 'content-encoding': 'identity' };
+    const answer = await server.call('POST', 'otp/send', { body: { phone: newPhone() }, headers });
+    expect(answer.status).toBe(201);
+  });
+
+  const asText = (bytes: string) =>
+    Buffer.concat([
+      Buffer.from(`{"phone":"${newPhone()}","message":"{{code}} `),
+      Buffer.from(bytes, 'latin1'),
+      Buffer.from('"}'),
+    ]);
+  test.each([
+    ['Latin-1', 'caf\xe9'],
+    ['a byte that UTF-8 never has', '\xff'],
+    ['a character that is cut off', '\xe2\x82'],
+    ['an encoded surrogate', '\xed\xa0\x80'],
+    ['an overlong form', '\xc0\xaf'],
+  ])('bytes that are not UTF-8 are 400, and nothing is sent: %s', async (_what, bytes) => {
+    const answer = await sendRaw(
+      server.address,
+      requestText('POST /api/v1/otp/send', [
+        authorization(),
+        JSON_TYPE,
+        `Content-Length: ${asText(bytes).length}`,
+      ]),
+      asText(bytes),
+    );
+    expect(expectProblem(answer, 'VALIDATION_ERROR').detail).toBe('The body is not valid UTF-8.');
+  });
+
+  test('half a surrogate pair, written out in JSON, is 400 and names the field', async () => {
+    const half = `${String.fromCharCode(92)}ud83d`;
+    const given = (text: string) => `{"phone":"${newPhone()}","metadata":{"a":["${text}"]}}`;
+    const problem = expectProblem(await send(given(half)), 'VALIDATION_ERROR');
+    expect(problem.errors).toEqual([
+      { path: 'metadata.a.0', message: expect.stringContaining('metadata.a.0') },
+    ]);
+    const whole = await send(given(`${half}${String.fromCharCode(92)}ude00`));
+    expect(whole.status).toBe(201);
+  });
+
+  test('a byte order mark before the body is no part of it', async () => {
+    const answer = await send(`\ufeff{"phone":"${newPhone()}"}`);
+    expect(answer.status).toBe(201);
   });
 
   test('a body of 2 MB is 413, told by its length before it has arrived', async () => {
@@ -288,13 +393,28 @@ describe('what is no HTTP', () => {
 });
 
 describe('what arrives too slowly', () => {
-  test('headers and body each have 15 seconds, and a quiet connection has 30', () => {
-    const { headersTimeout, requestTimeout, keepAliveTimeout } = server.app.server.server;
-    expect({ headersTimeout, requestTimeout, keepAliveTimeout }).toEqual({
-      headersTimeout: 15_000,
-      requestTimeout: 15_000,
-      keepAliveTimeout: 30_000,
-    });
+  test('headers and body each have 15 seconds', () => {
+    const { headersTimeout, requestTimeout } = server.app.server.server;
+    expect({ headersTimeout, requestTimeout }).toEqual({ headersTimeout: 15_000, requestTimeout: 15_000 });
+  });
+
+  test('a quiet connection has 75 seconds, longer than load balancers keep theirs, and says so', async () => {
+    expect(server.app.server.server.keepAliveTimeout).toBe(75_000);
+    const answer = await sendRaw(server.address, requestText('GET /api/v1/health/live', []));
+    expect(answer.headers.get('connection')).toBe('keep-alive');
+    expect(answer.headers.get('keep-alive')).toBe('timeout=75');
+  });
+
+  test('a quiet connection has as long as KEEP_ALIVE_SECONDS says, then it is closed', async () => {
+    const brief = await startTestApp({ env: { ...QUICK_ADMIN, KEEP_ALIVE_SECONDS: '1' } });
+    try {
+      const connection = await openRaw(brief.address);
+      connection.write(requestText('GET /api/v1/health/live', []));
+      expect((await connection.answer()).headers.get('keep-alive')).toBe('timeout=1');
+      expect(await connection.closed()).toMatch(/^HTTP\/1\.1 200/);
+    } finally {
+      await brief.stop();
+    }
   });
 
   test('headers or a body that do not come to their end in time are 408', async () => {

@@ -10,11 +10,11 @@ import { openPostgres } from '../../src/database/postgres/open.ts';
 import { EventConsumer } from '../../src/events/consumer.ts';
 import { eventFeed } from '../../src/events/feed.ts';
 import { ensureBuilt } from '../support/child.ts';
+import { copyTemplateTo } from '../support/copied-template.ts';
 import { ENGINE } from '../support/engine.ts';
 import { createPostgres } from '../support/postgres.ts';
-import { silentLog } from '../support/silent-log.ts';
+import { silentTroubles } from '../support/silent-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { copyTemplateTo } from '../support/template-folder.ts';
 import { testClock } from '../support/test-clock.ts';
 import { openDatabase } from '../support/wodb.ts';
 
@@ -58,7 +58,7 @@ test('a consumer that is killed 20 times while events are written has handled ea
     database,
     feed: eventFeed(database),
     clock: testClock(),
-    log: silentLog,
+    troubles: silentTroubles,
     name: 'kills',
     from: 'beginning',
     async handle(trx, news) {

@@ -114,6 +114,52 @@ test('while the disk is full sends are 503, nothing acknowledged is lost, and wi
   expect(await storedIn(again)).toEqual([...ids].sort());
 }, 60_000);
 
+test('a full disk is logged once when it begins, once a minute while it lasts, and once when there is space again', async ({
+  skip,
+}) => {
+  const given = await onSmallDisk();
+  if (!given) return skip('a disk of its own cannot be mounted here');
+  const { server, fill, free } = given;
+  const { send, sent } = verificationsOf(server);
+  await sent({ phone: newPhone() });
+  const key = (await server.call('POST', 'keys', { asAdmin: true, body: { name: 'x', permissions: ['*'] } }))
+    .body.data.key;
+  fill();
+  const logged = () =>
+    server.logLines
+      .map((line) => JSON.parse(line))
+      .filter(({ msg, level }) => level >= 40 || msg.endsWith('again'));
+  const before = logged().length;
+  // Ten seconds in which requests, the outbox and the counts of requests find no room.
+  for (let second = 0; second < 10; second++) {
+    for (let n = 0; n < 10; n++) {
+      expect((await send({ phone: newPhone() })).status).toBe(503);
+      await server.call('GET', 'otp?limit=1', { key });
+    }
+    await server.clock.advance(1_000);
+  }
+  const begun = logged().slice(before);
+  expect(begun).toHaveLength(1);
+  expect(begun[0].err.message).toContain('The disk is full');
+  expect(begun[0].err).not.toHaveProperty('stack');
+
+  for (let second = 0; second < 60; second++) {
+    await send({ phone: newPhone() });
+    await server.clock.advance(1_000);
+  }
+  expect(logged().slice(before + 1)).toMatchObject([
+    { msg: expect.stringContaining('still fails'), failures: expect.any(Number) },
+  ]);
+
+  free();
+  await server.clock.advance(4_000);
+  await sent({ phone: newPhone() });
+  await server.clock.advance(4_000);
+  expect(logged().slice(before + 2)).toMatchObject([
+    { level: 30, msg: expect.stringContaining('works again') },
+  ]);
+}, 60_000);
+
 test('a server that stops while the disk is full loses nothing that was acknowledged, and leaves no half backup', async ({
   skip,
 }) => {

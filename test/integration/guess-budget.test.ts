@@ -100,11 +100,11 @@ describe('one verification', () => {
 });
 
 describe('all verifications of a phone', () => {
-  test('share 20 failed checks in 24 hours, over sends, purposes, keys and ways to check', async () => {
+  test('share 15 failed checks of strangers in 24 hours, over sends, purposes, keys and ways to check', async () => {
     const phone = newPhone();
     const firstFailure = server.clock.now();
     const keys = [server.key, (await makeKey(server, ['otp:send', 'otp:verify'])).key];
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       const purpose = round % 2 ? 'login' : 'payment';
       const as = { key: keys[round % 2]! };
       const { id, attemptsRemaining } = await otp.sent({ phone, purpose, code: CODE }, as);
@@ -131,7 +131,7 @@ describe('all verifications of a phone', () => {
 
   test('leave a verification fewer guesses when fewer than its own are left', async () => {
     const phone = newPhone();
-    await failChecks(phone, 18);
+    await failChecks(phone, 13);
     const { id, attemptsRemaining } = await otp.sent({ phone, purpose: 'login', code: CODE });
     expect(attemptsRemaining).toBe(2);
     expect((await guess(2, { id })).body.attemptsRemaining).toBe(0);
@@ -140,7 +140,7 @@ describe('all verifications of a phone', () => {
 
   test('are locked together: what is pending for another purpose does not verify either', async () => {
     const phone = newPhone();
-    await failChecks(phone, 15);
+    await failChecks(phone, 10);
     const pending = await otp.sent({ phone, purpose: 'payment', code: '222222', expiryMinutes: 10 });
     await otp.jump(30_000);
     const { id } = await otp.sent({ phone, purpose: 'login', code: CODE });
@@ -151,14 +151,18 @@ describe('all verifications of a phone', () => {
 
   test('get their guesses back by a right code', async () => {
     const phone = newPhone();
-    await failChecks(phone, 15);
+    await failChecks(phone, 10);
     const { id } = await otp.sent({ phone, purpose: 'login', code: CODE });
     await guess(4, { id });
-    expect((await otp.limits(phone)).body.data.guessesRemaining).toBe(1);
+    expect((await otp.limits(phone)).body.data).toMatchObject({
+      guessesRemaining: 6,
+      guessesRemainingUnknownClient: 1,
+    });
     expect((await otp.check({ id, code: CODE })).status).toBe(200);
     expect((await otp.limits(phone)).body.data).toMatchObject({
       failedChecksLastDay: 0,
       guessesRemaining: 20,
+      guessesRemainingUnknownClient: 15,
     });
     await otp.jump(1);
     await otp.lift(phone);
@@ -170,7 +174,7 @@ describe('all verifications of a phone', () => {
     const own = await startTestApp({ env: ENV });
     const first = verificationsOf(own);
     const phone = newPhone();
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       const { id } = await first.sent({ phone, code: CODE });
       for (let i = 0; i < 5; i++) await first.check({ id, code: WRONG });
       await first.jump(30_000);
@@ -179,13 +183,13 @@ describe('all verifications of a phone', () => {
     const again = await startTestApp({ env: ENV, dir: own.dir, clock: own.clock, key: own.key });
     const second = verificationsOf(again);
     retryAfterOf(await second.send({ phone, code: CODE }), 'OTP_ATTEMPTS_EXCEEDED');
-    expect((await second.limits(phone)).body.data.guessesRemaining).toBe(0);
+    expect((await second.limits(phone)).body.data.guessesRemainingUnknownClient).toBe(0);
     await again.stop();
   });
 
   test('are counted apart in each project', async () => {
     const phone = newPhone();
-    await failChecks(phone, 20);
+    await failChecks(phone, 15);
     const another = await makeProject(server);
     const { attemptsRemaining } = await otp.sent({ phone, code: CODE }, { key: another.key });
     expect(attemptsRemaining).toBe(5);
@@ -249,6 +253,127 @@ describe('one client address', () => {
     const phone = newPhone();
     await failChecks(phone, 8, { clientIp: one });
     expect((await otp.sent({ phone, purpose: 'x', code: CODE, clientIp: other })).attemptsRemaining).toBe(2);
+  });
+});
+
+describe('a code that a send gives', () => {
+  test('while another is pending is a guess: one that differs costs a failed check, the right one none', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone, code: CODE });
+    await otp.jump(30_000);
+    const again = await otp.send({ phone, code: CODE });
+    expect([again.status, again.body.data.id]).toEqual([200, id]);
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(0);
+    await otp.jump(60_000);
+    const next = await otp.sent({ phone, code: '222222', clientIp: '203.0.113.7' });
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(1);
+    await otp.jump(30_000);
+    await otp.sent({ phone, message: 'Your code is 333333' });
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(2);
+    expect((await otp.check({ id: next.id, code: '222222' })).status).toBe(404);
+  });
+
+  test('tests no more codes than a check could', async () => {
+    const phone = newPhone();
+    await failChecks(phone, 10);
+    await otp.sent({ phone, code: CODE });
+    const left = [];
+    for (let i = 1; i <= 4; i++) {
+      await otp.jump(180_000);
+      left.push((await otp.sent({ phone, code: `11111${i}` })).attemptsRemaining);
+    }
+    expect(left).toEqual([4, 3, 2, 1]);
+    await otp.jump(180_000);
+    retryAfterOf(await otp.send({ phone, code: CODE }), 'OTP_ATTEMPTS_EXCEEDED');
+  });
+
+  test('is not compared where no guess would be left after it, whether it is right or wrong', async () => {
+    const phone = newPhone();
+    await failChecks(phone, 10);
+    const { id } = await otp.sent({ phone, code: CODE });
+    await guess(4, { id });
+    await otp.jump(30_000);
+    const answers = [];
+    for (const code of [CODE, '222222']) {
+      const refused = await otp.send({ phone, code });
+      answers.push(retryAfterOf(refused, 'OTP_ATTEMPTS_EXCEEDED'));
+    }
+    expect(answers[0]).toBe(answers[1]);
+    expect((await otp.send({ phone })).body.data).toMatchObject({ id, retried: true, attemptsRemaining: 1 });
+    expect((await otp.check({ id, code: CODE })).status).toBe(200);
+  });
+
+  test('costs nothing where none is pending, or one that ends within a minute', async () => {
+    const phone = newPhone();
+    await otp.sent({ phone, code: CODE });
+    await otp.jump(4 * 60_000 + 1);
+    await otp.sent({ phone, code: '222222' });
+    await otp.jump(5 * 60_000);
+    await otp.sent({ phone, code: '333333' });
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(0);
+  });
+});
+
+describe('a client address that has verified the phone', () => {
+  const HOME = '198.51.100.77';
+
+  /** The phone is verified from home, and then strangers use up what is theirs, from many addresses and from none. */
+  async function attacked(verified: object, check: object = {}): Promise<string> {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone, code: CODE, ...verified });
+    expect((await otp.check({ id, code: CODE, ...check })).status).toBe(200);
+    await otp.jump(DAY_MS);
+    for (const stranger of [{}, { clientIp: '203.0.113.1' }, { clientIp: '203.0.113.2' }]) {
+      await failChecks(phone, 5, stranger);
+    }
+    for (const stranger of [{}, { clientIp: '203.0.113.3' }]) {
+      retryAfterOf(await otp.send({ phone, code: CODE, ...stranger }), 'OTP_ATTEMPTS_EXCEEDED');
+    }
+    return phone;
+  }
+
+  test('has the last five guesses of the 20, which no stranger can use up', async () => {
+    const phone = await attacked({ clientIp: HOME });
+    const { id, attemptsRemaining } = await otp.sent({ phone, code: CODE, clientIp: HOME });
+    expect(attemptsRemaining).toBe(5);
+    retryAfterOf(await otp.check({ id, code: CODE, clientIp: '203.0.113.4' }), 'OTP_ATTEMPTS_EXCEEDED');
+    expect((await guess(4, { id, clientIp: HOME })).body.attemptsRemaining).toBe(1);
+    expect((await otp.check({ id, code: CODE, clientIp: HOME })).status).toBe(200);
+    expect((await otp.limits(phone)).body.data.failedChecksLastDay).toBe(0);
+  });
+
+  test('has no more than 20 with those of strangers', async () => {
+    const phone = await attacked({ clientIp: HOME });
+    const { id } = await otp.sent({ phone, code: CODE, clientIp: HOME });
+    await guess(5, { id, clientIp: HOME });
+    await otp.jump(30_000);
+    retryAfterOf(await otp.send({ phone, code: CODE, clientIp: HOME }), 'OTP_ATTEMPTS_EXCEEDED');
+  });
+
+  test('is the one that the check named, not the one that asked for the code', async () => {
+    const phone = await attacked({ clientIp: '203.0.113.9' }, { clientIp: HOME });
+    retryAfterOf(await otp.send({ phone, code: CODE, clientIp: '203.0.113.9' }), 'OTP_ATTEMPTS_EXCEEDED');
+    expect((await otp.sent({ phone, code: CODE, clientIp: HOME })).attemptsRemaining).toBe(5);
+  });
+
+  test('is forgotten after 30 days', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone, code: CODE, clientIp: HOME });
+    await otp.check({ id, code: CODE });
+    const verifiedAt = server.clock.now();
+    await otp.jump(30 * DAY_MS - 3 * 30_000 - 1);
+    await failChecks(phone, 15);
+    expect((await otp.sent({ phone, code: CODE, clientIp: HOME })).attemptsRemaining).toBe(5);
+    server.clock.set(verifiedAt + 30 * DAY_MS + 30_000);
+    retryAfterOf(await otp.send({ phone, code: CODE, clientIp: HOME }), 'OTP_ATTEMPTS_EXCEEDED');
+  });
+
+  test('is known on this phone and in this project only', async () => {
+    const phone = newPhone();
+    const other = await attacked({ clientIp: HOME });
+    await failChecks(phone, 15);
+    retryAfterOf(await otp.send({ phone, code: CODE, clientIp: HOME }), 'OTP_ATTEMPTS_EXCEEDED');
+    expect((await otp.sent({ phone: other, code: CODE, clientIp: HOME })).attemptsRemaining).toBe(5);
   });
 });
 
@@ -327,6 +452,7 @@ describe('an administrator', () => {
         messagesLastDay: 0,
         failedChecksLastDay: 0,
         guessesRemaining: 20,
+        guessesRemainingUnknownClient: 15,
         nextSendAt: null,
       },
     });
@@ -338,13 +464,14 @@ describe('an administrator', () => {
       messagesLastDay: 1,
       failedChecksLastDay: 3,
       guessesRemaining: 17,
+      guessesRemainingUnknownClient: 12,
       nextSendAt: new Date(server.clock.now() + 30_000).toISOString(),
     });
   });
 
   test('lifts a lock, which is recorded with who did it and a masked phone', async () => {
     const phone = newPhone();
-    await failChecks(phone, 20);
+    await failChecks(phone, 15);
     retryAfterOf(await otp.send({ phone, code: CODE }), 'OTP_ATTEMPTS_EXCEEDED');
     await otp.jump(1);
     const answer = await otp.lift(phone);

@@ -62,6 +62,7 @@ function row(of: Pick<VerificationRow, 'purpose' | 'status' | 'created_at'>): Ve
     expires_at: of.created_at + 10 * MINUTE_MS,
     verified_at: null,
     limits_lifted_at: null,
+    verified_client_ip: null,
   };
 }
 

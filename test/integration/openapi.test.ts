@@ -1,6 +1,7 @@
+import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors/codes.ts';
-import { ROUTE_ACCESS } from '../../src/http/access.ts';
+import { isOpen, ROUTE_ACCESS } from '../../src/http/access.ts';
 import { VERSION } from '../../src/version.ts';
 import {
   type OpenApi,
@@ -97,6 +98,10 @@ function resolved<T extends object>(given: T | Reference): T {
   return names.reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], document) as T;
 }
 
+const bodyOf = ({ requestBody }: Operation) => {
+  const schema = requestBody?.content['application/json']?.schema;
+  return schema && resolved<Schema>(schema as Schema & Reference);
+};
 const parametersOf = ({ parameters = [] }: Operation) => parameters.map((parameter) => resolved(parameter));
 const takes = (operation: Operation, place: string, name: string) =>
   parametersOf(operation).some((parameter) => parameter.in === place && parameter.name === name);
@@ -134,13 +139,111 @@ describe('the OpenAPI document', () => {
   test('is 3.1 of this version, and the same in YAML', async () => {
     expect(document).toMatchObject({
       openapi: '3.1.0',
-      info: { title: 'WOTP', version: VERSION, description: expect.any(String) },
+      info: {
+        title: 'WOTP',
+        version: VERSION,
+        description: expect.any(String),
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
       servers: [{ url: '/' }],
     });
     const yaml = await server.call('GET', '/openapi.yaml', { key: null });
     expect(yaml.headers.get('content-type')).toMatch(/^application\/yaml/);
     expect(yaml.text).toMatch(/^openapi: 3\.1\.0\n/);
     for (const path of Object.keys(document.paths)) expect(yaml.text).toContain(`\n  ${path}:\n`);
+  });
+
+  test('passes the recommended rules of Redocly without a warning', async () => {
+    const config = await createConfig({ extends: ['recommended'] });
+    const source = JSON.stringify(document);
+    const problems = await lintFromString({ source, absoluteRef: '/openapi.json', config });
+    expect(
+      problems.map(({ ruleId, message, location }) => `${ruleId} ${location[0]?.pointer}: ${message}`),
+    ).toEqual([]);
+  });
+
+  test('names every operation once, in camel case', () => {
+    const names = operations().map(({ operation }) => operation.operationId);
+    for (const name of names) expect(name).toMatch(/^[a-z]+([A-Z][a-z]*|V3)*[A-Za-z0-9]*$/);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(expect.arrayContaining(['sendVerification', 'checkVerification', 'listApiKeys']));
+  });
+
+  test('says of every group what it is for, and has no operation outside of them', () => {
+    const tags = document.tags as { name: string; description: string }[];
+    for (const { description } of tags) expect(description).toMatch(/^[A-Z].{10,}\.$/);
+    const used = new Set(operations().flatMap(({ operation }) => operation.tags ?? []));
+    expect([...used].sort()).toEqual(tags.map(({ name }) => name).sort());
+  });
+
+  test('names the type of every body and of every answer in JSON', () => {
+    for (const { route, operation } of operations()) {
+      const contents = [operation.requestBody, ...Object.values(operation.responses)].map(
+        (part) => part?.content,
+      );
+      for (const media of contents.map((content) => content?.['application/json'])) {
+        if (media) expect(media.schema.$ref, route).toMatch(/^#\/components\/schemas\/[A-Z]\w+$/);
+      }
+    }
+    expect(Object.keys((document.components as { schemas: object }).schemas)).toEqual(
+      expect.arrayContaining(['Problem', 'Verification', 'VerificationDetailsPage', 'ApiKey', 'Session']),
+    );
+  });
+
+  test('says what every success is, and gives no bound that every integer has', () => {
+    for (const { route, operation } of operations()) {
+      for (const [status, { description }] of Object.entries(operation.responses)) {
+        expect(description, `${route} ${status}`).toMatch(/^[A-Z].{5,}\.$/s);
+        expect(description, `${route} ${status}`).not.toMatch(/default response/i);
+      }
+    }
+    expect(JSON.stringify(document)).not.toContain('9007199254740991');
+  });
+
+  test('shows every refusal with the document that the operation gives, one for each code', () => {
+    for (const { route, operation } of operations()) {
+      for (const [status, { description, content }] of Object.entries(operation.responses)) {
+        const examples = content?.['application/problem+json']?.examples;
+        if (!content?.['application/problem+json']) continue;
+        const codes = [...description.matchAll(/\b([A-Z][A-Z_]+[A-Z]): /g)].map(([, code]) => code!);
+        expect(Object.keys(examples ?? {}).sort(), `${route} ${status}`).toEqual(codes.sort());
+        for (const code of codes as ErrorCode[]) {
+          const { value } = examples![code]!;
+          expect(value, `${route} ${code}`).toMatchObject({
+            type: `/docs/errors#${code}`,
+            title: ERROR_CODES[code].title,
+            status: Number(status),
+            code,
+            success: false,
+            error: value.detail,
+          });
+          if (value.errors) expect(value.detail).toBe(value.errors[0]!.message);
+        }
+      }
+    }
+  });
+
+  test('shows the refusal of a missing field as it is', async () => {
+    const send = operationOf(document, 'POST /api/v1/otp/send').responses[400]!;
+    const { value } = send.content!['application/problem+json']!.examples!.VALIDATION_ERROR!;
+    const answer = await server.call('POST', 'otp/send', { body: {} });
+    const { requestId: _shown, ...shown } = value;
+    expect(answer.body).toMatchObject(shown);
+    expect(Object.keys(answer.body)).toEqual(Object.keys(value));
+  });
+
+  test('says in words what each operation needs', () => {
+    for (const { route, operation } of operations()) {
+      const access = ROUTE_ACCESS[route]!;
+      const words = isOpen(access)
+        ? 'Needs no authentication.'
+        : access === 'admin'
+          ? 'admin password'
+          : access === 'any-key'
+            ? 'any permission'
+            : `the permission \`${access}\``;
+      expect(operation.description, route).toContain(words);
+    }
   });
 
   test('has every reference it makes', () => {
@@ -257,9 +360,7 @@ describe('the OpenAPI document', () => {
 
   test('tells of unknown projects wherever one can be named', async () => {
     const inQuery = operations().filter(({ operation }) => takes(operation, 'query', 'projectId'));
-    const inBody = operations().filter(
-      ({ operation }) => operation.requestBody?.content['application/json']?.schema.properties?.projectId,
-    );
+    const inBody = operations().filter(({ operation }) => bodyOf(operation)?.properties?.projectId);
     expect(Math.min(inQuery.length, inBody.length)).toBeGreaterThan(5);
     for (const { route, operation } of [...inQuery, ...inBody]) {
       expect(documents(operation, 'RESOURCE_NOT_FOUND'), route).toBe(true);
@@ -289,8 +390,7 @@ describe('the OpenAPI document', () => {
   });
 
   test('gives examples of a send and of a check that pass as they stand', async () => {
-    const exampleOf = (route: string) =>
-      operationOf(document, route).requestBody!.content['application/json']!.schema.example as object;
+    const exampleOf = (route: string) => bodyOf(operationOf(document, route))!.example as object;
     const sent = await server.call('POST', '/api/v1/otp/send', { body: exampleOf('POST /api/v1/otp/send') });
     expect(sent.status, sent.text).toBe(201);
     const checked = await server.call('POST', '/api/v1/otp/verify', {

@@ -227,11 +227,28 @@ describe('what people write to the number', () => {
       const { id } = await api.sent({ phone: phone.number });
       await eventually(async () => (await api.read(id)).body.data.status === 'failed');
       expect((await timelineOf(id)).at(-1)!.reason).toContain('PHONE_OPTED_OUT');
-      expect(phone.messages).toEqual([]);
+      await whatsapp.until(() => phone.messages.length === 1);
       await phone.send(OWN, 'start', { addressing });
       await eventually(async () => (await eventsOfType('number.opted_in')).length === ins + 1);
     },
   );
+
+  test('who opts out is told once, in their language, that messages stop and how to start them again', async () => {
+    const phone = newPhone();
+    const received = async () => (await eventsOfType('message.received')).length;
+    const before = await received();
+    for (const text of ['Cancel', 'Berhenti']) await phone.send(OWN, text);
+    await whatsapp.until(() => phone.messages.length > 0);
+    for (const text of ['STOP', 'berhenti']) await phone.send(OWN, text);
+    await eventually(async () => (await received()) === before + 4);
+    await phone.send(OWN, 'MULAI');
+    await eventually(async () => (await received()) === before + 5);
+    await api.sent({ phone: phone.number, message: 'the code {{code}}' });
+    await whatsapp.until(() => phone.messages.at(-1)!.text.startsWith('the code'));
+    expect(phone.messages.slice(0, -1).map(({ text }) => text)).toEqual([
+      'Anda tidak akan menerima pesan lagi dari nomor ini. Untuk menerimanya lagi, balas MULAI.',
+    ]);
+  });
 
   test('those who opted out are listed, and can be taken off the list', async () => {
     const phone = newPhone();
@@ -247,7 +264,7 @@ describe('what people write to the number', () => {
     expect((await server.call('GET', 'bot/opt-outs')).status).toBe(403);
     expect(await listed()).toEqual([]);
     await api.sent({ phone: phone.number });
-    await whatsapp.until(() => phone.messages.length === 1);
+    await whatsapp.until(() => phone.messages.length === 2);
   });
 
   test('a stranger’s command gets no answer and does nothing', async () => {

@@ -19,6 +19,7 @@ export interface ServeProcess {
   address: string;
   /** Everything it has printed so far. */
   output(): string;
+  signal(signal: NodeJS.Signals): void;
   /** Sends a signal and resolves to the exit code and how long the end took, in ms. */
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; tookMs: number }>;
 }
@@ -40,16 +41,31 @@ export async function endCommands(): Promise<void> {
   );
 }
 
+/** How a program is run where not as usual. */
+export interface Circumstances {
+  /** The user to run it as, where this process may choose. */
+  uid?: number;
+  /** How many files it may have open. */
+  openFiles?: number;
+}
+
+interface StartOptions extends Circumstances {
+  input?: string;
+  program?: string;
+}
+
 function start(
   cwd: string,
   args: readonly string[],
   settings: Settings,
-  { input = '', program = PROGRAM }: { input?: string; program?: string } = {},
+  { input = '', program = PROGRAM, uid, openFiles }: StartOptions = {},
 ): ChildProcess {
-  const child = spawn(process.execPath, [program, ...args], {
+  const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   // A command that does not read its input may have ended before all of it was written.
   child.stdin?.on('error', () => {});
@@ -66,8 +82,9 @@ export async function wotp(
   settings: Settings = {},
   input = '',
   program = PROGRAM,
+  circumstances: Circumstances = {},
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, { input, program });
+  const child = start(cwd, args, settings, { input, program, ...circumstances });
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
@@ -103,6 +120,7 @@ export async function serve(
   return {
     address,
     output: () => output,
+    signal: (signal) => void child.kill(signal),
     async stop(signal = 'SIGTERM') {
       const begun = performance.now();
       const closed = once(child, 'close');

@@ -13,6 +13,7 @@ const { eventFeed } = await dist('events/feed.js');
 const { EventConsumer } = await dist('events/consumer.js');
 const { eventRecorder } = await dist('events/record.js');
 const { systemClock } = await dist('lib/clock.js');
+const { troubleLog } = await dist('lib/troubles.js');
 
 const WRITERS = 4;
 const [place = ''] = process.argv.slice(2);
@@ -33,7 +34,7 @@ const consumer = new EventConsumer({
   database,
   feed: eventFeed(database),
   clock,
-  log: pino({ level: 'silent' }),
+  troubles: troubleLog({ log: pino({ level: 'silent' }), clock }),
   name: 'kills',
   from: 'beginning',
   async handle(/** @type {any} */ trx, /** @type {{ subject: string }[]} */ news) {

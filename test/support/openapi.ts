@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { Problem } from '../../src/http/problem.ts';
 import { startTestApp, type TestApp } from './test-app.ts';
 import { QUICK_ADMIN } from './verifications.ts';
 
@@ -17,7 +18,7 @@ export interface Schema {
 }
 
 interface Media {
-  [type: string]: { schema: Schema };
+  [type: string]: { schema: Schema; examples?: Record<string, { summary: string; value: Problem }> };
 }
 
 interface Parameter {
@@ -33,7 +34,9 @@ export interface Reference {
 }
 
 export interface Operation {
+  operationId?: string;
   summary?: string;
+  description?: string;
   tags?: string[];
   security?: Record<string, string[]>[];
   parameters?: (Parameter | Reference)[];

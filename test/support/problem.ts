@@ -36,11 +36,30 @@ export function expectProblem(answer: Answer, code: ErrorCode): Problem {
   expect(problem.requestId).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
   expect(answer.headers.get('x-request-id')).toBe(problem.requestId);
   expect(answer.text).not.toMatch(INTERNAL);
+  if (problem.errors !== undefined) expectWords(problem.errors, problem.detail);
   const waits = answer.status === 429 || code === 'SERVICE_UNAVAILABLE' || code === 'QUEUE_FULL';
   const retryAfter = answer.headers.get('retry-after');
   if (waits) expect(retryAfter).toMatch(/^[1-9]\d*$/);
   else expect(retryAfter).toBeNull();
   return problem;
+}
+
+/** What the library for schemas says by itself. */
+const OF_THE_LIBRARY = /Invalid|Too (small|big)|expected|received|Unrecognized|[<>]=/;
+
+/** Holds the problems of fields to what they promise: sentences of ours that name the field, the first as the detail. */
+function expectWords(errors: readonly FieldProblem[], detail: string): void {
+  expect(errors.length).toBeGreaterThan(0);
+  expect(detail).toBe(errors[0]!.message);
+  for (const { path, message } of errors) {
+    expect(message).toMatch(/^[A-Z].*\.$/s);
+    expect(message).not.toMatch(OF_THE_LIBRARY);
+    const names = [path, path.split('.').at(-1)!, path.replace(/^files\./, '')];
+    expect(
+      names.some((name) => message.includes(name)),
+      `${path}: ${message}`,
+    ).toBe(true);
+  }
 }
 
 /** The places that a refusal names, each once. */

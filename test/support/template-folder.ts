@@ -1,23 +1,13 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { inject } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { masterKeyPathIn, writeMasterKey } from '../../src/database/master-key.ts';
 import { testClock } from './test-clock.ts';
 import { MASTER_KEY } from './wodb.ts';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** A data folder as a server leaves it that has been started and stopped, before its first run. */
-    templateFolder: string;
-  }
-}
-
-const FILES = ['master.key', 'wotp.keycheck', 'wotp.wodb'];
 
 /** Makes the data folder that others are copied from, once for all tests. */
 export default async function makeTemplate(project: TestProject): Promise<() => void> {
@@ -32,10 +22,4 @@ export default async function makeTemplate(project: TestProject): Promise<() => 
   await app.stop();
   project.provide('templateFolder', dir);
   return () => rmSync(dir, { recursive: true, force: true });
-}
-
-/** Makes a new folder one in which a server has been started and stopped, as the template was. */
-export function copyTemplateTo(dir: string): void {
-  const template = inject('templateFolder');
-  for (const name of FILES) copyFileSync(join(template, name), join(dir, name));
 }

@@ -5,9 +5,10 @@ import { pino } from 'pino';
 import { type App, buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import { LOG_SERIALIZERS } from '../../src/lib/logger.ts';
+import { copyTemplateTo } from './copied-template.ts';
 import { ENGINE } from './engine.ts';
 import { createPostgres, type TestPostgres } from './postgres.ts';
-import { copyTemplateTo } from './template-folder.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 import { MASTER_KEY } from './wodb.ts';
 
@@ -74,7 +75,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   if (ENGINE === 'wodb' && options.dir === undefined && !ownKey) copyTemplateTo(dir);
   const clock = options.clock ?? testClock();
   const logLines: string[] = [];
-  const log = pino({ level: 'trace', base: null }, { write: (line: string) => void logLines.push(line) });
+  const log = pino(
+    { level: 'trace', base: null, serializers: LOG_SERIALIZERS },
+    { write: (line: string) => void logLines.push(line) },
+  );
   const postgres = ENGINE === 'postgres' ? await postgresOf(options.sharing?.dir ?? dir, ownKey) : undefined;
   if (postgres) databases.set(dir, postgres);
   const engine = postgres && { DATABASE_URL: postgres.url, DB_MASTER_KEY: MASTER_KEY };

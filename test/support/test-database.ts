@@ -5,9 +5,9 @@ import type { Database } from '../../src/database/database.ts';
 import { openPostgres } from '../../src/database/postgres/open.ts';
 import { keyCheckPathIn } from '../../src/database/wodb/key-check.ts';
 import { openWodb } from '../../src/database/wodb/open.ts';
+import { copyTemplateTo } from './copied-template.ts';
 import { ENGINE } from './engine.ts';
 import { createPostgres } from './postgres.ts';
-import { copyTemplateTo } from './template-folder.ts';
 import { databasePathIn, MASTER_KEY } from './wodb.ts';
 
 interface TestDatabase {

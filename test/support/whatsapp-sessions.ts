@@ -7,6 +7,7 @@ import { type LatestVersion, webVersion } from '../../src/channels/whatsapp/web-
 import type { Database } from '../../src/database/database.ts';
 import { openKeyring } from '../../src/database/keyring.ts';
 import { eventRecorder } from '../../src/events/record.ts';
+import { troubleLog } from '../../src/lib/troubles.ts';
 import { projectService } from '../../src/projects/service.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
@@ -96,6 +97,7 @@ async function over(parts: {
     clock,
     machineClock: clock,
     log,
+    troubles: troubleLog({ log, clock }),
     version: webVersion({ pinned: undefined, latest: options.latestVersion, clock, log }),
     mockMode: false,
     url: whatsapp.url,

@@ -10,25 +10,29 @@ import { CHANNEL_NAMES } from '../channel.ts';
 import type { SimulatorFaults } from './faults.ts';
 import { arrivedRepository } from './repository.ts';
 
-const message = z.object({
-  id: z.string().meta({ description: 'The id of the stored message.' }),
-  to: z.string().meta({ description: 'E.164.' }),
-  text: z
-    .string()
-    .meta({ description: 'What the phone shows; bullets in place of the code once it is over.' }),
-  channel: z.enum(CHANNEL_NAMES),
-  at: timestamp,
-  status: z.enum(MESSAGE_STATUSES),
-});
+const message = z
+  .object({
+    id: z.string().meta({ description: 'The id of the stored message.' }),
+    to: z.string().meta({ description: 'E.164.' }),
+    text: z
+      .string()
+      .meta({ description: 'What the phone shows; bullets in place of the code once it is over.' }),
+    channel: z.enum(CHANNEL_NAMES),
+    at: timestamp,
+    status: z.enum(MESSAGE_STATUSES),
+  })
+  .meta({ title: 'SimulatorMessage', description: 'A message on a virtual phone.' });
 
-const faultBody = z.strictObject({
-  to: z.string().optional().meta({ description: 'The number it holds for; all numbers when absent.' }),
-  channel: z.enum(['whatsapp', 'simulator']).optional(),
-  refuse: z.boolean().optional().meta({ description: 'The channel is down: messages wait.' }),
-  drop: z.boolean().optional().meta({ description: 'Taken, but never shown on the phone.' }),
-  notOnWhatsApp: z.boolean().optional().meta({ description: 'The message fails for good.' }),
-  delayMs: z.int().min(0).max(60_000).optional().meta({ description: 'Time until it is taken, in ms.' }),
-});
+const faultBody = z
+  .strictObject({
+    to: z.string().optional().meta({ description: 'The number it holds for; all numbers when absent.' }),
+    channel: z.enum(['whatsapp', 'simulator']).optional(),
+    refuse: z.boolean().optional().meta({ description: 'The channel is down: messages wait.' }),
+    drop: z.boolean().optional().meta({ description: 'Taken, but never shown on the phone.' }),
+    notOnWhatsApp: z.boolean().optional().meta({ description: 'The message fails for good.' }),
+    delayMs: z.int().min(0).max(60_000).optional().meta({ description: 'Time until it is taken, in ms.' }),
+  })
+  .meta({ title: 'SetSimulatorFaultsRequest', example: { channel: 'whatsapp', drop: true } });
 
 /** The virtual phone. These routes exist in mock mode only. */
 export function simulatorRoutes(
@@ -45,7 +49,8 @@ export function simulatorRoutes(
     {
       schema: {
         tags,
-        summary: 'Messages on the virtual phones, newest first',
+        operationId: 'listSimulatorMessages',
+        summary: 'List messages on the virtual phones',
         querystring: z.strictObject({
           ...pageQuery('msg'),
           to: z.string().optional().meta({ description: 'One number only.', example: '+6283834946034' }),
@@ -83,19 +88,21 @@ export function simulatorRoutes(
     {
       schema: {
         tags,
-        summary: 'Let something go wrong',
-        description:
-          'Replaces the fault of one number, or of all; an empty body makes the phones well again.',
+        operationId: 'setSimulatorFaults',
+        summary: 'Set simulated faults',
+        description: 'Replaces the faults of one number, or of all numbers. An empty body clears them.',
         body: faultBody,
         response: {
           200: success(
-            z.object({
-              to: z.string().nullable(),
-              refuse: z.boolean(),
-              drop: z.boolean(),
-              notOnWhatsApp: z.boolean(),
-              delayMs: z.int(),
-            }),
+            z
+              .object({
+                to: z.string().nullable(),
+                refuse: z.boolean(),
+                drop: z.boolean(),
+                notOnWhatsApp: z.boolean(),
+                delayMs: z.int(),
+              })
+              .meta({ title: 'SimulatorFaults', description: 'The faults that are simulated now.' }),
           ),
           ...problems('PHONE_INVALID', 'PHONE_NOT_ALLOWED'),
         },

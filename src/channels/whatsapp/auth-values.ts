@@ -129,16 +129,19 @@ export const KEY_KINDS = (Object.keys(kinds) as AuthKind[])
  */
 export function readAuthValue(kind: string, text: string): unknown {
   const max = LARGE_KINDS.includes(kind) ? VALUE_MAX_CHARS : SMALL_VALUE_MAX_CHARS;
-  if (text.length > max) throw new AuthValueError(`It is larger than ${max} characters.`);
+  if (text.length > max) throw new AuthValueError(`is larger than ${max} characters.`);
   let value: unknown;
   try {
     value = withBytes(text);
   } catch {
-    throw new AuthValueError('It is not JSON: it is damaged, or was being written when it was copied.');
+    throw new AuthValueError('is not JSON: it is damaged, or was being written when it was copied.');
   }
   const schema = kinds[kind as AuthKind] as z.ZodType | undefined;
   const problem = schema?.safeParse(value).error?.issues[0];
-  if (problem) throw new AuthValueError(`${problem.path.join('.') || 'The value'}: ${problem.message}`);
+  if (problem) {
+    const place = problem.path.length === 0 ? '' : ` in \`${problem.path.join('.')}\``;
+    throw new AuthValueError(`does not hold what Baileys writes there${place}.`);
+  }
   return asBaileysHasIt(kind, value);
 }
 

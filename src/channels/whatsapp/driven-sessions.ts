@@ -5,6 +5,7 @@ import type { Keyring } from '../../database/keyring.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Troubles } from '../../lib/troubles.ts';
 import type { AuthStore } from './auth-store.ts';
 import { LEASE_MS, type Lease, LeaseLostError, lease } from './lease.ts';
 import { loadWithBaileys } from './library.ts';
@@ -22,6 +23,7 @@ export interface DrivenSessionsOptions {
   /** This machine's own clock, where `clock` is one that machines share; by it a lease is trusted. */
   machineClock: Clock;
   log: Logger;
+  troubles: Troubles;
   /** WhatsApp's own address unless given. */
   url?: string | undefined;
   version: WebVersion;

@@ -23,12 +23,13 @@ export interface ImportedAuth {
  */
 export function readAuthFiles(files: AuthFiles): ImportedAuth {
   const names = Object.keys(files);
-  if (names.length > FILES_MAX) throw invalid('files', `At most ${FILES_MAX} files.`);
+  if (names.length > FILES_MAX)
+    throw invalid('files', `The field \`files\` may hold at most ${FILES_MAX} files.`);
   const text = files[CREDENTIALS_FILE];
-  if (text === undefined) throw invalid(`files.${CREDENTIALS_FILE}`, 'This file is missing.');
+  if (text === undefined) throw invalidFile(CREDENTIALS_FILE, 'is missing from the folder.');
   const found = Object(read(CREDENTIALS_FILE, 'any', text)) as Partial<AuthenticationCreds>;
   if (!found.me || !found.account) {
-    throw invalid(`files.${CREDENTIALS_FILE}`, 'No phone was ever linked with these credentials.');
+    throw invalidFile(CREDENTIALS_FILE, 'holds no credentials of a linked phone.');
   }
   // Earlier versions of Baileys have written fewer fields.
   const whole = writeAuthValue({ ...initAuthCreds(), ...found });
@@ -36,7 +37,8 @@ export function readAuthFiles(files: AuthFiles): ImportedAuth {
   const entries = names.flatMap((name) => {
     const place = placeOf(name);
     if (!place || files[name] === 'null') return [];
-    if (place.key.length > KEY_MAX_CHARS) throw invalid(`files.${name}`, 'Its name is too long.');
+    if (place.key.length > KEY_MAX_CHARS)
+      throw invalidFile(name, `has a name of more than ${KEY_MAX_CHARS} characters.`);
     return [{ ...place, json: writeAuthValue(read(name, place.kind, files[name]!)) }];
   });
   return { creds, entries };
@@ -57,12 +59,16 @@ function read(name: string, kind: string, text: string): unknown {
     return readAuthValue(kind, text);
   } catch (error) {
     if (!(error instanceof AuthValueError)) throw error;
-    throw invalid(`files.${name}`, error.message);
+    throw invalidFile(name, error.message);
   }
 }
 
+function invalidFile(name: string, problem: string): ValidationError {
+  return invalid(`files.${name}`, `The file \`${name}\` ${problem}`);
+}
+
 function invalid(path: string, message: string): ValidationError {
-  return new ValidationError('This is not a folder of credentials that Baileys wrote.', [{ path, message }]);
+  return new ValidationError(message, [{ path, message }]);
 }
 
 /** The way Baileys makes a key's name fit for a file. */

@@ -46,7 +46,8 @@ export interface InboundOptions {
 
 /**
  * Listens to what people write to the linked numbers, in chats of two only. Opt-out words take effect, commands of
- * administrators are carried out, and everything is told as an event. Nobody but an administrator is ever answered.
+ * administrators are carried out, and everything is told as an event. Nobody but an administrator is answered, except
+ * that who opts out is told so, once.
  */
 export function listenForInbound(options: InboundOptions): void {
   const { sessions, suppression, directory, commands, database, events, clock, log } = options;
@@ -73,13 +74,19 @@ export function listenForInbound(options: InboundOptions): void {
     return count.count > PER_MINUTE_MAX;
   }
 
-  async function optOut({ projectId, id: sessionId }: Session, from: string, isOut: boolean): Promise<void> {
-    await database.transaction(async (trx) => {
+  /** Resolves to whether it was not so before. */
+  async function optOut(
+    { projectId, id: sessionId }: Session,
+    from: string,
+    isOut: boolean,
+  ): Promise<boolean> {
+    return database.transaction(async (trx) => {
       const hasChanged = isOut
         ? await suppression.add(trx, projectId, from, clock.now())
         : await suppression.remove(trx, projectId, from);
       const type = isOut ? 'number.opted_out' : 'number.opted_in';
       if (hasChanged) await events.record(trx, { type, projectId, data: { sessionId, from } });
+      return hasChanged;
     });
   }
 
@@ -99,7 +106,9 @@ export function listenForInbound(options: InboundOptions): void {
       return true;
     });
     if (!isOurs) return;
-    if (wish) await optOut(session, from, wish === 'stop');
+    if (wish && (await optOut(session, from, wish.wish === 'stop')) && wish.wish === 'stop') {
+      await socket.sendMessage(chat, { text: wish.answer, linkPreview: null });
+    }
     if (!admins.has(identityOf(from)) || clock.now() - incoming.sentAt > COMMAND_AGE_MAX_MS) return;
     const answer = await commands.run(text, { projectId, from });
     if (answer !== undefined) await socket.sendMessage(chat, { text: answer, linkPreview: null });

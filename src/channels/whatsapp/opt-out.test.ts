@@ -15,11 +15,40 @@ test.each([
   'إيقاف',
   'बंद',
 ])('%s opts out', (text) => {
-  expect(readOptOut(text)).toBe('stop');
+  expect(readOptOut(text)?.wish).toBe('stop');
 });
 
+test.each([
+  ['stop', 'START'],
+  ['berhenti', 'MULAI'],
+  ['baja', 'INICIAR'],
+  ['parar', 'INICIAR'],
+  ['arrêt', 'DÉMARRER'],
+  ['abmelden', 'START'],
+  ['basta', 'START'],
+  ['afmelden', 'START'],
+  ['dur', 'START'],
+  ['стоп', 'СТАРТ'],
+  ['إيقاف', 'START'],
+  ['बंद', 'START'],
+  ['退订', '“开始”'],
+  ['配信停止', 'START'],
+  ['수신거부', 'START'],
+])('who writes %s is told how to start again: by %s, which does', (text, start) => {
+  const optOut = readOptOut(text)!;
+  expect(optOut).toEqual({ wish: 'stop', answer: expect.stringContaining(start) });
+  expect(readOptOut(start)).toEqual({ wish: 'start' });
+});
+
+test.each(['cancel', 'Cancel.', 'end', 'ende', 'Ende!', 'batal', 'BATAL', 'cancelar', 'annulla', 'iptal'])(
+  '%s alone is how people break off, and opts nobody out',
+  (text) => {
+    expect(readOptOut(text)).toBeUndefined();
+  },
+);
+
 test.each(['START', 'mulai', 'Unstop.'])('%s opts in again', (text) => {
-  expect(readOptOut(text)).toBe('start');
+  expect(readOptOut(text)).toEqual({ wish: 'start' });
 });
 
 test.each(['', 'please stop the car', 'stopping', 'my code is 123456', 'non-stop', 'stop '.repeat(20)])(

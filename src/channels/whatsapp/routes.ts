@@ -46,50 +46,71 @@ const proxy = z
     example: 'socks5://user:password@10.0.0.1:1080',
   });
 const picture = z.instanceof(Buffer);
-const linkingCode = z.object({ code: z.string(), expiresAt: timestamp });
+const linkingCode = z
+  .object({ code: z.string().meta({ example: 'K7RM-2QXP' }), expiresAt: timestamp })
+  .meta({ title: 'PairingCode', description: 'The code to type into the phone.' });
 
-const health = z.object({
-  score: z.int().min(0).max(100).meta({ description: '100: nothing is known against the number.' }),
-  reasons: z.array(z.string()).meta({ description: 'What takes away from the score, the gravest first.' }),
-  newChats: z
-    .enum(['open', 'stopped'])
-    .meta({ description: 'Whether it writes to people it has not written to before.' }),
-  newChatsReason: z.string().nullable(),
-  newChatsStoppedUntil: timestamp.nullable(),
-  leftToday: z.int().meta({ description: 'Messages it may still send today (UTC).' }),
-  inHand: z.int().meta({ description: 'Messages it is sending.' }),
-});
+const health = z
+  .object({
+    score: z.int().min(0).max(100).meta({ description: '100: nothing is known against the number.' }),
+    reasons: z.array(z.string()).meta({ description: 'What takes away from the score, the gravest first.' }),
+    newChats: z
+      .enum(['open', 'stopped'])
+      .meta({ description: 'Whether it writes to people it has not written to before.' }),
+    newChatsReason: z.string().nullable(),
+    newChatsStoppedUntil: timestamp.nullable(),
+    leftToday: z.int().meta({ description: 'Messages it may still send today (UTC).' }),
+    inHand: z.int().meta({ description: 'Messages it is sending.' }),
+  })
+  .meta({ title: 'SendingHealth' });
 
-const view = z.object({
-  id: sessionId,
-  name: z.string().nullable(),
-  state: z.enum(SESSION_STATES),
-  phone: z
-    .string()
-    .nullable()
-    .meta({ description: 'The number linked last, E.164.', example: '+6283834946034' }),
-  reason: z.string().nullable().meta({ description: 'Why it is in this state, in plain words.' }),
-  nextAttemptAt: timestamp.nullable().meta({ description: 'When it connects again by itself.' }),
-  warning: z.string().nullable().meta({ description: 'What to do soon though it works.' }),
-  proxy: z.string().nullable().meta({ description: 'Without its password.' }),
-  linkedAt: timestamp.nullable(),
-  phoneSeenAt: timestamp
-    .nullable()
-    .meta({ description: 'When the phone itself was last seen, to the hour.' }),
-  pairingCode: linkingCode.nullable(),
-  health: health.nullable().meta({ description: 'How it does as a sender; null until it has connected.' }),
-  createdAt: timestamp,
+const view = z
+  .object({
+    id: sessionId,
+    name: z.string().nullable(),
+    state: z.enum(SESSION_STATES),
+    phone: z
+      .string()
+      .nullable()
+      .meta({ description: 'The number linked last, E.164.', example: '+6283834946034' }),
+    reason: z.string().nullable().meta({ description: 'Why it is in this state, in plain words.' }),
+    nextAttemptAt: timestamp.nullable().meta({ description: 'When it connects again by itself.' }),
+    warning: z.string().nullable().meta({ description: 'What to do soon though it works.' }),
+    proxy: z.string().nullable().meta({ description: 'Without its password.' }),
+    linkedAt: timestamp.nullable(),
+    phoneSeenAt: timestamp
+      .nullable()
+      .meta({ description: 'When the phone itself was last seen, to the hour.' }),
+    pairingCode: linkingCode.nullable(),
+    health: health.nullable().meta({ description: 'Sending health; null until it has connected.' }),
+    createdAt: timestamp,
+  })
+  .meta({ title: 'Session', description: 'A WhatsApp session.' });
+
+const exportedFiles = z.object({ files: z.record(z.string(), z.string()) }).meta({
+  title: 'ExportedSession',
+  description: 'The files of a Baileys multi-file folder.',
 });
 
 const COMMANDS = {
   restart: {
-    summary: 'Connect anew',
+    operationId: 'restartSession',
+    summary: 'Reconnect a session',
     description: 'Ends the connection and makes a new one; a session without a phone begins to link one.',
   },
-  pause: { summary: 'Disconnect until resumed', description: 'The phone stays linked; messages wait.' },
-  resume: { summary: 'Connect again after a pause', description: 'Only a paused session can be resumed.' },
+  pause: {
+    operationId: 'pauseSession',
+    summary: 'Pause a session',
+    description: 'The phone stays linked; messages wait.',
+  },
+  resume: {
+    operationId: 'resumeSession',
+    summary: 'Resume a paused session',
+    description: 'Only a paused session can be resumed.',
+  },
   logout: {
-    summary: 'Unlink the phone',
+    operationId: 'logOutSession',
+    summary: 'Unlink the phone of a session',
     description:
       'Removes this device from the phone and forgets its keys. Messages go to another number or wait.',
   },
@@ -115,7 +136,8 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
-        summary: 'All sessions, oldest first',
+        operationId: 'listSessions',
+        summary: 'List sessions, oldest first',
         querystring: z.strictObject({ ...pageQuery('ses'), projectId }),
         response: { 200: page(view), ...problems() },
       },
@@ -132,7 +154,8 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
-        summary: 'Make a session and begin to link a phone',
+        operationId: 'createSession',
+        summary: 'Create a session and start linking',
         description: 'Then show what `GET …/qr` returns to the phone, or ask for a pairing code.',
         body: z.strictObject({
           name: name.optional(),
@@ -176,7 +199,8 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
-        summary: 'One session',
+        operationId: 'getSession',
+        summary: 'Get a session',
         params: idParams,
         querystring: projectQuery,
         response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND') },
@@ -193,6 +217,7 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
+        operationId: 'updateSession',
         summary: 'Rename a session or change its proxy',
         description: 'Another proxy is used from the next connection on; `restart` makes one.',
         params: idParams,
@@ -217,7 +242,8 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
-        summary: 'The QR code to scan',
+        operationId: 'getSessionQrCode',
+        summary: 'Get the QR code to scan',
         description:
           'JSON, or a picture for `Accept: image/png` or `image/svg+xml`. A new one comes after `expiresAt`. 404 while there is none.',
         params: idParams,
@@ -251,7 +277,8 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
-        summary: 'A code to type into the phone, in place of scanning',
+        operationId: 'createPairingCode',
+        summary: 'Create a pairing code',
         description: 'On the phone: Linked devices, Link a device, Link with phone number instead.',
         params: idParams,
         body: z.strictObject({
@@ -306,7 +333,8 @@ export function whatsappRoutes(
       config: { bodyMaxMembers: 500_000 },
       schema: {
         tags,
-        summary: 'Take over the credentials of another installation',
+        operationId: 'importSession',
+        summary: 'Import credentials into a session',
         description:
           'The files of a Baileys multi-file folder (`auth_info_baileys` of WOTP v3), each with its text. The other installation has to be stopped: two of them throw each other out. Up to 64 MB.',
         params: idParams,
@@ -330,14 +358,15 @@ export function whatsappRoutes(
       config: { readingMaxMs: LONG_READING_MAX_MS },
       schema: {
         tags,
-        summary: 'Hand out the credentials',
+        operationId: 'exportSession',
+        summary: 'Export the credentials of a session',
         description:
           'As the files of a Baileys multi-file folder. Whoever has them can read and send as this number; pause the session before another installation uses them.',
         params: idParams,
         body: noBody,
         querystring: projectQuery,
         response: {
-          200: success(z.object({ files: z.record(z.string(), z.string()) })),
+          200: success(exportedFiles),
           ...problems('RESOURCE_NOT_FOUND', 'CONFLICT'),
         },
       },
@@ -354,7 +383,8 @@ export function whatsappRoutes(
     {
       schema: {
         tags,
-        summary: 'Unlink the phone and remove the session',
+        operationId: 'deleteSession',
+        summary: 'Unlink the phone and delete the session',
         params: idParams,
         querystring: projectQuery,
         response: { 200: deleted, ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },

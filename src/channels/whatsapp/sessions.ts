@@ -65,7 +65,7 @@ export class WhatsAppSessions implements Sessions {
   constructor(options: WhatsAppSessionsOptions) {
     this.#options = options;
     this.#repository = sessionRepository(options.keyring);
-    const { clock, log, database } = options;
+    const { clock, troubles, database } = options;
     this.#driven = new DrivenSessions(options, this.#repository, (event, ...args) => {
       for (const listener of this.#listeners[event]) listener(...args);
     });
@@ -77,7 +77,7 @@ export class WhatsAppSessions implements Sessions {
       forget: (session, actor) => this.#forget(session, actor),
     });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
-      new Periodic({ name, intervalMs, run }, clock, log);
+      new Periodic({ name, intervalMs, run }, clock, troubles);
     this.#background = [
       periodic('looking for linked phones', PHONE_CHECK_MS, async () => {
         for (const { session } of this.#driven.all()) session.checkPhone();

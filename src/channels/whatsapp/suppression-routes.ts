@@ -17,7 +17,9 @@ import { typed } from '../../http/server.ts';
 import type { PhoneReader } from '../../otp/phone-reader.ts';
 import { SUPPRESSION_CURSOR, type Suppression } from './suppression.ts';
 
-const optOut = z.object({ phone: z.string().meta({ description: 'E.164.' }), since: timestamp });
+const optOut = z
+  .object({ phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }), since: timestamp })
+  .meta({ title: 'OptOut', description: 'A number that opted out.' });
 
 /** The numbers that opted out, and taking one off the list. */
 export function suppressionRoutes(
@@ -33,7 +35,8 @@ export function suppressionRoutes(
     {
       schema: {
         tags,
-        summary: 'The numbers that opted out, newest first',
+        operationId: 'listOptOuts',
+        summary: 'List numbers that opted out',
         description: 'They wrote STOP, or a word like it, to a linked number.',
         querystring: z.strictObject({ ...pageQuery(SUPPRESSION_CURSOR), projectId }),
         response: { 200: page(optOut), ...problems() },
@@ -53,7 +56,8 @@ export function suppressionRoutes(
     {
       schema: {
         tags,
-        summary: 'Send to a number again',
+        operationId: 'removeOptOut',
+        summary: 'Remove an opt-out',
         description: 'Only when its owner asks for it. Recorded in the events.',
         params: z.object({
           phone: z.string().meta({ description: 'In any usual way of writing.', example: '+6283834946034' }),

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import { LocalPostgres } from '../../../bench/local-postgres.js';
 import { createPostgres } from '../../../test/support/postgres.ts';
-import { silentLog } from '../../../test/support/silent-log.ts';
+import { silentTroubles } from '../../../test/support/silent-log.ts';
 import { testClock } from '../../../test/support/test-clock.ts';
 import { EventConsumer } from '../../events/consumer.ts';
 import { BEGINNING, eventFeed } from '../../events/feed.ts';
@@ -20,7 +20,7 @@ async function openAt(url: string) {
     database,
     feed: eventFeed(database),
     clock,
-    log: silentLog,
+    troubles: silentTroubles,
     name: 'test',
     from: 'beginning',
     handle: async (trx, news) => {

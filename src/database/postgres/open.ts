@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg, { type ClientBase, type PoolClient } from 'pg';
-import { DatabaseError } from '../../errors/errors.ts';
+import { DatabaseError, StoppingError } from '../../errors/errors.ts';
 import type { Database, Executor, Transaction } from '../database.ts';
 import { migrateToLatest } from '../migrate.ts';
 import { preparedQueries } from '../prepared.ts';
@@ -319,7 +319,7 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
     },
 
     close() {
-      closed ??= new DatabaseError('The server is stopping.');
+      closed ??= new StoppingError();
       closing ??= Promise.allSettled(running).then(() => pool.end());
       return closing;
     },

@@ -1,11 +1,13 @@
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isThere } from '../../lib/system-error.ts';
 import { type FileKey, WodbConnection } from './connection.ts';
 import { fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { explaining } from './open.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { refusalBehind } from './refusal.ts';
 import { finishReplacement } from './replace.ts';
 import { removeUnfinished } from './unfinished.ts';
 
@@ -47,10 +49,12 @@ export async function withDatabaseAtRest<T>(
       return await work({ path, fileKey });
     } finally {
       // Reading a file at rest leaves them there.
-      if (existsSync(`${path}-wal`) && statSync(`${path}-wal`).size === 0) {
+      if (isThere(`${path}-wal`) && statSync(`${path}-wal`).size === 0) {
         for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true });
       }
     }
+  } catch (error) {
+    throw refusalBehind(error, path);
   } finally {
     releaseLock();
   }

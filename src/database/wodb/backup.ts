@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ConflictError, DatabaseError, ValidationError } from '../../errors/errors.ts';
-import { createPrivateFolder } from '../../lib/private-folder.ts';
+import { ConflictError, DatabaseError, StoppingError, ValidationError } from '../../errors/errors.ts';
+import { createPrivateFolder, FolderError } from '../../lib/private-folder.ts';
+import { isThere, systemErrorText } from '../../lib/system-error.ts';
 import { VERSION } from '../../version.ts';
 import { syncFolder } from '../private-files.ts';
 import { type FileKey, isDamage, sqliteCode } from './connection.ts';
@@ -52,7 +53,7 @@ export interface BackupOptions {
  */
 export async function makeBackup(options: BackupOptions): Promise<Backup> {
   const { path, fileKey, backupKey, keep, now, onProgress = () => {}, signal } = options;
-  const file = targetFile(options.to, now, keep);
+  const file = placeOf(options.to, now, keep);
   const draft = `${file}.draft`;
   try {
     onProgress({ phase: 'copying', done: 0 });
@@ -95,17 +96,34 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
     const removed = keep === undefined ? [] : removeOlderBackups(dirname(file), basename(file), keep);
     return { file, bytes, sha256, removed };
   } catch (error) {
+    removeRemains(file, draft);
+    throw asBackupError(error);
+  }
+}
+
+/** Removes what a backup that failed has left, as far as that is possible: what is reported is why it failed. */
+function removeRemains(file: string, draft: string): void {
+  try {
     removeDraft(draft);
-    if (!existsSync(file)) rmSync(manifestPath(file), { force: true });
+    if (!isThere(file)) rmSync(manifestPath(file), { force: true });
+  } catch {
+    // Where nothing can be removed nothing could be written either.
+  }
+}
+
+function placeOf(to: string, now: number, keep: number | undefined): string {
+  try {
+    return targetFile(to, now, keep);
+  } catch (error) {
     throw asBackupError(error);
   }
 }
 
 function targetFile(to: string, now: number, keep: number | undefined): string {
-  if (existsSync(to) && statSync(to).isDirectory()) {
+  if (isThere(to) && statSync(to).isDirectory()) {
     for (let again = 1; ; again++) {
       const file = join(to, backupName(now, again));
-      if (!existsSync(file)) return file;
+      if (!isThere(file)) return file;
     }
   }
   if (keep !== undefined) {
@@ -113,10 +131,10 @@ function targetFile(to: string, now: number, keep: number | undefined): string {
       `How many backups are kept is counted in a folder, and ${to} is none. Make the folder first, or leave the number out.`,
     );
   }
-  if (existsSync(to) || existsSync(manifestPath(to))) {
+  if (isThere(to) || isThere(manifestPath(to))) {
     throw new ConflictError(`${to} exists already. Name a file that does not, or a folder.`);
   }
-  if (!existsSync(dirname(to))) {
+  if (!isThere(dirname(to))) {
     throw new ValidationError(`The folder ${dirname(to)} does not exist. Make it, or name another.`);
   }
   return to;
@@ -135,21 +153,18 @@ export function prepareBackupFolder(folder: string): void {
 /** Says what keeps a backup from being made, in words for the operator. */
 function asBackupError(error: unknown): unknown {
   if (error instanceof Error && error.name === 'AbortError') {
-    return new DatabaseError('The server is stopping and has given the backup up.', error);
+    return new StoppingError('The server is stopping and has given the backup up.', error);
   }
   const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
   const refusal = (sentence: string) => new DatabaseError(`${sentence} No backup was made.`, error);
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
     return refusal('There is no room for the backup on its disk. Free some, or choose another folder.');
   }
-  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(code)) {
-    return refusal(
-      `The folder of the backup cannot be written (${code}). Give WOTP the right to, or choose another.`,
-    );
-  }
   if (code.startsWith('SQLITE_IOERR') || code === 'EIO') {
     return refusal('A disk failed while the backup was written.');
   }
+  const words = error instanceof FolderError ? error.message : systemErrorText(error);
+  if (words !== undefined) return refusal(words);
   if (isDamage(error)) return refusal('The database is damaged; see what `wotp verify` says.');
   return error;
 }

@@ -1,6 +1,7 @@
 import { createDecipheriv, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
+import { isThere } from '../../lib/system-error.ts';
 import type { FileKey } from './connection.ts';
 import { PLAIN_HEADER, SALT_BYTES } from './file-key.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -21,7 +22,7 @@ const PAGES_TRIED = 16;
  *   or the master key is not its key
  */
 export function examineFile(path: string, masterKey: string): FileKey {
-  if (!existsSync(path)) throw new DatabaseOpenError(`There is no file ${path}.`);
+  if (!isThere(path)) throw new DatabaseOpenError(`There is no file ${path}.`);
   const file = openSync(path, 'r');
   try {
     const stats = fstatSync(file);
@@ -46,7 +47,7 @@ export function examineFile(path: string, masterKey: string): FileKey {
     );
     if (pageFits(first, 1, hmacKey)) {
       const isWhole = size % PAGE_BYTES === 0 && size >= pageCount(first, fileKey) * PAGE_BYTES;
-      if (isWhole || existsSync(`${path}-wal`)) return fileKey;
+      if (isWhole || isThere(`${path}-wal`)) return fileKey;
       throw new DatabaseOpenError(`${path} is cut off: its end is missing. Take another backup.`);
     }
     for (let number = 2; number <= Math.min(PAGES_TRIED, Math.floor(size / PAGE_BYTES)); number++) {

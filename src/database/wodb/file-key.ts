@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
+import { isThere } from '../../lib/system-error.ts';
 import type { FileKey } from './connection.ts';
 import { type KeyCheck, keyMatches } from './key-check.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -20,7 +21,7 @@ export function createFileKey(masterKey: string): FileKey {
  * @throws DatabaseOpenError when there is none although there has been one
  */
 export function holdsDatabase(path: string, keyCheck: KeyCheck | undefined): boolean {
-  const state = !existsSync(path) ? 'missing' : statSync(path).size === 0 ? 'empty' : 'there';
+  const state = !isThere(path) ? 'missing' : statSync(path).size === 0 ? 'empty' : 'there';
   if (state === 'there') return true;
   if (keyCheck) {
     throw new DatabaseOpenError(
@@ -28,7 +29,7 @@ export function holdsDatabase(path: string, keyCheck: KeyCheck | undefined): boo
     );
   }
   for (const rest of [`${path}-wal`, `${path}-journal`]) {
-    if (!existsSync(rest) || statSync(rest).size === 0) continue;
+    if (!isThere(rest) || statSync(rest).size === 0) continue;
     throw new DatabaseOpenError(
       `${rest} holds changes of a database, but ${path} itself is ${state}. Put the file back or restore a backup. To begin anew, move ${rest} away.`,
     );

@@ -5,6 +5,7 @@ import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { createPrivateFile } from '../private-files.ts';
 import { sqliteCode } from './connection.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { refusalBehind } from './refusal.ts';
 
 /** The database is in use by another process. */
 export class DatabaseInUseError extends Error {
@@ -40,16 +41,25 @@ export function takeDatabaseLock(databasePath: string): () => void {
   refuseSecondName(file);
   const path = `${file}.lock`;
   createPrivateFile(path);
-  const holder = new Sqlite(path, { timeout: 1_000 });
+  const holder = openLockFile(path);
   try {
     // It holds no data, so there is nothing to undo after a crash.
     holder.pragma('journal_mode = MEMORY');
     holder.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     holder.close();
-    throw sqliteCode(error).startsWith('SQLITE_BUSY') ? new DatabaseInUseError(databasePath) : error;
+    if (sqliteCode(error).startsWith('SQLITE_BUSY')) throw new DatabaseInUseError(databasePath);
+    throw refusalBehind(error, path);
   }
   return () => holder.close();
+}
+
+function openLockFile(path: string): Sqlite.Database {
+  try {
+    return new Sqlite(path, { timeout: 1_000 });
+  } catch (error) {
+    throw refusalBehind(error, path);
+  }
 }
 
 function refuseSecondName(file: string): void {

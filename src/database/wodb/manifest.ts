@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readOwnFile } from '../../lib/bounded-file.ts';
+import { isThere } from '../../lib/system-error.ts';
 import { syncFolder, writePrivateFile } from '../private-files.ts';
 
 const FORMAT = 'WOTP backup 1';
@@ -71,7 +72,7 @@ export function backupName(at: number, again = 1): string {
 
 /** The backups in a folder that WOTP has named and described itself, newest first. */
 export function ownBackups(folder: string): Manifest[] {
-  if (!existsSync(folder)) return [];
+  if (!isThere(folder)) return [];
   const found = readdirSync(folder).flatMap((name) => {
     const manifest = OWN_NAME.test(name) ? readManifest(join(folder, name)) : undefined;
     return manifest?.file === name ? [manifest] : [];

@@ -14,6 +14,7 @@ import { createFileKey, fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck, writeKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { refusalBehind } from './refusal.ts';
 import { finishReplacement } from './replace.ts';
 import { fileSpace } from './space.ts';
 import { removeUnfinished } from './unfinished.ts';
@@ -97,7 +98,7 @@ export async function openWodb(options: WodbOptions): Promise<WodbDatabase> {
     }
   } catch (error) {
     releaseLock();
-    throw error;
+    throw refusalBehind(error, path);
   }
 }
 

@@ -110,7 +110,7 @@ test('a data folder that others may write is used by nothing', async () => {
   expect(() => presentMasterKey(undefined, dir, path)).toThrow(SharedFolderError);
   const keyCheckPath = keyCheckPathIn(dir);
   await expect(verifyStopped({ ...rules, path, keyCheckPath })).rejects.toThrow(SharedFolderError);
-  expect(() => removeDatabase({ dataDir: dir, path, socketPath: undefined })).toThrow(`chmod o-w ${dir}`);
+  expect(() => removeDatabase({ dataDir: dir, path })).toThrow(`chmod o-w ${dir}`);
 });
 
 test('a database with a second name, by which a second server could open it, is opened by neither', async () => {

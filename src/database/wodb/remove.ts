@@ -1,6 +1,7 @@
-import { existsSync, rmSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
+import { isThere } from '../../lib/system-error.ts';
 import { syncFolder } from '../private-files.ts';
 import { keyCheckPathIn } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
@@ -19,14 +20,9 @@ const BESIDE = ['', '-wal', '-shm', '-journal'];
  * never one that opens with half its data; deleting again finishes it.
  * @throws DatabaseInUseError when another process uses the database; nothing was deleted then
  */
-export function removeDatabase(options: {
-  dataDir: string;
-  path: string;
-  /** The control socket; without the lock's holder behind it, it is a dead one. */
-  socketPath: string | undefined;
-}): string[] {
-  const { dataDir, socketPath } = options;
-  if (!existsSync(dirname(options.path)) || !existsSync(dataDir)) return [];
+export function removeDatabase(options: { dataDir: string; path: string }): string[] {
+  const { dataDir } = options;
+  if (!isThere(dirname(options.path)) || !isThere(dataDir)) return [];
   refuseSharedFolder(dataDir);
   const path = realPath(options.path);
   const keyCheckPath = keyCheckPathIn(dataDir);
@@ -38,14 +34,14 @@ export function removeDatabase(options: {
     ...BESIDE.map((end) => `${path}.new${end}`),
     ...unfinishedFiles({ path, keyCheckPath }),
     ...replacedFiles(path),
-    ...(socketPath === undefined ? [] : [socketPath]),
     keyCheckPath,
   ];
   const releaseLock = takeDatabaseLock(path);
   try {
-    const removed = [...new Set(files)].filter((file) => existsSync(file));
+    const removed = [...new Set(files)].filter((file) => isThere(file));
     for (const file of removed) {
-      rmSync(file);
+      // rmSync would take a file that it may not delete for a folder, and report that.
+      unlinkSync(file);
       syncFolder(dirname(file));
     }
     return removed;

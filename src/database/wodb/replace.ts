@@ -1,7 +1,8 @@
-import { closeSync, existsSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isUnfitFile, readOwnFile } from '../../lib/bounded-file.ts';
+import { isThere } from '../../lib/system-error.ts';
 import { syncFolder, writePrivateFile } from '../private-files.ts';
 import { DatabaseOpenError } from './open-error.ts';
 
@@ -45,7 +46,7 @@ function decisionPath(path: string): string {
 
 /** Whether an exchange of this database was begun and not finished. */
 export function isBeingReplaced(path: string): boolean {
-  return existsSync(decisionPath(path));
+  return isThere(decisionPath(path));
 }
 
 /**
@@ -83,9 +84,9 @@ export function replaceDatabase(options: {
     if (dirname(name) !== dataDir) throw new Error(`${name} does not lie in the data folder.`);
   }
   const changes = `${draft}${WAL}`;
-  if (existsSync(changes) && statSync(changes).size > 0) throw new Error(`${changes} is not empty.`);
+  if (isThere(changes) && statSync(changes).size > 0) throw new Error(`${changes} is not empty.`);
   for (const name of keepAsideAs === undefined ? [] : [keepAsideAs, keepAsideAs + WAL]) {
-    if (existsSync(name)) throw new Error(`${name} exists already.`);
+    if (isThere(name)) throw new Error(`${name} exists already.`);
   }
   for (const name of [draft, ...alongside.map(({ from }) => from)]) syncFile(name);
   syncFolder(folder);
@@ -115,7 +116,7 @@ export function finishReplacement(path: string, dataDir: string): void {
   const inDataDir = (name: string) => join(dataDir, name);
   for (const name of [inFolder(draft), ...alongside.map(({ from }) => inDataDir(from))]) refuseLink(name);
 
-  if (existsSync(inFolder(draft))) {
+  if (isThere(inFolder(draft))) {
     for (const end of PASSING) rmSync(path + end, { force: true });
     if (aside === null) rmSync(path + WAL, { force: true });
     // The WAL first: a database that has lost it is known by its name to be the old one, whatever happens now.
@@ -154,7 +155,7 @@ function refuseLink(file: string): void {
 }
 
 function moveIfThere(from: string, to: string): void {
-  if (existsSync(from)) renameSync(from, to);
+  if (isThere(from)) renameSync(from, to);
 }
 
 function syncFile(path: string): void {

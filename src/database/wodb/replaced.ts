@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isThere } from '../../lib/system-error.ts';
 import { timeStamp } from './manifest.ts';
 
 /** How the name of a replaced database goes on behind that of the database; SQLite's files beside it too. */
@@ -10,7 +11,7 @@ export function replacedPath(path: string, at: number): string {
   const name = `${path}.replaced-${timeStamp(at)}`;
   for (let again = 1; ; again++) {
     const free = again === 1 ? name : `${name}-${again}`;
-    if (!existsSync(free) && !existsSync(`${free}-wal`)) return free;
+    if (!isThere(free) && !isThere(`${free}-wal`)) return free;
   }
 }
 

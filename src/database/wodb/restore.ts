@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, realpathSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createPrivateFolder } from '../../lib/private-folder.ts';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
+import { isThere } from '../../lib/system-error.ts';
 import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, writePrivateFile } from '../private-files.ts';
 import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
@@ -16,6 +17,7 @@ import { realPath, takeDatabaseLock } from './lock.ts';
 import { changesBeside, readManifest } from './manifest.ts';
 import { bringUpToDate } from './open.ts';
 import { DatabaseOpenError } from './open-error.ts';
+import { refusalBehind } from './refusal.ts';
 import { finishReplacement, isBeingReplaced, replaceDatabase } from './replace.ts';
 import { replacedPath } from './replaced.ts';
 import { removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';
@@ -57,7 +59,7 @@ export interface RestoreOptions {
 export async function restoreDatabase(options: RestoreOptions): Promise<Restored> {
   const { file, masterKey, backupMasterKey } = options;
   const opener = backupMasterKey ?? masterKey;
-  if (!existsSync(file)) throw new DatabaseOpenError(`There is no file ${file}.`);
+  if (!isThere(file)) throw new DatabaseOpenError(`There is no file ${file}.`);
   if (opener === undefined) {
     throw new DatabaseOpenError(
       'There is no master key to open the backup with. Set DB_MASTER_KEY, or give the key with --key-file.',
@@ -79,7 +81,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
     finishReplacement(path, dataDir);
     // What a restore that was cut off has left.
     removeDrafts();
-    if (existsSync(path) && existsSync(file) && realpathSync(file) === path) {
+    if (isThere(path) && isThere(file) && realpathSync(file) === path) {
       throw new DatabaseOpenError(`${file} is the database itself. Name a backup of it.`);
     }
     const fileKey = examineFile(file, opener);
@@ -100,14 +102,14 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
     replaceDatabase({ path, dataDir, draft: final.draft, keepAsideAs, alongside });
     removeDrafts();
     return {
-      replaced: existsSync(keepAsideAs) ? keepAsideAs : null,
+      replaced: isThere(keepAsideAs) ? keepAsideAs : null,
       schemaVersion,
       keptMasterKey: masterKey === undefined,
     };
   } catch (error) {
     // Once the exchange is decided the next start finishes it, and needs them.
     if (!isBeingReplaced(path)) removeDrafts();
-    throw explained(error, file);
+    throw explained(error, file, path);
   } finally {
     releaseLock();
   }
@@ -216,7 +218,7 @@ async function underMasterKey(masterKey: string, path: string, fileKey: FileKey)
   return other;
 }
 
-function explained(error: unknown, file: string): unknown {
+function explained(error: unknown, file: string, path: string): unknown {
   if (error instanceof DatabaseOpenError) return error;
   const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
@@ -226,5 +228,5 @@ function explained(error: unknown, file: string): unknown {
     );
   }
   if (isDamage(error)) return new DatabaseOpenError(`${file} is damaged; take another backup.`, error);
-  return error;
+  return refusalBehind(error, path);
 }

@@ -8,7 +8,8 @@ import { typed } from '../../http/server.ts';
 import { postgresToolsInstead } from '../postgres/own-tools.ts';
 import type { WodbMaintenance } from './maintenance.ts';
 
-const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
+const hex = (bytes: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `${bytes * 2} hexadecimal digits`);
 
 const backupRequest = z
   .strictObject({
@@ -34,23 +35,28 @@ const backupRequest = z
   })
   .nullish();
 
-const backup = z.object({
-  file: z.string().meta({ description: 'Where it lies on the server.' }),
-  bytes: z.int(),
-  sha256: z.string().meta({ description: 'Hex.' }),
-  removed: z.array(z.string()).meta({ description: 'Names of older backups that were removed.' }),
-});
+const backup = z
+  .object({
+    file: z.string().meta({ description: 'Where it lies on the server.' }),
+    bytes: z.int(),
+    sha256: z.string().meta({ description: 'Hex.' }),
+    removed: z.array(z.string()).meta({ description: 'Names of older backups that were removed.' }),
+  })
+  .meta({ title: 'Backup', description: 'The backup that was made.' });
 
-const verdict = z.object({
-  findings: z
-    .array(z.string())
-    .meta({ description: 'What is wrong, one sentence each; empty when nothing is.' }),
-  schemaVersion: z.int(),
-  rows: z.record(z.string(), z.int()).meta({ description: 'How many rows each table holds.' }),
-});
+const verdict = z
+  .object({
+    findings: z
+      .array(z.string())
+      .meta({ description: 'What is wrong, one sentence each; empty when nothing is.' }),
+    schemaVersion: z.int(),
+    rows: z.record(z.string(), z.int()).meta({ description: 'How many rows each table holds.' }),
+  })
+  .meta({ title: 'DatabaseVerdict', description: 'What the check of the database found.' });
 
 const job = z
   .object({ name: z.string(), phase: z.string(), percent: z.int() })
+  .meta({ title: 'DatabaseJob' })
   .nullable()
   .meta({ description: 'Null when none runs.' });
 
@@ -73,7 +79,8 @@ export function databaseRoutes(
       config: { readingMaxMs: LONG_READING_MAX_MS },
       schema: {
         tags,
-        summary: 'Back the database up',
+        operationId: 'createBackup',
+        summary: 'Back up the database',
         description:
           'A complete, checked copy of everything that was committed when it began. Answers when it is there; sends and checks go on meanwhile.',
         body: backupRequest,
@@ -118,7 +125,8 @@ export function databaseRoutes(
     {
       schema: {
         tags,
-        summary: 'Check the database',
+        operationId: 'verifyDatabase',
+        summary: 'Verify the database',
         description:
           'Reads every page in use, with its HMAC, and checks references and rules of the data. Sends and checks go on meanwhile.',
         body: noBody,
@@ -136,7 +144,8 @@ export function databaseRoutes(
     {
       schema: {
         tags,
-        summary: 'How far the running job is',
+        operationId: 'getDatabaseJob',
+        summary: 'Get the progress of the running job',
         querystring: projectQuery,
         response: { 200: success(job), ...problems() },
       },

@@ -139,7 +139,7 @@ function run<T>(job: Job, { onPages = () => {}, signal }: RunOptions): Promise<T
 }
 
 /** Errors lose their class on the way between processes. */
-function asError({ code, message }: { code: string; message: string }): Error {
+function asError({ code, message, syscall, path }: Extract<Report, { error: object }>['error']): Error {
   if (code.startsWith('SQLITE_')) return new Sqlite.SqliteError(message, code);
-  return Object.assign(new Error(message), code === '' ? {} : { code });
+  return Object.assign(new Error(message), code === '' ? {} : { code, syscall, path });
 }

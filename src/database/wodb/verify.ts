@@ -8,6 +8,7 @@ import { fileKeyOf, holdsDatabase } from './file-key.ts';
 import { readKeyCheck } from './key-check.ts';
 import { realPath, takeDatabaseLock } from './lock.ts';
 import { changesBeside, readManifest } from './manifest.ts';
+import { refusalBehind } from './refusal.ts';
 import { finishReplacement } from './replace.ts';
 import {
   digestOf,
@@ -77,7 +78,7 @@ export async function verifyStopped(
  */
 async function verifyWhole(options: Rules & { path: string; fileKey: FileKey; masterKey: string }) {
   const { sealedValues: values, masterKey, ...file } = options;
-  const verdict = await readable(() => verifyFile(file));
+  const verdict = await readable(file.path, () => verifyFile(file));
   const [newest] = verdict.keyVersions;
   if (!newest || verdict.schemaVersion !== schemaVersion() || !isKeyOfVersion(masterKey, newest))
     return verdict;
@@ -86,11 +87,11 @@ async function verifyWhole(options: Rules & { path: string; fileKey: FileKey; ma
 }
 
 /** With the key known to be right, a file that cannot even be opened is damaged. */
-async function readable(verify: () => Promise<Verdict>): Promise<Verdict> {
+async function readable(path: string, verify: () => Promise<Verdict>): Promise<Verdict> {
   try {
     return await verify();
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isDamage(error)) throw refusalBehind(error, path);
     return { ...NOTHING_READ, findings: [`The file is damaged: ${(error as Error).message}.`] };
   }
 }

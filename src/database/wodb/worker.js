@@ -19,7 +19,7 @@ import { BUSY_TIMEOUT_MS, rawKey, secure, unlock } from './unlock.js';
  * @typedef {VacuumJob | VerifyJob | OpenSealedJob | DigestJob} Job
  * @typedef {{ version: number, salt: string, check_value: string, sealed_secret: Buffer | null, created_at: number }} KeyVersion
  * @typedef {{ findings: string[], applicationId: number, schemaVersion: number, rows: Record<string, number>, keyVersions: KeyVersion[] }} Verdict
- * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string } }} Report
+ * @typedef {{ pages: number } | { result: unknown } | { error: { code: string, message: string, syscall?: string, path?: string } }} Report
  */
 
 const parent = process.ppid;
@@ -276,7 +276,7 @@ process.once('message', (job) => {
   try {
     report({ result: perform(/** @type {Job} */ (job)) }, end);
   } catch (error) {
-    const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error);
-    report({ error: { code, message } }, end);
+    const { code = '', message, syscall, path } = /** @type {NodeJS.ErrnoException} */ (error);
+    report({ error: { code, message, syscall, path } }, end);
   }
 });

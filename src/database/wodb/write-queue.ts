@@ -1,4 +1,4 @@
-import { DatabaseError } from '../../errors/errors.ts';
+import { DatabaseError, StoppingError } from '../../errors/errors.ts';
 import { asDatabaseError, sqliteCode, type WodbConnection } from './connection.ts';
 
 const OUTAGE = 'The database cannot be used at the moment; nothing was changed.';
@@ -75,7 +75,7 @@ export class WriteQueue {
 
   /** Takes no more work and resolves when what was queued is done. */
   async close(): Promise<void> {
-    this.#closed ??= new DatabaseError('The server is stopping.');
+    this.#closed ??= new StoppingError();
     await this.#running;
   }
 

@@ -38,7 +38,7 @@ console.log(check.ok ? 'verified' : check.code);`;
 <section aria-labelledby="first-request">
 <h2 id="first-request">Your first request</h2>
 <ol class="steps">
-<li><p><strong>Take an API key.</strong> The first start prints one. Create another with <code>npx wotp token create</code>.</p></li>
+<li><p><strong>Take an API key.</strong> The first start prints one. Create another with <code>node bin/wotp.js token create</code>.</p></li>
 <li><p><strong>Send a code.</strong></p>${codeBlock('Send', send)}</li>
 <li><p><strong>Read the code.</strong> In mock mode, the default outside production, the message arrives on the <a href="/">virtual phone</a>. Otherwise it arrives on the phone you named.</p></li>
 <li><p><strong>Check the code.</strong> Only a right code is answered with 200.</p>${codeBlock('Check', verify)}</li>

@@ -1,5 +1,5 @@
 import { escapeHtml, prose } from '../../lib/html.ts';
-import type { OpenApiDocument, Operation, Parameter } from '../openapi-document.ts';
+import type { OpenApiDocument, Operation, Parameter } from '../openapi/document.ts';
 import { exampleOf, fieldTable, row, type Schemas } from './schema.ts';
 
 /** An operation and where the document has it. */
@@ -21,13 +21,12 @@ export function anchorOf({ method, path }: Place): string {
 export function operationSection(place: Place, document: OpenApiDocument, baseUrl: string): string {
   const { method, path, operation } = place;
   const schemas: Schemas = document.components?.schemas ?? {};
-  const { summary = '', description } = operation;
+  const { summary = '', description = '' } = operation;
   const id = anchorOf(place);
   return `<section class="operation" id="${id}" aria-labelledby="${id}-title">
 <h3 id="${id}-title"><a href="#${id}">${prose(summary)}</a></h3>
 <p class="route"><span class="method ${method}">${method.toUpperCase()}</span> <code>${escapeHtml(path)}</code></p>
-${description ? `<p>${prose(description)}</p>` : ''}
-<p class="access">${prose(accessOf(operation))}</p>
+${paragraphs(description)}
 ${parameterTable(operation, document)}
 ${bodyTable(operation, schemas)}
 ${codeBlock('Example', curl(place, document, baseUrl))}
@@ -35,11 +34,13 @@ ${answers(operation, schemas)}
 </section>`;
 }
 
-function accessOf({ security = [], 'x-permission': permission }: Operation): string {
-  if (security.length === 0) return 'Needs no key.';
-  if (permission === 'admin') return 'Administrators only: send the admin password as `X-Master-Key`.';
-  if (permission === undefined) return 'Any API key may call it.';
-  return `Needs an API key with the permission \`${permission}\`, or the admin password.`;
+/** A description, whose last paragraph says who may call. */
+function paragraphs(description: string): string {
+  const parts = description.split('\n\n').map(prose);
+  return `${parts
+    .slice(0, -1)
+    .map((part) => `<p>${part}</p>`)
+    .join('')}<p class="access">${parts.at(-1)}</p>`;
 }
 
 function parametersOf(operation: Operation, { components }: OpenApiDocument): Parameter[] {

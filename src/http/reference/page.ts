@@ -1,5 +1,5 @@
 import { escapeHtml, prose } from '../../lib/html.ts';
-import type { OpenApiDocument } from '../openapi-document.ts';
+import type { OpenApiDocument } from '../openapi/document.ts';
 import { introduction } from './introduction.ts';
 import { anchorOf, operationSection, type Place } from './operation.ts';
 
@@ -30,7 +30,7 @@ export function referencePage(document: OpenApiDocument, baseUrl: string): strin
 <nav class="links" aria-label="Documents"><a href="/docs/errors">Errors</a> <a href="/openapi.json">OpenAPI (JSON)</a> <a href="/openapi.yaml">YAML</a></nav>
 </header>
 <nav class="contents" aria-label="Contents">
-<details open><summary>Contents</summary>
+<details id="contents"><summary>Contents</summary>
 ${contents(groups)}
 </details>
 </nav>
@@ -45,13 +45,12 @@ ${groups.map(([name, places]) => groupSection(name, places, document, baseUrl)).
 
 type Group = [name: string, places: Place[]];
 
-/** The operations by their tag, in the order in which the document has them. */
-function groupsOf({ paths = {} }: OpenApiDocument): Group[] {
-  const groups = new Map<string, Place[]>();
+/** The operations by their tag, in the order of the tags and of the paths. */
+function groupsOf({ paths = {}, tags = [] }: OpenApiDocument): Group[] {
+  const groups = new Map<string, Place[]>(tags.map(({ name }) => [name, []]));
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, operation] of Object.entries(operations)) {
-      const name = operation.tags?.[0] ?? 'Others';
-      groups.set(name, [...(groups.get(name) ?? []), { method, path, operation }]);
+      for (const name of operation.tags ?? []) groups.get(name)?.push({ method, path, operation });
     }
   }
   return [...groups];

@@ -3,6 +3,7 @@ import { prose } from '../../lib/html.ts';
 /** The part of JSON Schema that the OpenAPI document uses. */
 export interface Schema {
   $ref?: string;
+  title?: string;
   type?: string | string[];
   description?: string;
   format?: string;
@@ -27,7 +28,7 @@ export interface Schema {
 export type Schemas = Readonly<Record<string, Schema>>;
 
 /** A schema itself in place of a reference to it; what stands beside the reference wins. */
-function resolve(schema: Schema, schemas: Schemas): Schema {
+export function resolve(schema: Schema, schemas: Schemas): Schema {
   if (schema.$ref === undefined) return schema;
   const { $ref, ...beside } = schema;
   return { ...resolve(schemas[$ref.split('/').at(-1)!] ?? {}, schemas), ...beside };

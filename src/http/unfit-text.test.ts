@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nulInAddress, nulInBody } from './nul.ts';
+import { nulInAddress, unfitTextInBody } from './unfit-text.ts';
 
 const placesIn = (text: string) =>
-  nulInBody(text, JSON.parse(text))?.details.errors?.map(({ path }) => path) ?? [];
+  unfitTextInBody(text, JSON.parse(text))?.details.errors?.map(({ path }) => path) ?? [];
 
 describe('U+0000 in a body', () => {
   test('is found in every string, and the place is named', () => {
@@ -33,6 +33,26 @@ describe('U+0000 in a body', () => {
 
   test('is named in 20 places at most', () => {
     expect(placesIn(JSON.stringify(Array(500).fill('\0')))).toHaveLength(20);
+  });
+});
+
+describe('half of a surrogate pair in a body', () => {
+  test('is found in every string and name, and the place is named', () => {
+    expect(placesIn(JSON.stringify({ a: ['x', '\ud83d'], b: { '\ude00': 1 } }))).toEqual(['a.1', 'b']);
+  });
+
+  test('is told from a whole pair, and from its six characters in plain', () => {
+    expect(placesIn('"\\ud83d\\uDE00"')).toEqual([]);
+    expect(placesIn(JSON.stringify({ a: '\\ud83d' }))).toEqual([]);
+  });
+
+  test('is missed in no value', () => {
+    const text = fc.string({ unit: fc.constantFrom('\ud83d', '\ude00', '\\', 'u', 'd', '8', 'x') });
+    fc.assert(
+      fc.property(text, (value) => {
+        expect(placesIn(JSON.stringify({ a: value }))).toEqual(value.isWellFormed() ? [] : ['a']);
+      }),
+    );
   });
 });
 

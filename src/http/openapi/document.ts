@@ -1,9 +1,14 @@
-import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
-import { ROUTE_ACCESS } from './access.ts';
-import type { Schema } from './reference/schema.ts';
-import { sentenceOf } from './schemas.ts';
+import { ERROR_CODES, type ErrorCode } from '../../errors/codes.ts';
+import { isOpen, ROUTE_ACCESS } from '../access.ts';
+import { resolve, type Schema } from '../reference/schema.ts';
+import { sentenceOf } from '../schemas.ts';
+import { nameSchemas, withoutNoise } from './named-schemas.ts';
+import { problemExample } from './problem-examples.ts';
 
-type Content = Record<string, { schema?: Schema }>;
+type Content = Record<
+  string,
+  { schema?: Schema; examples?: Record<string, { summary: string; value: unknown }> }
+>;
 type Reference = { $ref: string };
 
 interface Response {
@@ -22,6 +27,7 @@ export interface Parameter {
 }
 
 export interface Operation {
+  operationId?: string;
   summary?: string;
   description?: string;
   tags?: string[];
@@ -36,7 +42,7 @@ export interface Operation {
 /** The parts of the document that are completed or shown here. */
 export interface OpenApiDocument {
   info?: { version: string };
-  tags?: { name: string; description?: string }[];
+  tags?: readonly { name: string; description?: string }[];
   paths?: Record<string, Record<string, Operation>>;
   components?: {
     schemas?: Record<string, Schema>;
@@ -87,21 +93,129 @@ const HEADERS = {
 /** Refusals of an admin route that count, since they answer somebody without the password. */
 const COUNTED_FOR_ADMIN_ROUTES = ['401', '403', '429'];
 
+/** The groups of operations, in the order in which somebody meets them. */
+const TAGS = [
+  {
+    name: 'Verifications',
+    description: 'Send a code to a phone, check what the person typed, see what happened.',
+  },
+  { name: 'API keys', description: 'Create, list and revoke the keys that applications call with.' },
+  { name: 'Simulator', description: 'The virtual phone of mock mode: read messages and simulate faults.' },
+  { name: 'WhatsApp sessions', description: 'Link WhatsApp numbers, watch and operate them.' },
+  { name: 'Limits', description: 'See and clear the limits of a phone number.' },
+  { name: 'Database', description: 'Back up, verify and compact the database.' },
+  { name: 'Health', description: 'Probes and metrics. They need no key.' },
+  { name: 'Session', description: 'Sign in to the pages of this server.' },
+  { name: 'Migration', description: 'Import tokens and logs of WOTP v3.' },
+];
+
 /** Puts into the document what the libraries cannot say, and what holds for every operation of a kind. */
 export function completeDocument(document: OpenApiDocument): void {
   const { paths = {}, components = {} } = document;
   // The same as `Problem`, for requests, which never hold one.
   delete components.schemas?.ProblemInput;
-  document.components = { ...components, headers: HEADERS, parameters: PARAMETERS };
+  const schemas: Record<string, Schema> = withoutNoise(components.schemas ?? {});
+  document.components = { ...components, headers: HEADERS, parameters: PARAMETERS, schemas };
   for (const [path, operations] of Object.entries(paths)) {
-    for (const [method, operation] of Object.entries(operations)) {
+    for (const [method, given] of Object.entries(operations)) {
+      const operation = withoutNoise(given);
+      operations[method] = operation;
+      const route = `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`;
+      operation.operationId ??= nameOf(route);
       allowNoBody(operation);
       typeRefusals(operation);
       addRefusals(operation);
-      addHeaders(operation, `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
+      addHeaders(operation, route);
+      sayWhoMayCall(operation, route);
+      nameParts(operation, schemas);
+      describeSuccess(operation, schemas);
+      addExamples(operation, schemas);
     }
   }
+  const used = new Set(
+    Object.values(paths).flatMap((item) => Object.values(item).flatMap(({ tags = [] }) => tags)),
+  );
+  document.tags = TAGS.filter(({ name }) => used.has(name));
 }
+
+/** A name for an operation that has none of its own: `POST /api/v1/x/:id/y` is `postXIdY`. */
+function nameOf(route: string): string {
+  const [method = '', path = ''] = route.split(' ');
+  const words = path.replace(/^\/api\/(v1\/)?/, '').split(/[^A-Za-z0-9]+/);
+  return method.toLowerCase() + words.map(capitalized).join('');
+}
+
+const capitalized = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** Ends the description of an operation with who may call it. */
+function sayWhoMayCall(operation: Operation, route: string): void {
+  const access = ROUTE_ACCESS[route];
+  const who = isOpen(access)
+    ? 'Needs no authentication.'
+    : access === 'admin'
+      ? 'Needs the admin password (`X-Master-Key`).'
+      : access === 'any-key'
+        ? 'Needs an API key, with any permission.'
+        : `Needs an API key with the permission \`${access}\`.`;
+  operation.description = operation.description ? `${operation.description}\n\n${who}` : who;
+}
+
+/** Moves the types of bodies and answers to where they have names. */
+function nameParts(operation: Operation, schemas: Record<string, Schema>): void {
+  const name = capitalized(operation.operationId!);
+  for (const { schema, ...media } of [operation.requestBody?.content['application/json'] ?? {}]) {
+    if (!schema || !operation.requestBody) continue;
+    const named = nameSchemas(schema, schemas, schema.title ?? `${name}Request`);
+    operation.requestBody.content['application/json'] = { ...media, schema: named };
+  }
+  for (const [status, { content }] of Object.entries(operation.responses)) {
+    const answer = content?.['application/json'];
+    if (!answer?.schema) continue;
+    const fallback = `${name}${status.startsWith('2') ? '' : status}Response`;
+    answer.schema = nameSchemas(answer.schema, schemas, titleOf(answer.schema) ?? fallback);
+  }
+}
+
+/** The name of an answer: its own, or that of what it carries. */
+function titleOf({ title, properties }: Schema): string | undefined {
+  const { data } = properties ?? {};
+  if (title !== undefined) return title;
+  if (data?.items?.title !== undefined) return `${data.items.title}Page`;
+  return data?.title === undefined ? undefined : `${data.title}Response`;
+}
+
+/** What @fastify/swagger says of an answer that nothing is said of. */
+const UNDESCRIBED = 'Default Response';
+
+/** Describes the answers that have no words of their own by what they carry. */
+function describeSuccess({ responses }: Operation, schemas: Record<string, Schema>): void {
+  for (const response of Object.values(responses)) {
+    if (response.description !== UNDESCRIBED) continue;
+    const answer = response.content?.['application/json']?.schema;
+    const whole = answer ? resolve(answer, schemas) : {};
+    const data = whole.properties?.data;
+    const carried = data ? resolve(data.items ?? data, schemas) : whole;
+    const words = carried.description ?? 'Success.';
+    response.description = data?.items ? `A page of the list. Each item: ${words}` : words;
+  }
+}
+
+/** Shows every refusal as this operation gives it. */
+function addExamples(operation: Operation, schemas: Record<string, Schema>): void {
+  for (const { description, content } of Object.values(operation.responses)) {
+    const problem = content?.[PROBLEM_TYPE];
+    if (!problem) continue;
+    const codes = ALL_CODES.filter((code) => description.includes(sentenceOf(code)));
+    problem.examples = Object.fromEntries(
+      codes.map((code) => {
+        const value = problemExample(code, operation, schemas);
+        return [code, { summary: value.title, value }];
+      }),
+    );
+  }
+}
+
+const ALL_CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 
 /** Says of a body that may be left out that it may, in place of offering null. */
 function allowNoBody({ requestBody }: Operation): void {
