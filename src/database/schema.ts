@@ -435,12 +435,12 @@ export interface Schema {
   };
 
   /**
-   * What a linked number has sent today, and whether WhatsApp has stopped its new chats.
-   * @kept until the session is deleted
+   * What a linked number has sent today, and whether WhatsApp has stopped its new chats; whichever session it is linked in.
+   * @kept `RETENTION_DAYS_CONTACTS` after the day it last sent
    */
   whatsapp_senders: {
-    /** The session. */
-    session_id: string;
+    /** The linked number, in E.164. */
+    phone: string;
     /** Days since 1970, in UTC. */
     day: number;
     /** Messages it has sent on that day. */
