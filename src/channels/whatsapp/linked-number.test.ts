@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { silentLog } from '../../../test/support/silent-log.ts';
+import { silentTroubles } from '../../../test/support/silent-log.ts';
 import {
   eventually,
   type SessionsUnderTest,
@@ -78,7 +78,7 @@ describe('a second link of a number', () => {
 
 test('what a number has sent today, and where it stands with its rate, is its own: another session goes on with it', async () => {
   const { database, clock } = await startSessions();
-  const memory = sendingMemory(database, clock, silentLog, async () => true);
+  const memory = sendingMemory(database, clock, silentTroubles, async () => true);
   const record = { day: 20_468, sentToday: 4_000, stopped: { until: clock.now() + 1_000, stops: 2 } };
   await memory.keepSender({ sessionId: 'ses_1', number: OWN }, record);
   expect(await memory.sender(OWN)).toEqual(record);
