@@ -9,7 +9,7 @@ const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*
 const WITHOUT_A_DATABASE = [
   'src/channels/{selection,simulator/faults}.test.ts',
   'src/channels/whatsapp/{backoff,baileys-log,choice,close-reason,import,pacing,proxy-agent,qr-image,sender-health,wire-id}.test.ts',
-  'src/http/{access,json-bounds,media-type,unfit-text}.test.ts',
+  'src/http/{access,json-bounds,media-type,schemas,unfit-text}.test.ts',
   'src/keys/{password,permissions}.test.ts',
   'src/limits/phone-limits.test.ts',
   'src/messages/{retry-schedule,state-machine}.test.ts',

@@ -9,7 +9,6 @@
  *   'channels/whatsapp/number-directory.js': typeof import('../src/channels/whatsapp/number-directory.ts'),
  *   'channels/whatsapp/recipients.js': typeof import('../src/channels/whatsapp/recipients.ts'),
  *   'channels/whatsapp/sessions.js': typeof import('../src/channels/whatsapp/sessions.ts'),
- *   'channels/whatsapp/suppression.js': typeof import('../src/channels/whatsapp/suppression.ts'),
  *   'channels/whatsapp/web-version.js': typeof import('../src/channels/whatsapp/web-version.ts'),
  *   'channels/whatsapp/wire-id.js': typeof import('../src/channels/whatsapp/wire-id.ts'),
  *   'config/config.js': typeof import('../src/config/config.ts'),
@@ -26,10 +25,12 @@
  *   'events/record.js': typeof import('../src/events/record.ts'),
  *   'lib/clock.js': typeof import('../src/lib/clock.ts'),
  *   'lib/id.js': typeof import('../src/lib/id.ts'),
+ *   'lib/phone.js': typeof import('../src/lib/phone.ts'),
  *   'lib/seal.js': typeof import('../src/lib/seal.ts'),
  *   'lib/troubles.js': typeof import('../src/lib/troubles.ts'),
  *   'messages/dispatcher.js': typeof import('../src/messages/dispatcher.ts'),
  *   'messages/service.js': typeof import('../src/messages/service.ts'),
+ *   'opt-outs/suppression.js': typeof import('../src/opt-outs/suppression.ts'),
  *   'otp/code.js': typeof import('../src/otp/code.ts'),
  * }} Built
  */

@@ -60,11 +60,12 @@ async function wotpSender(fake) {
     { WhatsAppSessions },
     { WhatsAppChannel },
     { numberDirectory },
-    { suppression },
     { webVersion },
     { systemClock },
     { newId },
     { messageRecipients },
+    { suppression },
+    { identityOf },
     { troubleLog },
   ] = await Promise.all([
     dist('database/wodb/open.js'),
@@ -75,11 +76,12 @@ async function wotpSender(fake) {
     dist('channels/whatsapp/sessions.js'),
     dist('channels/whatsapp/channel.js'),
     dist('channels/whatsapp/number-directory.js'),
-    dist('channels/whatsapp/suppression.js'),
     dist('channels/whatsapp/web-version.js'),
     dist('lib/clock.js'),
     dist('lib/id.js'),
     dist('channels/whatsapp/recipients.js'),
+    dist('opt-outs/suppression.js'),
+    dist('lib/phone.js'),
     dist('lib/troubles.js'),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
@@ -128,7 +130,6 @@ async function wotpSender(fake) {
   });
   const channel = new WhatsAppChannel({
     sessions,
-    suppression: suppression(database),
     directory,
     recipients,
     checkNumbers: true,
@@ -136,8 +137,11 @@ async function wotpSender(fake) {
     database,
     clock,
     log,
+    troubles,
   });
+  const optOuts = suppression(database);
   const dispatcher = new Dispatcher({
+    isOptedOut: (projectId, phone) => optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
     messages,
     channels: [channel],
     clock,

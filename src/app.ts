@@ -15,8 +15,6 @@ import { messageRecipients } from './channels/whatsapp/recipients.ts';
 import { whatsappRoutes } from './channels/whatsapp/routes.ts';
 import { WhatsAppSessions } from './channels/whatsapp/sessions.ts';
 import { statusText } from './channels/whatsapp/status-text.ts';
-import { suppression } from './channels/whatsapp/suppression.ts';
-import { suppressionRoutes } from './channels/whatsapp/suppression-routes.ts';
 import { latestWebVersion, webVersion } from './channels/whatsapp/web-version.ts';
 import { messageIdOf, messageIdOfCode } from './channels/whatsapp/wire-id.ts';
 import type { Config } from './config/config.ts';
@@ -54,12 +52,15 @@ import { v3Routes } from './keys/v3-routes.ts';
 import { v3Tokens } from './keys/v3-tokens.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import type { Logger } from './lib/logger.ts';
+import { identityOf } from './lib/phone.ts';
 import { sharedClock } from './lib/shared-clock.ts';
 import { troubleLog } from './lib/troubles.ts';
 import { openCounters } from './limits/counters.ts';
 import { limitRoutes } from './limits/routes.ts';
 import { Dispatcher } from './messages/dispatcher.ts';
 import { messageService } from './messages/service.ts';
+import { optOutRoutes } from './opt-outs/routes.ts';
+import { suppression } from './opt-outs/suppression.ts';
 import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
@@ -110,7 +111,10 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
-        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
+        .then(
+          () => troubles.succeeded('recording an event'),
+          (error: unknown) => troubles.failed('recording an event', error, { fields: { event: event.type } }),
+        );
     const admin = adminService({
       database,
       keyring,
@@ -159,7 +163,6 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const { sendRate, sendBurst, dailyCap, warmUp, codeMessage, checkNumbers } = config.bot;
     const whatsapp = new WhatsAppChannel({
       sessions,
-      suppression: optOuts,
       directory,
       recipients,
       checkNumbers,
@@ -168,6 +171,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       database,
       clock,
       log,
+      troubles,
     });
     const channels = mockMode
       ? [new Simulator({ database, clock, faults, ...config.simulator })]
@@ -189,6 +193,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         isLinked: (projectId) => sessions.isLinked(projectId),
         isAbsent: (phone) => directory.isAbsent(phone),
       }),
+      isOptedOut: optOuts.isSuppressed,
       rules: {
         ...config.otp,
         phoneLimits: {
@@ -204,6 +209,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       channels,
       clock,
       log,
+      isOptedOut: (projectId, phone) => optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
       troubles,
       onUndeliverable: (trx, message, reason) => otp.onUndeliverable(trx, message, reason),
     });
@@ -235,7 +241,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         database,
         events,
         clock,
-        log,
+        troubles,
       });
     }
     const health = healthService({
@@ -303,7 +309,14 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     limitRoutes(server, { otp, database });
     databaseRoutes(server, { maintenance, runLongOnce: once.runLongOnce });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
-    suppressionRoutes(server, { suppression: optOuts, database, events, readPhone: readAnyPhone });
+    optOutRoutes(server, {
+      suppression: optOuts,
+      database,
+      events,
+      clock,
+      readPhone: readAnyPhone,
+      runOnce: once.runOnce,
+    });
     if (mockMode) simulatorRoutes(server, { database, messages, faults, readPhone });
     migrationRoutes(server, database);
     compactionRoutes(server, {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ApiClient } from './api-client.ts';
-import { followLinking } from './bot-pair.ts';
+import { followLinking, pair } from './bot-pair.ts';
 import type { Session } from './bot-session.ts';
 import { RefusalError } from './command-error.ts';
 
@@ -77,4 +77,66 @@ test('a linking that has shown a QR code ends with its own reason', async () => 
     follow(look('pairing', null, null, 'a code'), look('pairing', UNREACHABLE, AT), look('new', NOT_SCANNED)),
   ).rejects.toThrow(NOT_SCANNED);
   expect(printed.stdout).toContain('"qr":"a code"');
+});
+
+/** Pairs with a session that looks like this, one look after the other; resolves to the calls that change something. */
+async function pairing(
+  looks: Partial<Session>[],
+  { session, interruptAt }: { session?: string; interruptAt?: number } = {},
+): Promise<{ calls: string[]; error: unknown }> {
+  const calls: string[] = [];
+  let now = 0;
+  const api: ApiClient = {
+    async call(method, path) {
+      if (method !== 'GET') calls.push(`${method} ${path}`);
+      if (path.endsWith('/qr'))
+        throw new RefusalError({ code: 'RESOURCE_NOT_FOUND', detail: 'There is none.' });
+      return {
+        data: { id: 'ses_1', phone: null, reason: null, nextAttemptAt: null, ...looks[now] },
+      } as never;
+    },
+    close: async () => {},
+  };
+  const wait = async () => {
+    now = Math.min(now + 1, looks.length - 1);
+    if (now === interruptAt) process.emit('SIGINT');
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const error = await pair(api, { session, json: true, wait }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return { calls, error };
+}
+
+const CREATED = 'POST /api/v1/bot/sessions';
+const REMOVED = 'DELETE /api/v1/bot/sessions/ses_1';
+
+test('a session that was created for a pairing goes when its QR codes ran out', async () => {
+  const { calls, error } = await pairing([{ state: 'pairing' }, { state: 'new', reason: NOT_SCANNED }]);
+  expect(error).toMatchObject({ message: NOT_SCANNED });
+  expect(calls).toEqual([CREATED, REMOVED]);
+});
+
+test('it goes when the pairing is interrupted, and nothing listens for signals afterwards', async () => {
+  const before = process.listenerCount('SIGINT');
+  const { calls, error } = await pairing([{ state: 'pairing' }, { state: 'pairing' }], { interruptAt: 1 });
+  expect(error).toMatchObject({ message: expect.stringContaining('Interrupted') });
+  expect(calls).toEqual([CREATED, REMOVED]);
+  expect(process.listenerCount('SIGINT')).toBe(before);
+});
+
+test('it stays when a phone was linked by then', async () => {
+  const { calls } = await pairing([{ state: 'pairing' }, { state: 'connecting', phone: '+4915100000001' }], {
+    interruptAt: 1,
+  });
+  expect(calls).toEqual([CREATED]);
+});
+
+test('a session that was there before stays, whatever happens', async () => {
+  const { calls, error } = await pairing([{ state: 'pairing' }, { state: 'new', reason: NOT_SCANNED }], {
+    session: 'ses_1',
+  });
+  expect(error).toMatchObject({ message: NOT_SCANNED });
+  expect(calls).toEqual(['POST /api/v1/bot/sessions/ses_1/restart']);
 });

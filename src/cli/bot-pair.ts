@@ -36,15 +36,21 @@ export function botPairCommand(): Command {
     .action((options: PairOptions) => withApi((api) => pair(api, options)));
 }
 
-async function pair(api: ApiClient, { session, name, phone, json }: PairOptions): Promise<void> {
+/** Links a phone to a session. One that was created for it goes again when no phone was linked, whatever the reason. */
+export async function pair(
+  api: ApiClient,
+  { session, name, phone, json, wait }: PairOptions & Pick<Following, 'wait'>,
+): Promise<void> {
   const id = session ?? (await make(api, name, phone !== undefined));
-  if (phone !== undefined) {
-    const ask = () => askForCode(api, id, phone);
-    const code = session === undefined ? await removingOnFailure(api, id, ask) : await ask();
-    const words = `${code.code}\n\nOn the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead.`;
-    print(json, code, words);
-  } else if (session !== undefined) await api.call('POST', `${sessionPath(id)}/restart`);
-  const linked = await followLinking(api, id, { json, showsQr: phone === undefined });
+  const link = async (signal?: AbortSignal) => {
+    if (phone !== undefined) {
+      const code = await askForCode(api, id, phone);
+      const words = `${code.code}\n\nOn the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead.`;
+      print(json, code, words);
+    } else if (session !== undefined) await api.call('POST', `${sessionPath(id)}/restart`);
+    return followLinking(api, id, { json, showsQr: phone === undefined, signal, wait });
+  };
+  const linked = session === undefined ? await removingOnFailure(api, id, link) : await link();
   print(json, linked, `${linked.phone} is linked as ${linked.id}.`);
 }
 
@@ -60,8 +66,10 @@ async function askForCode(api: ApiClient, id: string, phone: string): Promise<Li
 interface Following {
   json: boolean | undefined;
   showsQr: boolean;
+  /** Ends it, with its reason. */
+  signal?: AbortSignal | undefined;
   /** Resolves when it is time to look again. */
-  wait?: () => Promise<unknown>;
+  wait?: (() => Promise<unknown>) | undefined;
 }
 
 /**
@@ -71,12 +79,13 @@ interface Following {
 export async function followLinking(
   api: ApiClient,
   id: string,
-  { json, showsQr, wait = () => sleep(POLL_MS) }: Following,
+  { json, showsQr, signal, wait = () => sleep(POLL_MS) }: Following,
 ): Promise<Session> {
   let shown = '';
   let hindrance: string | undefined;
   let told = '';
   for (;;) {
+    signal?.throwIfAborted();
     const { data } = await api.call<{ data: Session }>('GET', sessionPath(id));
     if (WORKING.includes(data.state)) return data;
     if (!UNDER_WAY.includes(data.state)) {

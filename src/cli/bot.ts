@@ -8,7 +8,7 @@ import { botSendCommand } from './bot-send.ts';
 import { EXAMPLE_ID, removingOnFailure, type Session, sessionPath } from './bot-session.ts';
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
-import { table } from './table.ts';
+import { tableOfFilled } from './table.ts';
 
 /** As the API takes them. */
 const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
@@ -47,6 +47,18 @@ export function botCommand(): Command {
         ),
     );
   }
+
+  bot.addCommand(
+    command('remove', 'Unlink a number and remove its session', `wotp bot remove ${EXAMPLE_ID}`)
+      .argument('<id>', 'the id of the session, as `bot status` shows it')
+      .option('--json', 'print one line of JSON')
+      .action((id: string, { json }: { json?: boolean }) =>
+        withApi(async (api) => {
+          const { data } = await api.call<{ data: { id: string } }>('DELETE', sessionPath(id));
+          print(json, data, `${data.id} is removed.`);
+        }),
+      ),
+  );
 
   bot.addCommand(
     command(
@@ -149,16 +161,20 @@ function inWords({ id, phone, state, reason, nextAttemptAt, warning }: Session):
 }
 
 function sessionTable(sessions: Session[]): string {
-  const shown = table(
-    ['id', 'name', 'number', 'state', 'pairing code'],
-    sessions.map(({ id, name, phone, state, pairingCode }) => [
+  const shown = tableOfFilled(
+    ['id', 'name', 'number', 'state', 'health', 'left today', 'pairing code'],
+    sessions.map(({ id, name, phone, state, health, pairingCode }) => [
       id,
       name ?? '',
       phone ?? '',
       state,
+      health === null ? '' : `${health.score} of 100`,
+      health === null ? '' : `${health.leftToday}`,
       pairingCode?.code ?? '',
     ]),
   );
-  const remarks = sessions.filter(({ reason, warning }) => reason !== null || warning !== null).map(inWords);
+  const remarks = sessions
+    .filter(({ reason, warning, health }) => reason ?? warning ?? health?.reasons[0])
+    .map((session) => [inWords(session), ...(session.health?.reasons ?? [])].join('\n  '));
   return [shown, ...remarks].join('\n');
 }

@@ -22,8 +22,8 @@ export function healthCommand(): Command {
       const host = ['0.0.0.0', '::'].includes(server.host) ? '127.0.0.1' : server.host;
       const base = url ?? `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
       const report = await ask(base);
-      const checks = Object.entries(report.checks).map(
-        ([name, check]) => `  ${name.padEnd(10)} ${check.status}`,
+      const checks = Object.entries(report.checks).map(([name, check]) =>
+        `  ${name.padEnd(10)} ${check.status.padEnd(10)} ${wordsOf(check)}`.trimEnd(),
       );
       print(
         json,
@@ -35,6 +35,26 @@ export function healthCommand(): Command {
       if (report.status === 'unhealthy') process.exitCode = 1;
     });
 }
+
+/** What stands behind the status of a check: its reason, or the figure it is judged by. */
+function wordsOf(check: {
+  detail?: string;
+  mode?: string;
+  freeBytes?: number;
+  residentBytes?: number;
+  lastAt?: string | null;
+}): string {
+  const { detail, mode, freeBytes, residentBytes, lastAt } = check;
+  if (detail !== undefined) return detail;
+  if (mode === 'mock') return 'Mock mode: messages go to the virtual phone.';
+  if (freeBytes !== undefined) return `${megabytes(freeBytes)} MB are free.`;
+  if (residentBytes !== undefined) return `${megabytes(residentBytes)} MB are in use.`;
+  if (lastAt !== undefined)
+    return lastAt === null ? 'No backup has been made yet.' : `The last one is from ${lastAt}.`;
+  return '';
+}
+
+const megabytes = (bytes: number) => Math.round(bytes / 1_000_000);
 
 async function ask(base: string): Promise<HealthReport> {
   let report: Partial<HealthReport> | null;

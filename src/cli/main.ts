@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
   limits: async () => (await import('./limits.ts')).limitsCommand(),
+  'opt-outs': async () => (await import('./opt-outs.ts')).optOutsCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
   restore: async () => (await import('./restore.ts')).restoreCommand(),
   verify: async () => (await import('./verify.ts')).verifyCommand(),

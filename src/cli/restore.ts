@@ -31,6 +31,8 @@ export function restoreCommand(): Command {
         );
       }
       const { restoreDatabase } = await import('../database/wodb/restore.ts');
+      const { endAllPending } = await import('../otp/end-all.ts');
+      const now = Date.now();
       const restored = await restoreDatabase({
         file,
         path,
@@ -38,7 +40,8 @@ export function restoreCommand(): Command {
         masterKeyPath: masterKeyPathIn(dataDir),
         masterKey: presentMasterKey(security.masterKey, dataDir, path),
         backupMasterKey: givenMasterKey(keyFile),
-        now: Date.now(),
+        endCodes: (draft, masterKey) => endAllPending(draft, { masterKey, now, reason: 'restored' }),
+        now,
       }).catch((error: unknown) => {
         if (!(error instanceof DatabaseInUseError)) throw error;
         throw new CommandError(
@@ -50,6 +53,10 @@ export function restoreCommand(): Command {
         restored.replaced === null
           ? ''
           : `The database it replaces is kept as ${restored.replaced}; remove it when you are sure.`,
+        restored.endedCodes === 0
+          ? ''
+          : `Codes that were pending in the backup have ended (reason: restored): ${restored.endedCodes}. Users ask for new ones.`,
+        'API keys revoked since the backup are valid again: see `wotp token list`.',
         restored.keptMasterKey ? `The master key is kept in ${masterKeyPathIn(dataDir)}.` : '',
       ];
       print(json, { database: path, ...restored }, lines.filter((line) => line !== '').join('\n'));

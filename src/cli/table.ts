@@ -11,3 +11,12 @@ export function table(head: readonly string[], rows: readonly (string | number)[
 function cell(content: string | number): string {
   return printable(String(content)).replaceAll('\n', '\u{fffd}');
 }
+
+/** The same without the columns in which nothing stands. */
+export function tableOfFilled(head: readonly string[], rows: readonly string[][]): string {
+  const filled = (_: unknown, column: number) => rows.some((row) => row[column] !== '');
+  return table(
+    head.filter(filled),
+    rows.map((row) => row.filter(filled)),
+  );
+}

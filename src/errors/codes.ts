@@ -143,6 +143,14 @@ export const ERROR_CODES = {
     meaning: 'The number is of a kind or a country to which this server does not send.',
     whatToDo: 'Use a mobile number; an operator can change `COUNTRIES_ALLOWED` and `COUNTRIES_DENIED`.',
   },
+  PHONE_OPTED_OUT: {
+    status: 403,
+    title: 'The number has opted out',
+    meaning:
+      'The user of this number asked for no more messages. Nothing was sent, and no limit was counted.',
+    whatToDo:
+      'Tell the user to write START to the number that sent the codes. An administrator can remove the number with `DELETE /api/v1/opt-outs/:phone` when its user asks for it.',
+  },
   PHONE_NOT_ON_WHATSAPP: {
     status: 422,
     title: 'The number is not on WhatsApp',

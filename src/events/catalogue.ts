@@ -33,7 +33,9 @@ export const EVENTS = {
   'otp.verified': promised('The right code was entered.'),
   'otp.failed': promised('The last attempt was wrong, or no channel could deliver the code.'),
   'otp.expired': promised('The code expired before it was entered.'),
-  'otp.canceled': promised('The verification was canceled, or a new code replaced it.'),
+  'otp.canceled': promised(
+    'The verification was canceled, a new code replaced it, or the database was restored.',
+  ),
 
   'message.queued': promised('A message was accepted, or is queued again.'),
   'message.sent': promised('The provider acknowledged the message.'),

@@ -35,7 +35,11 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/database/verify': 'admin',
   'GET /api/v1/database/job': 'admin',
 
+  'GET /api/v1/opt-outs': 'admin',
+  'POST /api/v1/opt-outs': 'admin',
+  'DELETE /api/v1/opt-outs/:phone': 'admin',
   'GET /api/v1/bot/opt-outs': 'admin',
+  'POST /api/v1/bot/opt-outs': 'admin',
   'DELETE /api/v1/bot/opt-outs/:phone': 'admin',
   'GET /api/v1/bot/sessions': 'admin',
   'POST /api/v1/bot/sessions': 'admin',

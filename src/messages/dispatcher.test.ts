@@ -11,6 +11,8 @@ import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
 import type { Receipt } from './types.ts';
 
+const OPTED_OUT = '+6281234500099';
+
 let outbox: TestOutbox;
 let channel: ScriptedChannel;
 let dispatcher: Dispatcher;
@@ -23,6 +25,7 @@ function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
     messages: outbox.messages,
     channels: [channel],
     clock: outbox.clock,
+    isOptedOut: async (_projectId, phone) => phone === OPTED_OUT,
     log,
     troubles: troubleLog({ log, clock: outbox.clock }),
     onUndeliverable: async (_trx, { id }, reason) => {
@@ -98,6 +101,17 @@ describe('a message in the outbox', () => {
     await dispatcher.start();
     await pass(100);
     expect(channel.tries).toHaveLength(1);
+  });
+
+  test('to a number that has opted out since is never handed over, and fails for good with that reason', async () => {
+    await dispatcher.start();
+    const id = await outbox.enqueue({ phone: OPTED_OUT });
+    dispatcher.wake();
+    await pass(200);
+    const reason = 'PHONE_OPTED_OUT: this number asked for no more messages.';
+    expect(channel.tries).toEqual([]);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', `failed: ${reason}`]);
+    expect(undeliverable).toEqual([{ id, reason }]);
   });
 
   test('for a channel that does not run waits', async () => {

@@ -36,6 +36,7 @@ const STOP_GRACE_MS = 5_000;
 const READ_OUTBOX = 'reading the outbox';
 const RECORD_OUTCOME = 'recording the outcome of a try';
 const RECORD_RECEIPTS = 'recording receipts';
+const OPTED_OUT = 'PHONE_OPTED_OUT: this number asked for no more messages.';
 const UNREADABLE = 'The stored code of this message cannot be read.';
 
 export interface DispatcherOptions {
@@ -44,6 +45,8 @@ export interface DispatcherOptions {
   clock: Clock;
   log: Logger;
   troubles: Troubles;
+  /** Whether a phone (E.164) wants no messages from a project; asked before every try. */
+  isOptedOut: (projectId: string, phone: string) => Promise<boolean>;
   /** Runs in the transaction in which a message failed for good. */
   onUndeliverable: (trx: Transaction, message: ClaimedMessage, reason: string) => Promise<void>;
 }
@@ -64,6 +67,7 @@ export class Dispatcher implements ReceiptListener {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #troubles: Troubles;
+  readonly #isOptedOut: DispatcherOptions['isOptedOut'];
   readonly #onUndeliverable: DispatcherOptions['onUndeliverable'];
   readonly #flights = new Map<Channel, Set<Flight>>();
   /** Channels for which more was due than was claimed at the last look. */
@@ -81,12 +85,13 @@ export class Dispatcher implements ReceiptListener {
   /** The wait until the next try to write, while the database cannot. */
   #outage: Promise<void> | undefined;
 
-  constructor({ messages, channels, clock, log, troubles, onUndeliverable }: DispatcherOptions) {
+  constructor({ messages, channels, clock, log, troubles, isOptedOut, onUndeliverable }: DispatcherOptions) {
     this.#messages = messages;
     this.#channels = channels;
     this.#clock = clock;
     this.#log = log;
     this.#troubles = troubles;
+    this.#isOptedOut = isOptedOut;
     this.#onUndeliverable = onUndeliverable;
     for (const channel of channels) this.#flights.set(channel, new Set());
   }
@@ -252,6 +257,7 @@ export class Dispatcher implements ReceiptListener {
     try {
       const { id, projectId, phone: to, text } = message;
       if (text === undefined) throw new SendError('permanent', UNREADABLE);
+      if (await this.#isOptedOut(projectId, to)) throw new SendError('permanent', OPTED_OUT);
       await settleOrAbort(channel.send({ id, projectId, to, text }, abort.signal), abort.signal);
     } catch (error) {
       await this.#recordFailure(message, error);

@@ -49,7 +49,13 @@ async function sent({
     phoneLimits: LIMITS,
     spread: NO_LIMIT,
   };
-  const otp = otpService({ ...outbox, rules, readPhone, selectChannel: () => 'simulator' });
+  const otp = otpService({
+    ...outbox,
+    rules,
+    readPhone,
+    selectChannel: () => 'simulator',
+    isOptedOut: async () => false,
+  });
   const { verification } = await outbox.database.transaction((trx) =>
     otp.send(trx, { projectId, phone, purpose, channel: 'auto', code, ...(clientIp && { clientIp }) }),
   );

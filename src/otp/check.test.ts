@@ -29,7 +29,13 @@ async function sent(): Promise<string> {
     phoneLimits: LIMITS,
     spread: UNLIMITED,
   };
-  const otp = otpService({ ...outbox, rules, readPhone, selectChannel: () => 'simulator' });
+  const otp = otpService({
+    ...outbox,
+    rules,
+    readPhone,
+    selectChannel: () => 'simulator',
+    isOptedOut: async () => false,
+  });
   const phone = `+62812345${String(10_000 + phonesMade++)}`;
   const { verification } = await outbox.database.transaction((trx) =>
     otp.send(trx, { projectId: 'prj_test', phone, purpose: 'default', channel: 'auto', code: CODE }),

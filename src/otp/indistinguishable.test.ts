@@ -59,6 +59,7 @@ beforeAll(async () => {
     rules: RULES,
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
     selectChannel: () => 'simulator',
+    isOptedOut: async () => false,
   });
 });
 afterAll(() => outbox.close());

@@ -1,4 +1,4 @@
-import { RateLimitError, type UsedUpLimit } from '../errors/errors.ts';
+import { RateLimitError, type UsedUpLimit, WotpError } from '../errors/errors.ts';
 
 /** How many messages or guesses there are in which time. */
 type Quota = Pick<UsedUpLimit, 'quota' | 'windowMs'>;
@@ -7,6 +7,14 @@ export const NONE_PENDING = 'No code is waiting for this number. Send a new one.
 export const EXPIRED = 'The code has expired. Send a new one.';
 export const UNREADABLE_CODE =
   'The stored code of this verification cannot be read, so it cannot be sent again. Send a new one.';
+
+/** The user of the number asked for no more messages. */
+export function optedOut(): WotpError {
+  return new WotpError(
+    'PHONE_OPTED_OUT',
+    'This number has opted out of messages. Its user can write START to the number that sent the codes, or an administrator can remove it from the opt-outs.',
+  );
+}
 
 /** Another message to the phone is allowed at `allowedAt` (Unix ms) only. */
 export function tooSoon(allowedAt: number, now: number, quota: Quota): RateLimitError {

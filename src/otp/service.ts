@@ -10,7 +10,7 @@ import { MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
 import { fullWindow, type PhoneLimits } from '../limits/phone-limits.ts';
 import type { MessageService } from '../messages/service.ts';
-import type { MessageRef, MessageStatus } from '../messages/types.ts';
+import type { MessageRef, MessageStatus, NewMessage } from '../messages/types.ts';
 import { codeCheck } from './check.ts';
 import { generateCode } from './code.ts';
 import { codeSecrets } from './code-secrets.ts';
@@ -38,7 +38,7 @@ import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon, UNREADABLE_CODE } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING, optedOut, tooSoon, UNREADABLE_CODE } from './refusals.ts';
 import {
   type DestinationRow,
   failedChecksColumn,
@@ -78,8 +78,10 @@ export function otpService(deps: {
   rules: OtpRules;
   readPhone: PhoneReader;
   selectChannel: ChannelSelection;
+  /** Whether a phone, by its identity, has opted out of messages. */
+  isOptedOut: (executor: Executor, projectId: string, identity: string) => Promise<boolean>;
 }) {
-  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel } = deps;
+  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel, isOptedOut } = deps;
   const { phoneLimits } = rules;
   const repository = verificationRepository(database);
   const list = verificationList(database);
@@ -153,7 +155,7 @@ export function otpService(deps: {
   function enqueue(
     trx: Transaction,
     row: DestinationRow,
-    message: { id: string; code: string; body: string; channel: ChannelName },
+    message: Pick<NewMessage, 'id' | 'code' | 'body' | 'channel' | 'metadata'>,
   ): Promise<void> {
     return messages.enqueue(trx, {
       id: message.id,
@@ -164,6 +166,7 @@ export function otpService(deps: {
       lane: 'code',
       body: message.body,
       code: message.code,
+      metadata: message.metadata,
       expiresAt: row.expires_at,
     });
   }
@@ -186,7 +189,12 @@ export function otpService(deps: {
     trx: Transaction,
     row: DestinationRow,
     destination: Destination,
-    { body: newBody, channel, phone = row.phone }: { body?: string; channel: ChannelName; phone?: string },
+    {
+      body: newBody,
+      channel,
+      phone = row.phone,
+      metadata,
+    }: { channel: ChannelName; body?: string; phone?: string; metadata?: Record<string, unknown> },
   ): Promise<Verification | undefined> {
     const now = clock.now();
     const sends = sendsOf(row);
@@ -198,7 +206,7 @@ export function otpService(deps: {
     const minutes = (row.expires_at - row.created_at) / MINUTE_MS;
     const isOwn = previous.body === defaultMessage(minutes, row.channel as ChannelName);
     const body = newBody ?? (isOwn ? defaultMessage(minutes, channel) : previous.body);
-    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel });
+    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel, metadata });
     const all: Send[] = [...sends, [now, id]];
     // Its time may have run out since it was read.
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
@@ -234,7 +242,7 @@ export function otpService(deps: {
     /**
      * Sends a code. While one is pending for the phone and purpose this is a retry: the same code goes out again.
      * Another code, or less than a minute of life left, begins a new verification and ends the old one.
-     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED, RATE_LIMIT_EXCEEDED, OTP_ATTEMPTS_EXCEEDED,
+     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED, PHONE_OPTED_OUT, RATE_LIMIT_EXCEEDED, OTP_ATTEMPTS_EXCEEDED,
      * VALIDATION_ERROR, WHATSAPP_OFFLINE, CHANNEL_UNAVAILABLE
      */
     async send(
@@ -244,6 +252,7 @@ export function otpService(deps: {
       const phone = readPhone(request.phone);
       const expiryMinutes = expiryOf(request, rules);
       const text = readText(request);
+      if (await isOptedOut(trx, request.projectId, phone.identity)) throw optedOut();
       const channel = selectChannel(request.channel, request.projectId, phone.e164);
       let destination = await loadAlone(trx, request.projectId, phone.identity);
       const now = clock.now();
@@ -267,7 +276,8 @@ export function otpService(deps: {
           countSend = await admit();
         }
         if (!guess || secrets.matches(repeatable, text.code!.toUpperCase())) {
-          const wanted = { channel, body: text.body, phone: phone.e164 };
+          const { metadata } = request;
+          const wanted = { channel, body: text.body, phone: phone.e164, metadata };
           const verification = await sendAgain(trx, repeatable, destination, wanted);
           if (verification) return { verification, retried: true };
         } else {
@@ -321,12 +331,13 @@ export function otpService(deps: {
 
     /**
      * Sends the same code again, by the channel that a send would take now.
-     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
+     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, PHONE_OPTED_OUT, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
      * CHANNEL_UNAVAILABLE; ConflictError when the stored code cannot be read
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+      if (await isOptedOut(trx, projectId, row.destination)) throw optedOut();
       const now = clock.now();
       const channel = selectChannel('auto', projectId, row.phone);
       refuseWithoutGuesses(destination, row, now);
@@ -354,8 +365,13 @@ export function otpService(deps: {
       const row = await repository.byId(database.reader, projectId, id);
       if (!row) throw new NotFoundError('There is no verification with this id.');
       const views = await messages.views(database.reader, messageIdsOf(row));
-      const timeline = [...views.values()].flatMap(({ id: messageId, channel, timeline }) =>
-        timeline.map((entry) => ({ ...entry, messageId, channel })),
+      const timeline = [...views.values()].flatMap(({ id: messageId, channel, timeline, metadata }) =>
+        timeline.map((entry, i) => ({
+          ...entry,
+          messageId,
+          channel,
+          ...(i === 0 && metadata ? { metadata } : {}),
+        })),
       );
       return {
         verification: await viewWithMetadata(row),

@@ -39,6 +39,7 @@ function node(spread: SpreadRules, channel: 'whatsapp' | 'simulator' = 'whatsapp
     },
     readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
     selectChannel: () => channel,
+    isOptedOut: async () => false,
   });
   return { otp, ...callsOf(otp) };
 }

@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import { useMultiFileAuthState } from 'baileys';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { endCommands, lastLine, PASSWORD, serve, wotp } from '../support/command-line.ts';
+import { endCommands, interrupted, lastLine, PASSWORD, serve, wotp } from '../support/command-line.ts';
 import { bareBaileys } from '../support/fake-whatsapp/bare-baileys.ts';
 import { quietLibsignal } from '../support/fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/server.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { eventually } from '../support/whatsapp-sessions.ts';
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 quietLibsignal();
 
 beforeAll(ensureBuilt, 120_000);
@@ -18,6 +17,10 @@ afterAll(endCommands);
 
 const OWN = '+4915100000001';
 const SECOND = '+4915100000002';
+
+/** Waits for what another process does, which takes long where many run. */
+const eventually = (condition: () => boolean | Promise<boolean>) =>
+  vi.waitUntil(condition, { timeout: 60_000, interval: 20 });
 
 interface ShownSession {
   id: string;
@@ -141,6 +144,53 @@ test('a pairing that cannot begin leaves no session behind, and one that was the
   expect((await pair(['--session', own!.id, '--phone', 'abc'])).stderr).toContain('PHONE_INVALID');
   expect(await sessions()).toMatchObject([{ id: own!.id }]);
   await server.stop();
+});
+
+test('Ctrl+C in a pairing, or the end of its terminal, leaves no session behind, with a server and without', async () => {
+  const { settings, cwd } = await start();
+  const sessions = async () =>
+    lastLine<{ sessions: ShownSession[] }>((await wotp(cwd, ['bot', 'status', '--json'], settings)).stdout)
+      .sessions;
+  const pair = ['bot', 'pair', '--json'];
+  const alone = await interrupted(cwd, pair, settings, { after: /"qr":/, signal: 'SIGINT' });
+  expect(alone).toMatchObject({ code: 1, stderr: expect.stringContaining('Interrupted') });
+  expect(await sessions()).toEqual([]);
+
+  const server = await serve(cwd, settings);
+  const beside = await interrupted(cwd, pair, settings, { after: /"qr":/, signal: 'SIGHUP' });
+  expect(beside).toMatchObject({ code: 1, stderr: expect.stringContaining('Interrupted') });
+  expect(await sessions()).toEqual([]);
+  await server.stop();
+});
+
+test('after a kill -9 the status says what is so and not what was, and a session can be removed', async () => {
+  const { whatsapp, settings, cwd } = await start();
+  const { state, saveCreds } = await useMultiFileAuthState(join(cwd, 'auth'));
+  const v3 = bareBaileys(whatsapp.url, { auth: state });
+  await v3.pair(whatsapp.phone(OWN));
+  await saveCreds();
+  v3.end();
+  await wotp(cwd, ['bot', 'import', 'auth', '--name', 'Support'], settings);
+  const sessions = async () =>
+    lastLine<{ sessions: (ShownSession & { reason: string })[] }>(
+      (await wotp(cwd, ['bot', 'status', '--json'], settings)).stdout,
+    ).sessions;
+  const server = await serve(cwd, settings);
+  await eventually(async () => (await sessions())[0]?.state === 'open');
+  const id = (await sessions())[0]!.id;
+  const shown = (await wotp(cwd, ['bot', 'status'], settings)).stdout;
+  expect(shown).toMatch(/name.*number.*state.*health.*left today/);
+  expect(shown).not.toContain('pairing code');
+  await server.stop('SIGKILL');
+
+  expect(await sessions()).toMatchObject([
+    { id, state: 'reconnecting', reason: expect.stringContaining('No server is running') },
+  ]);
+  const table = (await wotp(cwd, ['bot', 'status'], settings)).stdout;
+  expect(table).toContain('No server is running');
+  expect(table).not.toContain('left today');
+  expect(await wotp(cwd, ['bot', 'remove', id], settings)).toMatchObject({ code: 0 });
+  expect(await sessions()).toEqual([]);
 });
 
 test('pair needs no server, unlike send, and refuses in mock mode', async () => {

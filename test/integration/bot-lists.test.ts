@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { suppression } from '../../src/channels/whatsapp/suppression.ts';
 import { botCommand } from '../../src/cli/bot.ts';
+import { suppression } from '../../src/opt-outs/suppression.ts';
 import { runHere } from '../support/command-in-process.ts';
 import { makeProject } from '../support/keys.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';

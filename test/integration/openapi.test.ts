@@ -28,7 +28,11 @@ const PROMISED = [
   'POST /api/v1/keys',
   'DELETE /api/v1/keys/:id',
   'POST /api/admin/generate-token',
+  'GET /api/v1/opt-outs',
+  'POST /api/v1/opt-outs',
+  'DELETE /api/v1/opt-outs/:phone',
   'GET /api/v1/bot/opt-outs',
+  'POST /api/v1/bot/opt-outs',
   'DELETE /api/v1/bot/opt-outs/:phone',
   'GET /api/v1/bot/sessions',
   'POST /api/v1/bot/sessions',
@@ -448,6 +452,23 @@ describe('the OpenAPI document', () => {
     );
     const named = new Set(JSON.stringify(document).match(/\b[A-Z]+(?:_[A-Z]+)+(?=: )/g));
     for (const code of named) expect(Object.keys(ERROR_CODES)).toContain(code);
+  });
+
+  test('every time that a request takes may have an offset', () => {
+    const timesIn = (where: string, schema: unknown): [string, string][] => {
+      if (typeof schema !== 'object' || schema === null) return [];
+      const { format, pattern } = schema as { format?: string; pattern?: string };
+      if (format === 'date-time') return [[where, pattern ?? '']];
+      return Object.entries(schema).flatMap(([name, part]) => timesIn(`${where}.${name}`, part));
+    };
+    const times = operationsOf(document).flatMap(({ route, operation }) => [
+      ...timesIn(route, operation.parameters),
+      ...timesIn(route, operation.requestBody),
+    ]);
+    expect(times.length).toBeGreaterThanOrEqual(5);
+    for (const [where, pattern] of times) {
+      expect('2026-11-23T19:00:00+07:00', where).toMatch(new RegExp(pattern));
+    }
   });
 
   test('holds nothing of this server: no key, no address, no folder', () => {

@@ -84,7 +84,28 @@ export async function wotp(
   program = PROGRAM,
   circumstances: Circumstances = {},
 ): Promise<CommandResult> {
-  const child = start(cwd, args, settings, { input, program, ...circumstances });
+  return resultOf(start(cwd, args, settings, { input, program, ...circumstances }));
+}
+
+/** Runs a command until it has printed something, then sends it a signal, and resolves to what it came to. */
+export async function interrupted(
+  cwd: string,
+  args: readonly string[],
+  settings: Settings,
+  { after, signal }: { after: RegExp; signal: NodeJS.Signals },
+): Promise<CommandResult> {
+  const child = start(cwd, args, settings);
+  let printed = '';
+  child.stdout?.on('data', function look(chunk) {
+    printed += chunk;
+    if (!after.test(printed)) return;
+    child.stdout?.off('data', look);
+    child.kill(signal);
+  });
+  return resultOf(child);
+}
+
+async function resultOf(child: ChildProcess): Promise<CommandResult> {
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {

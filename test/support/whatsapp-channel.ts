@@ -4,14 +4,13 @@ import { WhatsAppChannel } from '../../src/channels/whatsapp/channel.ts';
 import { numberDirectory } from '../../src/channels/whatsapp/number-directory.ts';
 import type { PacingRules } from '../../src/channels/whatsapp/pacing.ts';
 import { messageRecipients } from '../../src/channels/whatsapp/recipients.ts';
-import { suppression } from '../../src/channels/whatsapp/suppression.ts';
 import type { Database } from '../../src/database/database.ts';
 import { newId } from '../../src/lib/id.ts';
 import type { PhoneOptions } from './fake-whatsapp/phone.ts';
 import { quietLibsignal } from './fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type LinkedSessions, linkedSessions } from './linked-sessions.ts';
-import { silentLog } from './silent-log.ts';
+import { silentLog, silentTroubles } from './silent-log.ts';
 import { settle, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
 
@@ -58,14 +57,12 @@ export function linkedChannels() {
     const clock = testClock();
     const sessions = linked.all().slice(0, numbers);
     const directory = numberDirectory(database, clock);
-    const optOuts = suppression(database);
     const receipts: string[] = [];
     /** Whom each message is for, as the database would know it. */
     const outbox = new Map<string, string>();
     const makeChannel = async (before: { isReady: false } | undefined = undefined) => {
       const channel = new WhatsAppChannel({
         sessions: { ...linked, all: () => (before ? [] : sessions), ...before },
-        suppression: optOuts,
         directory,
         recipients: messageRecipients({ phoneOf: async (id) => outbox.get(id), directory }),
         checkNumbers: true,
@@ -74,6 +71,7 @@ export function linkedChannels() {
         database,
         clock,
         log: silentLog,
+        troubles: silentTroubles,
       });
       await channel.start({ onReceipt: (id, status) => void receipts.push(`${id} ${status}`) });
       await settle();
@@ -89,7 +87,7 @@ export function linkedChannels() {
         whatsapp.phone(number!).receipts.delivered = 0;
       }
       await database.transaction(async (trx) => {
-        for (const table of ['whatsapp_senders', 'whatsapp_chats', 'suppressed_numbers'] as const) {
+        for (const table of ['whatsapp_senders', 'whatsapp_chats'] as const) {
           await trx.deleteFrom(table).execute();
         }
       });
@@ -108,7 +106,6 @@ export function linkedChannels() {
       makeChannel,
       receipts,
       directory,
-      optOuts,
       message,
       device: whatsapp.linked(OWN),
       other: whatsapp.linked(OTHER),

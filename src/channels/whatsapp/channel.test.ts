@@ -3,17 +3,15 @@ import type { FakeWhatsApp } from '../../../test/support/fake-whatsapp/server.ts
 import { settle } from '../../../test/support/test-clock.ts';
 import { linkedChannels, OWN } from '../../../test/support/whatsapp-channel.ts';
 import { eventually } from '../../../test/support/whatsapp-sessions.ts';
-import type { Database } from '../../database/database.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import { newId } from '../../lib/id.ts';
 import { codeWireIdOf, wireIdOf } from './wire-id.ts';
 
 const channels = linkedChannels();
 const { newPhone, queriesOf, setUp } = channels;
-let database: Database;
 let whatsapp: FakeWhatsApp;
 beforeAll(() => {
-  ({ database, whatsapp } = channels);
+  ({ whatsapp } = channels);
 });
 
 describe('a message', () => {
@@ -117,17 +115,6 @@ describe('a message', () => {
     await send(phone.number);
     expect(refusals).toBe(1);
     await whatsapp.until(() => phone.messages.length === 1);
-  });
-
-  test('to a number that opted out is not sent', async () => {
-    const { failure, optOuts } = await setUp();
-    const phone = newPhone();
-    await database.transaction((trx) => optOuts.add(trx, 'prj_test', phone.number, 1));
-    expect(await failure(phone.number)).toMatchObject({
-      failure: 'permanent',
-      reason: expect.stringContaining('PHONE_OPTED_OUT'),
-    });
-    expect(phone.messages).toEqual([]);
   });
 });
 

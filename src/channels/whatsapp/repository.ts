@@ -39,10 +39,12 @@ export interface StoredSession {
   phoneSeenAt: number | null;
   codes: LinkingCodes;
   createdAt: number;
+  /** When the lease of the process that drives it ends; absent when it was never driven. */
+  leaseUntil?: number;
 }
 
 /** What can be changed of a session. */
-export type SessionChanges = Partial<Omit<StoredSession, 'id' | 'projectId' | 'createdAt'>>;
+export type SessionChanges = Partial<Omit<StoredSession, 'id' | 'projectId' | 'createdAt' | 'leaseUntil'>>;
 
 /** The sessions' rows. */
 export type SessionRepository = ReturnType<typeof sessionRepository>;
@@ -65,6 +67,7 @@ export function sessionRepository(keyring: Keyring) {
       phoneSeenAt: row.phone_seen_at,
       codes: codesOf(row),
       createdAt: row.created_at,
+      leaseUntil: row.lease_until,
       // Without its proxy a session must not connect: WhatsApp would see another address.
       ...(proxy === UNREADABLE_PROXY ? { state: 'action_required' as const, reason: PROXY_LOST } : {}),
     };

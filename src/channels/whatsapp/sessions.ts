@@ -24,6 +24,12 @@ import { alreadyLinked, type Command, type SessionCommands, sessionCommands } fr
 const COMMANDS_CHECK_MS = 1_000;
 const PHONE_CHECK_MS = HOUR_MS;
 
+/** States that say what a process is doing at this moment. */
+const MOMENTARY: readonly SessionState[] = ['pairing', 'connecting', 'open', 'degraded'];
+const MOCK_MODE = 'Mock mode is on, so nothing connects to WhatsApp.';
+const NOT_STARTED = 'This session could not be started. See the log.';
+const NO_SERVER = 'No server is running. The session connects when one starts.';
+
 /** States in which no phone is linked, or none that WhatsApp lets send. */
 const OFFLINE: readonly SessionState[] = ['new', 'pairing', 'logged_out', 'banned'];
 
@@ -35,6 +41,10 @@ export interface WhatsAppSessionsOptions extends DrivenSessionsOptions {
   /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
   pairingDigits?: string | undefined;
 }
+
+/** What may fail again and again, by its name in the log. */
+const READ_COMMANDS = 'reading commands from other nodes';
+const START_SESSION = 'starting a WhatsApp session';
 
 /** A session as the operator sees it. */
 export interface SessionView extends StoredSession {
@@ -124,13 +134,16 @@ export class WhatsAppSessions implements Sessions {
   /** What is wrong with the links to WhatsApp, in a sentence without numbers or ids; undefined when all is well. */
   get linkProblem(): string | undefined {
     if (this.#options.libraryProblem !== undefined) return this.#options.libraryProblem;
-    const states = this.#everywhere().map(({ state }) => state);
+    // A session that was never linked, or that the operator paused, is as it is meant to be.
+    const linked = this.#everywhere().filter(({ phone }) => phone !== null);
+    const states = linked.map(({ state }) => state).filter((state) => state !== 'paused');
+    if (states.length === 0 && linked.length > 0) return 'Every linked WhatsApp number is paused.';
     if (states.every((state) => OFFLINE.includes(state))) return 'No WhatsApp number is linked.';
     const working = states.filter((state) => state === 'open').length;
     if (working === 0) return 'No linked WhatsApp number is connected at the moment.';
     return working === states.length
       ? undefined
-      : `${working} of ${states.length} WhatsApp sessions are connected.`;
+      : `${working} of ${states.length} linked WhatsApp numbers are connected.`;
   }
 
   /**
@@ -306,16 +319,28 @@ export class WhatsAppSessions implements Sessions {
   }
 
   #everywhere(): StoredSession[] {
-    return [...this.#known.values()].map((stored) => this.#driven.get(stored.id)?.session.stored ?? stored);
+    return [...this.#known.values()].map((stored) => this.#current(stored));
   }
 
   #view(stored: StoredSession): SessionView {
-    const session = this.#driven.get(stored.id)?.session;
+    const current = this.#current(stored);
     return {
-      ...(session?.stored ?? stored),
-      warning: session?.warning ?? null,
-      pairingCode: this.#alive((session?.stored ?? stored).codes.pairingCode) ?? null,
+      ...current,
+      warning: this.#driven.get(stored.id)?.session.warning ?? null,
+      pairingCode: this.#alive(current.codes.pairingCode) ?? null,
     };
+  }
+
+  /** A session as it is now: what a process that has died stored last holds no longer. */
+  #current(stored: StoredSession): StoredSession {
+    const driven = this.#driven.get(stored.id);
+    if (driven) return driven.session.stored;
+    const { database, clock, mockMode } = this.#options;
+    const isDriven = !database.isExclusive && (stored.leaseUntil ?? 0) > clock.now();
+    if (isDriven || !MOMENTARY.includes(stored.state)) return stored;
+    const reason = mockMode ? MOCK_MODE : this.#isStarted ? NOT_STARTED : NO_SERVER;
+    const state = stored.phone === null ? 'new' : 'reconnecting';
+    return { ...stored, state, reason, nextAttemptAt: null, codes: {} };
   }
 
   #alive(code: LinkingCode | undefined): LinkingCode | undefined {
@@ -354,8 +379,9 @@ export class WhatsAppSessions implements Sessions {
         async (trx, id) =>
           (await this.#driven.holds(trx, id)) ? this.#driven.get(id)?.lease.number : undefined,
       )
-      .catch((error: unknown) =>
-        this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
+      .then(
+        () => this.#options.troubles.succeeded(READ_COMMANDS),
+        (error: unknown) => this.#options.troubles.failed(READ_COMMANDS, error),
       );
   }
 
@@ -389,12 +415,13 @@ export class WhatsAppSessions implements Sessions {
   }
 
   async #startDriving(stored: StoredSession): Promise<void> {
-    const { log } = this.#options;
+    const { troubles } = this.#options;
     try {
       const driven = await this.#take(stored);
       driven?.session.start();
+      troubles.succeeded(START_SESSION);
     } catch (error) {
-      log.error({ session: stored.id, err: error }, 'a WhatsApp session could not be started');
+      troubles.failed(START_SESSION, error, { fields: { session: stored.id } });
     }
   }
 

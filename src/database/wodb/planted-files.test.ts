@@ -143,6 +143,7 @@ test('changes beside a backup that its manifest does not know are neither restor
       masterKeyPath: join(target, 'master.key'),
       masterKey: MASTER_KEY,
       backupMasterKey: undefined,
+      endCodes: async () => 0,
       now: 0,
     });
   await expect(restore()).rejects.toThrow(`${file}-wal holds changes`);

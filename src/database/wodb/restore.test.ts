@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { smallDisk } from '../../../test/support/small-disk.ts';
 import { tempFolder } from '../../../test/support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../../../test/support/test-app.ts';
+import { testClock } from '../../../test/support/test-clock.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../../../test/support/verifications.ts';
 import { contentsOf, databasePathIn, modeOf } from '../../../test/support/wodb.ts';
+import { endAllPending } from '../../otp/end-all.ts';
 import { NewerSchemaError, schemaVersion } from '../migrate.ts';
 import { WodbConnection } from './connection.ts';
 import { createFileKey } from './file-key.ts';
@@ -64,6 +66,8 @@ function installation() {
       masterKeyPath: join(dir, 'master.key'),
       masterKey: KEY,
       backupMasterKey: undefined,
+      endCodes: (draft, masterKey) =>
+        endAllPending(draft, { masterKey, now: options.now ?? NOW, reason: 'restored' }),
       now: NOW,
       ...options,
     });
@@ -90,12 +94,44 @@ test('a restore brings back what the backup holds, and keeps the database that i
   const { dir, restore } = installation();
   const before = contentsOf(dir);
   const aside = `${databasePathIn(dir)}.replaced-20260601-102030`;
-  expect(await restore()).toEqual({ replaced: aside, schemaVersion: schemaVersion(), keptMasterKey: false });
+  expect(await restore()).toEqual({
+    replaced: aside,
+    schemaVersion: schemaVersion(),
+    keptMasterKey: false,
+    endedCodes: 0,
+  });
   const after = contentsOf(dir);
   expect(after[basename(aside)]).toBe(before['wotp.wodb']);
   expect(modeOf(databasePathIn(dir))).toBe('0600');
   expect(readdirSync(dir).filter((name) => /restoring|\.new|\.replace$|-wal|-shm/.test(name))).toEqual([]);
   expect(await knows(dir)).toEqual([early]);
+});
+
+test('a restore ends every code that was pending in the backup, so that none that was used since verifies again', async () => {
+  const { dir, restore } = installation();
+  const clock = testClock();
+  const { endedCodes } = await restore({ now: clock.now() });
+  expect(endedCodes).toBe(31);
+  const server = await startTestApp({ dir, env, clock });
+  onTestFinished(() => server.stop({ keepFiles: true }));
+  const otp = verificationsOf(server);
+  const asAdmin = { asAdmin: true };
+  expect((await otp.check({ id: early, code: '481516' }, asAdmin)).body.code).toBe('OTP_NOT_FOUND');
+  const { data } = (await otp.read(early, asAdmin)).body;
+  expect(data).toMatchObject({ status: 'canceled', reason: 'restored', messageStatus: 'canceled' });
+  expect(data.timeline.at(-1)).toMatchObject({ status: 'canceled', reason: 'restored' });
+  expect(await otp.eventsOf(early)).toEqual([
+    'otp.created',
+    'message.queued',
+    'otp.canceled',
+    'message.canceled',
+  ]);
+  const rows = await server.app.database.reader
+    .selectFrom('messages')
+    .select('id')
+    .where('sealed_code', 'is not', null)
+    .execute();
+  expect(rows).toEqual([]);
 });
 
 test('a restore ends the sessions that were open when the backup was made', async () => {

@@ -7,9 +7,11 @@ import { createPrivateFolder } from '../../lib/private-folder.ts';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { isThere } from '../../lib/system-error.ts';
 import { PROGRAM } from '../../program.ts';
+import type { Database } from '../database.ts';
 import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, writePrivateFile } from '../private-files.ts';
 import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
+import { databaseOn } from './database-on.ts';
 import { kyselyOver } from './dialect.ts';
 import { examineFile } from './examine.ts';
 import { createFileKey } from './file-key.ts';
@@ -31,6 +33,8 @@ export interface Restored {
   schemaVersion: number;
   /** Whether the key was kept in the data folder, because none was configured. */
   keptMasterKey: boolean;
+  /** How many codes were pending in the backup, and were ended. */
+  endedCodes: number;
 }
 
 export interface RestoreOptions {
@@ -44,6 +48,8 @@ export interface RestoreOptions {
   masterKey: string | undefined;
   /** The master key of the backup, when it is another one. */
   backupMasterKey: string | undefined;
+  /** Ends every code that is pending, since some may have been used after the backup; resolves to how many. */
+  endCodes: (database: Database, masterKey: string) => Promise<number>;
   /** Unix ms. */
   now: number;
 }
@@ -89,7 +95,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
     await copyChecked(file, draft);
     const { schemaVersion } = await checked(file, draft, fileKey);
     const target = masterKey ?? opener;
-    await bringDraftUpToDate(draft, fileKey, options, target);
+    const endedCodes = await bringDraftUpToDate(draft, fileKey, options, target);
     const final = target === opener ? { draft, fileKey } : await underMasterKey(target, draft, fileKey);
 
     const [keyCheck, keptKey] = prepared as [string, string];
@@ -106,6 +112,7 @@ export async function restoreDatabase(options: RestoreOptions): Promise<Restored
       replaced: isThere(keepAsideAs) ? keepAsideAs : null,
       schemaVersion,
       keptMasterKey: masterKey === undefined,
+      endedCodes,
     };
   } catch (error) {
     // Once the exchange is decided the next start finishes it, and needs them.
@@ -158,15 +165,16 @@ async function checked(file: string, draft: string, fileKey: FileKey) {
 }
 
 /**
- * Applies the migrations that came after the backup, ends the page's sessions, notes the restore in its events, and
- * makes sure that the values in it can be read under `target`, the master key that it will be opened with.
+ * Applies the migrations that came after the backup, ends the page's sessions and what is pending, notes the restore in
+ * its events, and makes sure that the values in it can be read under `target`, the master key that it will be opened
+ * with. Resolves to how many codes were ended.
  */
 async function bringDraftUpToDate(
   draft: string,
   fileKey: FileKey,
-  { file, backupMasterKey, now }: RestoreOptions,
+  { file, backupMasterKey, endCodes, now }: RestoreOptions,
   target: string,
-): Promise<void> {
+): Promise<number> {
   const connection = new WodbConnection(draft, fileKey, 'write');
   try {
     await bringUpToDate(connection);
@@ -205,7 +213,9 @@ async function bringDraftUpToDate(
         .execute();
     }
     connection.sqlite.exec('COMMIT');
+    const endedCodes = await endCodes(databaseOn(connection), target);
     connection.sqlite.pragma('wal_checkpoint(TRUNCATE)');
+    return endedCodes;
   } finally {
     connection.close();
   }

@@ -102,6 +102,7 @@ const TAGS = [
   { name: 'API keys', description: 'Create, list and revoke the keys that applications call with.' },
   { name: 'Simulator', description: 'The virtual phone of mock mode: read messages and simulate faults.' },
   { name: 'WhatsApp sessions', description: 'Link WhatsApp numbers, watch and operate them.' },
+  { name: 'Opt-outs', description: 'Numbers that get no more messages.' },
   { name: 'Limits', description: 'See and clear the limits of a phone number.' },
   { name: 'Database', description: 'Back up, verify and compact the database.' },
   { name: 'Health', description: 'Probes and metrics. They need no key.' },

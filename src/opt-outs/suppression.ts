@@ -1,19 +1,26 @@
-import type { Database, Executor, Transaction } from '../../database/database.ts';
-import { identityOf } from '../../lib/phone.ts';
+import type { Database, Executor, Transaction } from '../database/database.ts';
+import { identityOf } from '../lib/phone.ts';
 
 /** A number that asked for no more messages. */
-interface SuppressedNumber {
+export interface SuppressedNumber {
   /** E.164, as it wrote. */
   phone: string;
   /** Unix ms. */
   since: number;
+  /** What the operator has noted about it. */
+  note: string | null;
 }
 
-/** The numbers of a project that get nothing over WhatsApp, whatever is sent to them. */
+/** The numbers of a project that get no message, by no channel that reaches a phone. */
 export interface Suppression {
-  isSuppressed(executor: Executor, projectId: string, phone: string): Promise<boolean>;
+  /** Whether a phone, by its identity, is on the list. */
+  isSuppressed(executor: Executor, projectId: string, identity: string): Promise<boolean>;
   /** Takes a number onto the list; false when it was on it. */
   add(trx: Transaction, projectId: string, phone: string, at: number): Promise<boolean>;
+  /** Keeps a note about a number on the list. */
+  note(trx: Transaction, projectId: string, phone: string, note: string): Promise<void>;
+  /** The entry of a number; undefined when it is not on the list. */
+  get(executor: Executor, projectId: string, phone: string): Promise<SuppressedNumber | undefined>;
   /** Takes a number off the list; false when it was not on it. */
   remove(trx: Transaction, projectId: string, phone: string): Promise<boolean>;
   /** A page of them, newest first. */
@@ -41,8 +48,25 @@ export function suppression(database: Database): Suppression {
   );
 
   return {
-    async isSuppressed(executor, projectId, phone) {
-      return (await find(executor, { projectId, identity: identityOf(phone) })).length > 0;
+    async isSuppressed(executor, projectId, identity) {
+      return (await find(executor, { projectId, identity })).length > 0;
+    },
+    async note(trx, projectId, phone, note) {
+      await trx
+        .updateTable('suppressed_numbers')
+        .set({ note })
+        .where('project_id', '=', projectId)
+        .where('identity', '=', identityOf(phone))
+        .execute();
+    },
+    async get(executor, projectId, phone) {
+      const row = await executor
+        .selectFrom('suppressed_numbers')
+        .select(['phone', 'created_at', 'note'])
+        .where('project_id', '=', projectId)
+        .where('identity', '=', identityOf(phone))
+        .executeTakeFirst();
+      return row && { phone: row.phone, since: row.created_at, note: row.note };
     },
     async add(trx, projectId, phone, at) {
       const added = await trx
@@ -65,7 +89,7 @@ export function suppression(database: Database): Suppression {
     async list(executor, projectId, { cursor, limit }) {
       let query = executor
         .selectFrom('suppressed_numbers')
-        .select(['phone', 'identity', 'created_at'])
+        .select(['phone', 'identity', 'created_at', 'note'])
         .where('project_id', '=', projectId);
       const last = SUPPRESSION_CURSOR.exec(cursor ?? '');
       if (last) {
@@ -85,7 +109,7 @@ export function suppression(database: Database): Suppression {
       const shown = rows.slice(0, limit);
       const end = shown.at(-1);
       return {
-        numbers: shown.map(({ phone, created_at }) => ({ phone, since: created_at })),
+        numbers: shown.map(({ phone, created_at, note }) => ({ phone, since: created_at, note })),
         next: end && rows.length > limit ? `${end.created_at}-${end.identity}` : null,
       };
     },
