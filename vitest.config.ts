@@ -1,24 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** What stands on a database and is run on each engine: the services, their repositories and all routes. */
-const ON_BOTH_ENGINES = [
-  'src/{channels,events,http,keys,limits,messages,otp}/**/*.test.ts',
-  'test/integration/**/*.test.ts',
-];
-const ON_POSTGRES_ONLY = ['src/database/postgres/*.test.ts', 'test/postgres/**/*.test.ts'];
-const WITHOUT_A_DATABASE = [
-  'src/channels/{selection,simulator/faults}.test.ts',
-  'src/channels/whatsapp/{backoff,baileys-log,choice,close-reason,import,pacing,proxy-agent,qr-image,sender-health,wire-id}.test.ts',
-  'src/http/{access,json-bounds,media-type,unfit-text}.test.ts',
-  'src/keys/{password,permissions}.test.ts',
-  'src/limits/phone-limits.test.ts',
-  'src/messages/{retry-schedule,state-machine}.test.ts',
-  'src/otp/{code,destination,guess-budget,message-text,state-machine}.test.ts',
-];
-/** About the file itself, or about what no engine changes. */
-const ON_WODB_ONLY = [
-  'test/integration/{backup,compaction,connections,crash,damage,data-commands,field-words,file-format,full-disk,kill,master-key-rotation,whatsapp-crash}.test.ts',
-];
+/**
+ * Every test runs on both engines, unless its name says otherwise: `*.wodb.test.ts` and `*.postgres.test.ts` are about
+ * one engine, `*.pure.test.ts` needs no database and runs once.
+ */
+const EVERY_TEST = ['{src,test,scripts}/**/*.test.{ts,js}'];
+/** Left out by `npm run test:quick`: what starts processes of its own or a browser. */
+const WITH_PROCESSES = ['test/e2e/**', '**/*.process.*'];
+const isQuick = process.env.TEST_QUICK === '1';
 
 export default defineConfig({
   test: {
@@ -28,16 +17,16 @@ export default defineConfig({
         test: {
           name: 'wodb',
           globalSetup: 'test/support/template-folder.ts',
-          include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.js'],
-          exclude: ON_POSTGRES_ONLY,
+          include: EVERY_TEST,
+          exclude: ['**/*.postgres.test.*', ...(isQuick ? WITH_PROCESSES : [])],
         },
       },
       {
         extends: true,
         test: {
           name: 'postgres',
-          include: [...ON_BOTH_ENGINES, ...ON_POSTGRES_ONLY],
-          exclude: [...WITHOUT_A_DATABASE, ...ON_WODB_ONLY],
+          include: EVERY_TEST,
+          exclude: ['**/*.{wodb,pure}.test.*'],
           env: { TEST_ENGINE: 'postgres' },
           globalSetup: 'test/support/postgres-server.ts',
         },

@@ -137,6 +137,7 @@ async function wotpSender(fake) {
     database,
     clock,
     log,
+    troubles,
   });
   const optOuts = suppression(database);
   const dispatcher = new Dispatcher({

@@ -11,10 +11,6 @@ const INSIDE = [
     holds:
       '[SQLite](https://sqlite.org/copyright.html) (public domain) and [SQLite3 Multiple Ciphers](https://github.com/utelle/SQLite3MultipleCiphers) (MIT)',
   },
-  {
-    name: '@fastify/swagger-ui',
-    holds: '[Swagger UI](https://github.com/swagger-api/swagger-ui) (Apache-2.0)',
-  },
 ];
 
 /**

@@ -64,6 +64,7 @@ import { suppression } from './opt-outs/suppression.ts';
 import { phoneReader } from './otp/phone-reader.ts';
 import { otpRoutes } from './otp/routes.ts';
 import { otpService } from './otp/service.ts';
+import { PROGRAM } from './program.ts';
 import { projectService } from './projects/service.ts';
 import { compaction } from './retention/compaction.ts';
 import { retention } from './retention/retention.ts';
@@ -110,7 +111,10 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
     const audit = (event: WotpEvent) =>
       database
         .transaction((trx) => events.record(trx, event))
-        .catch((error: unknown) => log.error({ err: error, event: event.type }, 'an event was not recorded'));
+        .then(
+          () => troubles.succeeded('recording an event'),
+          (error: unknown) => troubles.failed('recording an event', error, { fields: { event: event.type } }),
+        );
     const admin = adminService({
       database,
       keyring,
@@ -167,6 +171,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       database,
       clock,
       log,
+      troubles,
     });
     const channels = mockMode
       ? [new Simulator({ database, clock, faults, ...config.simulator })]
@@ -236,7 +241,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
         database,
         events,
         clock,
-        log,
+        troubles,
       });
     }
     const health = healthService({
@@ -387,6 +392,16 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       admin,
       otp,
       messages,
+
+      /** The channels that reach a person at the moment. */
+      channelsInUse: (): string[] => (!mockMode && sessions.isLinked(defaultProjectId) ? ['whatsapp'] : []),
+
+      /** Why no channel reaches a person, and what to do; undefined when one does. */
+      whyNoChannel(): string | undefined {
+        if (mockMode) return 'only the virtual phone is there (BOT_MOCK_MODE=false sends real messages)';
+        if (libraryProblem !== undefined || sessions.isLinked(defaultProjectId)) return libraryProblem;
+        return `no WhatsApp number is linked. Link one with \`${PROGRAM} bot pair\``;
+      },
 
       /** Makes what the first run makes; undefined on every later one. */
       firstRun: (): Promise<FirstRun | undefined> =>

@@ -1,12 +1,11 @@
 import { isatty } from 'node:tty';
 import { type App, buildApp } from './app.ts';
+import { banner, startReport } from './banner.ts';
 import { isFailureOfLibrary } from './channels/whatsapp/library-scope.ts';
-import { type Config, loadConfigOf, looseSettings } from './config/config.ts';
-import type { FirstRun } from './first-run.ts';
+import { loadConfigToServe } from './config/config.ts';
 import { openLog } from './lib/logger.ts';
 import { writeJson, writeLine } from './lib/terminal.ts';
 import { checkPlaces } from './places.ts';
-import { VERSION } from './version.ts';
 
 /** A stop that takes longer is cut off, in ms. */
 const STOP_MAX_MS = 9_500;
@@ -18,7 +17,7 @@ const STOP_MAX_MS = 9_500;
  * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
  */
 export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
-  const config = loadConfigOf(process.cwd());
+  const { config, warnings } = loadConfigToServe(process.cwd());
   checkPlaces(config);
   const { log, reopen: reopenLog, close: closeLog } = openLog(config.logging);
   const exit = async (code: number) => {
@@ -79,10 +78,9 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     const address = await app.start();
     // Last, so that a start that fails has made nothing that would never be shown.
     const firstRun = await app.firstRun();
-    const addresses = addressesOf(config, app, address);
-    const warnings = looseSettings(config);
-    if (json) writeJson({ version: VERSION, ...addresses, warnings, firstRun: firstRun ?? null });
-    else writeLine(banner(config, addresses, warnings, firstRun));
+    const report = startReport(app, address, { warnings, firstRun });
+    if (json) writeJson(report);
+    else writeLine(banner(report, config, app.whyNoChannel()));
     for (const sentence of warnings) log.warn(sentence);
   } catch (error) {
     // Whoever started it reads why on standard error; whoever comes later, in the file.
@@ -91,51 +89,4 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     await closeLog();
     throw error;
   }
-}
-
-/** Where a person or a program finds what; `signIn` works once, within 15 minutes. */
-interface Addresses {
-  api: string;
-  dashboard: string;
-  docs: string;
-  signIn: string;
-}
-
-function addressesOf(config: Config, app: App, listening: string): Addresses {
-  const port = new URL(listening).port;
-  const isEverywhere = config.server.host === '0.0.0.0' || config.server.host === '::';
-  const local = isEverywhere ? `http://127.0.0.1:${port}` : listening;
-  const base = (config.server.publicUrl ?? local).replace(/\/$/, '');
-  return {
-    api: `${base}/api/v1`,
-    dashboard: `${base}/`,
-    docs: `${base}/docs`,
-    signIn: `${base}/#sign-in=${app.admin.newSignInToken()}`,
-  };
-}
-
-function banner(
-  config: Config,
-  { api, dashboard, docs, signIn }: Addresses,
-  warnings: readonly string[],
-  firstRun: FirstRun | undefined,
-): string {
-  const lines = [
-    `WOTP ${VERSION}${config.bot.mockMode ? ' – mock mode: messages go to the virtual phone, no real ones are sent' : ''}`,
-    '',
-    `  API        ${api}`,
-    `  Dashboard  ${dashboard}`,
-    `  Docs       ${docs}`,
-    `  Sign in    ${signIn}`,
-    '             (works once, within 15 minutes)',
-  ];
-  if (warnings.length > 0) {
-    lines.push('', '  Less strict than recommended:', ...warnings.map((sentence) => `  - ${sentence}`));
-  }
-  if (firstRun) {
-    lines.push('', '  First run. Keep these, they are shown only now:');
-    if (firstRun.adminPassword) lines.push(`  Admin password  ${firstRun.adminPassword}`);
-    lines.push(`  API key         ${firstRun.apiKey}`);
-  }
-  return `\n${lines.join('\n')}\n`;
 }

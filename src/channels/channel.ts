@@ -1,6 +1,9 @@
 /** Every channel the product knows; which of them are set up is the server's configuration. */
 export const CHANNEL_NAMES = ['whatsapp', 'cloud_api', 'email', 'sms', 'http', 'simulator'] as const;
 
+/** Those that this version can send by; the others are kept for what is to come, and refused as not set up. */
+export const OFFERED_CHANNELS: readonly ChannelName[] = ['whatsapp', 'simulator'];
+
 export type ChannelName = (typeof CHANNEL_NAMES)[number];
 
 /** A message on its way out. A channel knows nothing of verifications. */

@@ -3,6 +3,7 @@ import { type Config, loadConfigOf } from '../config/config.ts';
 import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
 import { writeJson, writeLine } from '../lib/terminal.ts';
 import { checkPlaces } from '../places.ts';
+import { PROGRAM } from '../program.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 
@@ -25,12 +26,12 @@ class TellingCommand extends Command {
   }
 }
 
-/** A command with its help, an example and `--json`. */
+/** A command with its help and an example, in which `wotp` becomes what calls this program here. */
 export function command(name: string, description: string, example: string): Command {
   return new TellingCommand(name)
     .description(description)
-    .helpOption('--help', 'show this help')
-    .addHelpText('after', `\nExample:\n  $ ${example}`);
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\nExample:\n  $ ${example.replaceAll('wotp ', `${PROGRAM} `)}`);
 }
 
 /** The settings of this folder and environment, for a command that looks into the places they name. */

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfigOf } from '../config/config.ts';
 import type { HealthReport } from '../health/service.ts';
+import { PROGRAM } from '../program.ts';
 import { command, print } from './command.ts';
 import { CommandError } from './command-error.ts';
 
@@ -62,7 +63,7 @@ async function ask(base: string): Promise<HealthReport> {
     report = (await answer.json()) as Partial<HealthReport> | null;
   } catch {
     throw new CommandError(
-      `No server answers at ${base}. Start it with \`npm start\`, or name it with --url.`,
+      `No server answers at ${base}. Start it with \`${PROGRAM} serve\`, or name it with --url.`,
     );
   }
   if (!report?.status || !report.checks) throw new CommandError(`What answers at ${base} is not WOTP.`);

@@ -1,5 +1,6 @@
-import { Command } from 'commander';
-import { write, writeLine } from '../lib/terminal.ts';
+import { Command, type CommanderError } from 'commander';
+import { write, writeJson, writeLine } from '../lib/terminal.ts';
+import { PROGRAM } from '../program.ts';
 import { VERSION } from '../version.ts';
 
 const WRONG_USAGE = 2;
@@ -22,10 +23,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   reset: async () => (await import('./reset.ts')).resetCommand(),
 };
 
-const program = new Command('wotp')
+const program = new Command(PROGRAM)
   .description('WOTP, the self-hosted phone verification server')
   .version(VERSION, '--version', 'print the version')
-  .helpOption('--help', 'show this help')
+  .helpOption('-h, --help', 'show this help')
   .configureHelp({ showGlobalOptions: true })
   .addHelpText(
     'after',
@@ -34,9 +35,9 @@ Settings come from the environment and from .env in the working folder (docs/CON
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 Examples:
-  $ wotp serve
-  $ wotp token create --name checkout --permissions otp:send,otp:verify
-  $ wotp limits show +6283834946034`,
+  $ ${PROGRAM} serve
+  $ ${PROGRAM} token create --name checkout --permissions otp:send,otp:verify
+  $ ${PROGRAM} limits show +6283834946034`,
   );
 
 // `help token create` is `token create --help`: the library's own way goes one level deep.
@@ -48,7 +49,10 @@ for (const name of wanted) program.addCommand(await COMMANDS[name]!());
 for (const command of everyCommand(program)) {
   command.configureOutput({ writeOut: (text) => write(text), writeErr: (text) => write(text, 'stderr') });
   command.showHelpAfterError('Run it with --help to see how it is used.');
-  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : WRONG_USAGE));
+  command.exitOverride((error) => {
+    if (error.exitCode !== 0 && process.argv.includes('--json')) writeJson(wrongUsage(command, error));
+    process.exit(error.exitCode === 0 ? 0 : WRONG_USAGE);
+  });
 }
 
 program.parseAsync().catch(async (error: unknown) => {
@@ -56,6 +60,15 @@ program.parseAsync().catch(async (error: unknown) => {
   writeLine(failure(error), 'stderr');
   process.exit(1);
 });
+
+/** For a program; the sentence for people is on standard error. */
+function wrongUsage(command: Command, { code, message }: CommanderError): object {
+  const sentence =
+    code === 'commander.help'
+      ? `A command is missing. Allowed: ${command.commands.map((each) => each.name()).join(', ')}.`
+      : message.replace(/^error: /, '');
+  return { error: { code: null, message: sentence } };
+}
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];

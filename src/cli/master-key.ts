@@ -1,13 +1,17 @@
+import { closeSync, fchmodSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { GROUPS } from '../config/groups.ts';
 import { generateMasterKey, masterKeyPathIn, resolveMasterKey } from '../database/master-key.ts';
+import { syncFolder } from '../database/private-files.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
 import { isBeingReplaced } from '../database/wodb/replace.ts';
 import { type Rotated, rotateMasterKey } from '../database/wodb/rotate.ts';
 import { readBounded } from '../lib/bounded-file.ts';
 import { isThere } from '../lib/system-error.ts';
+import { PROGRAM } from '../program.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { KEY_FILE_MAX_BYTES } from './key-file.ts';
@@ -30,14 +34,12 @@ export function masterKeyCommand(): Command {
   masterKey.addCommand(
     command(
       'create',
-      'print a new master key; nothing is stored or changed',
-      'DB_MASTER_KEY=$(wotp master-key create) wotp serve',
+      'create a master key: print it, or with --write keep it in a new file',
+      'wotp master-key create --write new.key',
     )
+      .option('--write <file>', 'write it to a file that does not exist, readable by its owner alone')
       .option('--json', 'print one line of JSON')
-      .action(({ json }: { json?: boolean }) => {
-        const key = generateMasterKey();
-        print(json, { masterKey: key }, key);
-      }),
+      .action(create),
   );
   masterKey.addCommand(
     command(
@@ -51,6 +53,47 @@ export function masterKeyCommand(): Command {
       .action(rotate),
   );
   return masterKey;
+}
+
+function create({ write, json }: { write?: string; json?: boolean }): void {
+  const key = generateMasterKey();
+  if (write === undefined) {
+    print(json, { masterKey: key }, key);
+    return;
+  }
+  const file = resolve(write);
+  writeNewFile(file, `${key}\n`);
+  const lines = [
+    `A new master key is in ${file}. Nothing uses it yet.`,
+    'For a new installation set DB_MASTER_KEY to it, and keep a copy in another place: without it the data is lost.',
+    `For data that is there: ${PROGRAM} master-key rotate --new-key-file ${write} --yes`,
+  ];
+  print(json, { file }, lines.join('\n'));
+}
+
+/** Writes a file that only its owner may read, and none over another. */
+function writeNewFile(file: string, text: string): void {
+  try {
+    const descriptor = openSync(file, 'wx', 0o600);
+    try {
+      fchmodSync(descriptor, 0o600);
+      writeFileSync(descriptor, text);
+      fsyncSync(descriptor);
+    } catch (error) {
+      rmSync(file, { force: true });
+      throw error;
+    } finally {
+      closeSync(descriptor);
+    }
+    syncFolder(dirname(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(
+      code === 'EEXIST'
+        ? `${file} exists and stays as it is: what is in it may be the only key of your data. Name another file.`
+        : `${file} cannot be written (${code}). Name a file in a folder you may write to.`,
+    );
+  }
 }
 
 async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
@@ -113,7 +156,7 @@ function newKeyOf(file: string | undefined, config: Config): string {
   if (file === undefined && fromEnvironment === '') {
     if (keepsKey) return generateMasterKey();
     throw new CommandError(
-      `The master key is set by DB_MASTER_KEY, so you have to give the new one: in a file (--new-key-file) or in ${NEW_KEY_VARIABLE}. \`wotp master-key create\` makes one.`,
+      `The master key is set by DB_MASTER_KEY, so you have to give the new one: in a file (--new-key-file) or in ${NEW_KEY_VARIABLE}. \`${PROGRAM} master-key create\` makes one.`,
     );
   }
   // What stands in a file, and master.key is one, is read without white space at its ends.

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { OFFERED_PERMISSIONS } from '../keys/permissions.ts';
 import type { ApiClient } from './api-client.ts';
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
@@ -45,9 +46,9 @@ export function tokenCommand(): Command {
       .option('--name <name>', 'what the key is for', 'cli')
       .option(
         '--permissions <list>',
-        'separated by commas; * is all',
+        `separated by commas: ${OFFERED_PERMISSIONS.join(', ')}; or * for all, those of later versions too`,
         (list) => list.split(',').map((p) => p.trim()),
-        ['*'],
+        ['otp:send', 'otp:verify'],
       )
       .option('--rate-limit <number>', "requests a window, in place of the server's limit", wholeNumber)
       .option('--expires <time>', 'when it ends, ISO 8601', isoTime)

@@ -2,12 +2,12 @@ import { join, resolve } from 'node:path';
 import { crossCheck } from './cross-checks.ts';
 import { type Environment, environmentIn } from './environment.ts';
 import { GROUPS } from './groups.ts';
+import { looseSettings } from './loose-settings.ts';
 import { ConfigError } from './problems.ts';
 import { isGiven, type Problems, readGroup } from './read-group.ts';
 import type { Values } from './variable.ts';
 
 export { type Environment, readEnvironment } from './environment.ts';
-export { looseSettings } from './loose-settings.ts';
 export { ConfigError } from './problems.ts';
 
 type Groups = typeof GROUPS;
@@ -37,12 +37,16 @@ export interface Config {
 /**
  * Reads every setting out of `env`. An empty text counts as unset, and names the server does not know are
  * ignored. Relative paths are resolved against `cwd`, the working folder of the process unless given.
+ * @param serves whether the server is to start with it, which secrets that others know keep it from in production
  * @throws ConfigError that names every problem at once.
  */
-export function loadConfig(env: Environment, { cwd = process.cwd() }: { cwd?: string } = {}): Config {
+export function loadConfig(
+  env: Environment,
+  { cwd = process.cwd(), serves = false }: { cwd?: string; serves?: boolean } = {},
+): Config {
   const problems: Problems = new Map();
   const config = assemble(env, cwd, problems);
-  crossCheck(config, env, problems);
+  crossCheck(config, env, problems, serves);
   if (problems.size > 0) throw new ConfigError([...problems.values()]);
   return config;
 }
@@ -52,10 +56,23 @@ export function loadConfig(env: Environment, { cwd = process.cwd() }: { cwd?: st
  * @throws ConfigError that names every problem of both at once
  */
 export function loadConfigOf(cwd: string): Config {
-  const { environment, problems } = environmentIn(cwd);
+  return load(cwd, false).config;
+}
+
+/**
+ * As `loadConfigOf`, to start the server with.
+ * @returns also a sentence for all that is less strict than recommended, or probably not meant as it is written
+ */
+export function loadConfigToServe(cwd: string): { config: Config; warnings: string[] } {
+  const { config, remarks } = load(cwd, true);
+  return { config, warnings: [...remarks, ...looseSettings(config)] };
+}
+
+function load(cwd: string, serves: boolean): { config: Config; remarks: string[] } {
+  const { environment, problems, remarks } = environmentIn(cwd);
   try {
-    const config = loadConfig(environment, { cwd });
-    if (problems.length === 0) return config;
+    const config = loadConfig(environment, { cwd, serves });
+    if (problems.length === 0) return { config, remarks };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     problems.push(...error.problems);

@@ -1,16 +1,18 @@
 import type { Config } from './config.ts';
 import type { Environment } from './environment.ts';
 import { GROUPS } from './groups.ts';
+import { parameterProblem } from './postgres-address.ts';
 import { problemLine } from './problems.ts';
 import type { Problems } from './read-group.ts';
-import { isExamplePassword } from './security.ts';
+import { weakSecrets } from './secret-checks.ts';
 import type { Variable } from './variable.ts';
 
 /**
  * Adds what is wrong only in the light of another setting. A variable that already has a problem gets no
  * second one, and is compared with nothing.
+ * @param serves whether the server starts with it: commands take any secret, so that data under a weak one can be moved
  */
-export function crossCheck(config: Config, env: Environment, problems: Problems): void {
+export function crossCheck(config: Config, env: Environment, problems: Problems, serves: boolean): void {
   const refuse = (variable: Variable<unknown>, allowed: string) => {
     if (!problems.has(variable.name)) {
       problems.set(variable.name, problemLine(variable, env[variable.name], allowed));
@@ -22,6 +24,13 @@ export function crossCheck(config: Config, env: Environment, problems: Problems)
     refuse(pairingNumber, `${pairingNumber.allowed}; ${usePairingCode.name} needs it`);
   }
   if (config.server.isProduction) checkProduction(config, refuse);
+  if (config.server.isProduction && serves) {
+    for (const { variable, weakness, remedy } of weakSecrets(config)) {
+      refuse(variable, `a secret of your own in production, and this one is ${weakness}. ${remedy}`);
+    }
+  }
+  const problem = config.database.url && parameterProblem(config.database.url);
+  if (problem) refuse(GROUPS.database.url, problem);
   if (config.database.url !== undefined && config.security.masterKey === undefined) {
     const { masterKey } = GROUPS.security;
     refuse(masterKey, `${masterKey.allowed}; PostgreSQL (${GROUPS.database.url.name}) needs one`);
@@ -41,8 +50,6 @@ function checkProduction({ security, bot }: Config, refuse: Refuse): void {
   if (security.masterKey === undefined) refuse(masterKey, `${masterKey.allowed}; production needs one`);
   if (security.masterPassword === undefined) {
     refuse(masterPassword, `${masterPassword.allowed}; production needs one`);
-  } else if (isExamplePassword(security.masterPassword)) {
-    refuse(masterPassword, 'a password of your own in production, not a well-known example');
   }
   if (bot.mockMode) refuse(GROUPS.bot.mockMode, 'false, or unset, in production');
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { misreadValues, misspeltNames, swallowedSettings } from './misread.ts';
 import { ConfigError } from './problems.ts';
 
 /** Variables as a process has them: a name and its text. */
@@ -17,13 +18,29 @@ export function readEnvironment(cwd: string): Environment {
   return environment;
 }
 
-/** As `readEnvironment`, with what is wrong with `.env` beside what could be read of it. */
-export function environmentIn(cwd: string): { environment: Environment; problems: string[] } {
+/** As `readEnvironment`, with what is wrong with `.env`, and what is probably not meant, beside what could be read. */
+export function environmentIn(cwd: string): {
+  environment: Environment;
+  problems: string[];
+  remarks: string[];
+} {
   const file = readText(join(cwd, '.env'));
-  const lines = parse(file.text.replace(/^\uFEFF/, ''));
+  const text = file.text.replace(/^\uFEFF/, '');
+  const lines = parse(text);
+  const written = linesWithSetting(text);
+  const misread = misreadValues(written, process.env);
+  const quoted = [...text.matchAll(QUOTED_VALUE)].map(([, name, value]) => ({ name: name!, value: value! }));
   return {
     environment: { ...lines.variables, ...process.env },
-    problems: [...file.problems, ...lines.problems],
+    problems: [...file.problems, ...lines.problems, ...misread.problems],
+    remarks: [
+      ...misread.remarks,
+      ...swallowedSettings(quoted),
+      ...misspeltNames(
+        written.map(({ name }) => name),
+        process.env,
+      ),
+    ],
   };
 }
 
@@ -36,7 +53,7 @@ function parse(text: string): { variables: Environment; problems: string[] } {
   return {
     variables: parseEnv(rest.join('\n')),
     problems: spoiled.map(
-      (line) => `.env: line ${line} is no setting; allowed: NAME=value, or # and a comment`,
+      (line) => `.env line ${line} is not a setting. Write NAME=value, or start the line with #.`,
     ),
   };
 }
@@ -47,10 +64,27 @@ function parse(text: string): { variables: Environment; problems: string[] } {
  */
 function linesWithoutSetting(text: string): number[] {
   const isSettingOrComment = /^\s*(#|$|(export\s+)?[^\s#=]+\s*=)/;
-  return text
-    .replace(QUOTED_VALUE, (_, name: string, value: string) => name + value.replace(/[^\n]/g, ''))
+  return withoutQuoted(text)
     .split('\n')
     .flatMap((line, at) => (isSettingOrComment.test(line) ? [] : [at + 1]));
+}
+
+/** The settings as they are written, those in quotes as empty quotes with what stands behind them. */
+function linesWithSetting(text: string): { number: number; name: string; written: string }[] {
+  return withoutQuoted(text)
+    .split('\n')
+    .flatMap((line, at) => {
+      const [, name, written] = /^\s*(?:export\s+)?([^\s#=]+)\s*=[ \t]*(.*)$/.exec(line) ?? [];
+      return name === undefined ? [] : [{ number: at + 1, name, written: written! }];
+    });
+}
+
+/** The text with every value in quotes empty but for its line ends, so that each line has its number. */
+function withoutQuoted(text: string): string {
+  return text.replace(
+    QUOTED_VALUE,
+    (_, name: string, value: string) => `${name}""${value.replace(/[^\n]/g, '')}`,
+  );
 }
 
 /** No text where there is no file. */

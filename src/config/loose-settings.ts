@@ -2,13 +2,23 @@ import { isLoopback } from '../lib/loopback.ts';
 import type { Config } from './config.ts';
 import type { Environment } from './environment.ts';
 import { wayToPostgres } from './postgres-address.ts';
+import { weakSecrets } from './secret-checks.ts';
 
 /**
  * One sentence for each setting that is less strict than recommended; to be printed at the start.
  * @param env what is read by Node and the PostgreSQL client themselves, and so from the process alone
  */
 export function looseSettings(config: Config, env: Environment = process.env): string[] {
-  return [...looseLimits(config), ...looseTransport(config, env)];
+  return [...looseSecrets(config), ...looseLimits(config), ...looseTransport(config, env)];
+}
+
+/** Production has refused them. */
+function looseSecrets(config: Config): string[] {
+  if (config.server.isProduction) return [];
+  return weakSecrets(config).map(
+    ({ variable, weakness, remedy }) =>
+      `${variable.name} is ${weakness}, and production refuses it. ${remedy}`,
+  );
 }
 
 function looseLimits({ otp, limits }: Config): string[] {

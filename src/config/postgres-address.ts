@@ -25,3 +25,37 @@ function protectionBy(parameters: URLSearchParams, env: Environment): Protection
   if (mode === 'no-verify') return 'unverified';
   return [undefined, '', 'disable', 'false', '0'].includes(mode) ? 'none' : 'verified';
 }
+
+/** The parameters that the client knows and WOTP leaves to the operator, with their values where not all are good. */
+const PARAMETERS: Readonly<Record<string, readonly string[] | undefined>> = {
+  host: undefined,
+  port: undefined,
+  user: undefined,
+  password: undefined,
+  application_name: undefined,
+  options: undefined,
+  ssl: ['true', '1', 'false', '0'],
+  sslmode: ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'],
+  sslcert: undefined,
+  sslkey: undefined,
+  sslrootcert: undefined,
+  sslnegotiation: ['postgres', 'direct'],
+};
+
+/**
+ * What is wrong with the parameters of a `DATABASE_URL`, worded to follow "allowed:"; undefined when nothing is. The
+ * client ignores names that it does not know: `sslMode=require` would connect without TLS.
+ */
+export function parameterProblem(address: string): string | undefined {
+  const { searchParams } = new URL(address);
+  const names = [...searchParams.keys()];
+  for (const name of names) {
+    if (!Object.hasOwn(PARAMETERS, name)) {
+      return `no parameter ${name}, only ${Object.keys(PARAMETERS).join(', ')} (small letters)`;
+    }
+    const values = PARAMETERS[name];
+    if (values && !values.includes(searchParams.get(name)!)) return `${name}= one of ${values.join(', ')}`;
+    if (searchParams.getAll(name).length > 1) return `${name} once`;
+  }
+  return undefined;
+}

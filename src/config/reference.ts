@@ -42,14 +42,17 @@ export function configurationPage(): string {
 
 Settings are environment variables. They can also stand in a file \`.env\` in the folder the server is started
 in, as \`NAME=value\` lines; a value with a \`#\` in it, or with spaces at its ends, needs quotes. Where both
-name a variable the environment wins, even with an empty value. An empty value is the same as none, and names
-that are not listed here are ignored.
+name a variable the environment wins, even with an empty value. An empty value is the same as none. Names that
+are not listed here are ignored; one that is nearly a setting (\`TRUST_PROXI\`) is named at the start: in \`.env\`
+every such name, in the environment those of six letters or more. A secret in \`.env\` that is cut short by a \`#\` or
+a quote stops the start.
 
 A wrong value stops the start. All problems are printed at once, one line each: the variable, what was given
 (secrets as \`***\`), what is allowed.
 
 With \`DATABASE_URL\` the server does not start without \`DB_MASTER_KEY\`. With \`NODE_ENV=production\` the server does not start without \`DB_MASTER_KEY\` and \`MASTER_PASSWORD\`, with a
-well-known example as the password, or with \`BOT_MOCK_MODE=true\`. Settings that are less strict than recommended
+placeholder, a published default or an easily guessed text as either, or with \`BOT_MOCK_MODE=true\`; elsewhere such
+secrets are named at the start. (Commands take any, so that \`master-key rotate\` can move data off a weak one.) Settings that are less strict than recommended
 are allowed and named at every start, in the banner and in the log. In production these are also an http \`PUBLIC_URL\`;
 a \`HOST\` that others reach without both an https \`PUBLIC_URL\` and \`TRUST_PROXY\`; a \`DATABASE_URL\` to another machine
 without TLS; and Node's own \`NODE_TLS_REJECT_UNAUTHORIZED=0\`.

@@ -19,23 +19,3 @@ export const securityVariables = {
     help: 'The password of the administrator, for the dashboard and the `X-Master-Key` header.',
   }),
 };
-
-const EXAMPLE_BEGINNINGS =
-  /^(change[-_ ]?(me|this|it)|replace[-_ ]?(me|this|with)|your[-_ ]|example|placeholder)/i;
-const EXAMPLES = ['password', 'administrator', 'masterpassword', '1234567890', 'qwertyuiop', 'letmein'];
-
-/**
- * Whether a password is one that samples and tutorials show: a "change me", one character over and over, or
- * a famous word with nothing but digits and marks around it.
- */
-export function isExamplePassword(password: string): boolean {
-  const text = password.toLowerCase();
-  const letters = text.replace(/[^\p{L}]/gu, '');
-  const isOneCharacter = new Set(text).size === 1;
-  const isFamous = EXAMPLES.some((example) => repeats(text, example) || repeats(letters, example));
-  return isOneCharacter || isFamous || EXAMPLE_BEGINNINGS.test(password);
-}
-
-function repeats(text: string, word: string): boolean {
-  return text.length >= word.length && word.repeat(Math.ceil(text.length / word.length)).startsWith(text);
-}

@@ -1,17 +1,18 @@
 import { isIP } from 'node:net';
 import { type Declaration, list, type Variable } from './variable.ts';
 
-/** An http or https address without a user, a query or a fragment; kept without a slash at its end. */
+/** An http or https address without a user, a path, a query or a fragment; kept without a slash at its end. */
 export function webAddress(declaration: Declaration): Variable<string | undefined> {
   return {
     defaultText: '',
     ...declaration,
-    allowed: 'an http or https address without user, password, query or fragment',
+    allowed:
+      'an http or https address such as https://otp.example.com, without user, path, query or fragment',
     fallback: undefined,
     secret: false,
     parse(given) {
       const url = parseWebAddress(given);
-      return url ? `${url.origin}${url.pathname.replace(/\/$/, '')}` : undefined;
+      return url?.pathname === '/' ? url.origin : undefined;
     },
   };
 }

@@ -214,6 +214,8 @@ export interface Schema {
     expires_at: number;
     /** When it was accepted. */
     created_at: number;
+    /** The caller's own JSON of the retry that sent it, 4 KB at most; that of the first send is with the verification. */
+    metadata: string | null;
   };
 
   /**

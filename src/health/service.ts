@@ -4,6 +4,7 @@ import type { Keyring } from '../database/keyring.ts';
 import type { BackupState } from '../database/wodb/maintenance.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Dispatcher } from '../messages/dispatcher.ts';
+import { PROGRAM } from '../program.ts';
 
 type Status = 'healthy' | 'degraded' | 'unhealthy';
 
@@ -74,7 +75,7 @@ export function healthService(deps: {
     const values = count === 1 ? '1 sealed value' : `${count} sealed values`;
     return {
       status: 'degraded',
-      detail: `${values} could not be opened since the start. See the log, and what wotp verify says.`,
+      detail: `${values} could not be opened since the start. See the log, and what \`${PROGRAM} verify\` says.`,
     };
   }
 

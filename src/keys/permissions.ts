@@ -14,6 +14,14 @@ export const PERMISSIONS = [
   'keys:manage',
 ] as const;
 
+/** Those that open something by now; the others are kept for what is to come, and open nothing. */
+export const OFFERED_PERMISSIONS: readonly Permission[] = [
+  'otp:send',
+  'otp:verify',
+  'otp:read',
+  'keys:manage',
+];
+
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** A permission, or `*` for all of them. Neither opens the admin routes. */

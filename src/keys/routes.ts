@@ -6,21 +6,23 @@ import {
   iso,
   isoOrNull,
   noBody,
+  offering,
   page,
   pageQuery,
   problems,
   projectId,
   projectQuery,
   success,
+  time,
   timestamp,
 } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
-import { PERMISSIONS } from './permissions.ts';
+import { OFFERED_PERMISSIONS, PERMISSIONS } from './permissions.ts';
 import type { ApiKey, KeyService } from './service.ts';
 import { V3_TOKEN_PERMISSIONS } from './v3-tokens.ts';
 
-const grant = z.enum([...PERMISSIONS, '*']);
+const grant = offering([...PERMISSIONS, '*'], [...OFFERED_PERMISSIONS, '*']);
 const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
 
 const createBody = z
@@ -37,7 +39,9 @@ const createBody = z
       .max(1_000_000_000)
       .optional()
       .meta({ description: "Requests a window, in place of the server's RATE_LIMIT_MAX.", example: 1000 }),
-    expiresAt: timestamp.optional().meta({ description: 'From then on the key is refused.' }),
+    expiresAt: time
+      .optional()
+      .meta({ description: 'From then on the key is refused; RFC 3339, with any offset.' }),
     projectId,
   })
   .meta({ title: 'CreateApiKeyRequest' });

@@ -141,6 +141,7 @@ export function sessionRoutes(
     {
       schema: {
         tags,
+        operationId: 'createTicket',
         summary: 'Create a ticket for one GET request',
         description:
           'For pictures, downloads and streams, whose address a page can name but whose headers it cannot set. With the cookie, the ticket takes the place of `X-Session-Secret` once, within 30 seconds.',

@@ -15,7 +15,10 @@ export function phoneReader(rules: PhoneRules): PhoneReader {
     } catch (error) {
       if (!(error instanceof PhoneError)) throw error;
       const code = error.kind === 'invalid' ? 'PHONE_INVALID' : 'PHONE_NOT_ALLOWED';
-      throw new WotpError(code, error.message, { errors: [{ path, message: error.message }] });
+      // Its sentences are about a phone number; another field is named as well.
+      const message =
+        path === 'phone' ? error.message : `The value of \`${path}\` is refused. ${error.message}`;
+      throw new WotpError(code, message, { errors: [{ path, message }] });
     }
   };
 }

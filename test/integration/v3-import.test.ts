@@ -70,6 +70,7 @@ describe('a token of v3 that was brought along', () => {
       lastUsed: null,
       expiresAt: null,
       createdAt: iso(AT),
+      parentId: null,
     });
     const times = body.data.map((key: { createdAt: string }) => key.createdAt);
     expect(times).toEqual([...times].sort().reverse());

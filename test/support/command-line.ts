@@ -131,7 +131,7 @@ export async function serve(
     const take = (chunk: Buffer) => {
       output += chunk;
       // The sign-in link is the last address that is printed.
-      const [, found] = /(?:^ {2}Sign in +|"signIn":")(http:\/\/[^/]+)\/#/m.exec(output) ?? [];
+      const [, found] = /(?:^ {2}Sign in +|"signIn":")(https?:\/\/[^/]+)\/#/m.exec(output) ?? [];
       if (found) resolve(found);
     };
     child.stdout?.on('data', take);

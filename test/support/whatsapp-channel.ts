@@ -10,7 +10,7 @@ import type { PhoneOptions } from './fake-whatsapp/phone.ts';
 import { quietLibsignal } from './fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type LinkedSessions, linkedSessions } from './linked-sessions.ts';
-import { silentLog } from './silent-log.ts';
+import { silentLog, silentTroubles } from './silent-log.ts';
 import { settle, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
 
@@ -71,6 +71,7 @@ export function linkedChannels() {
         database,
         clock,
         log: silentLog,
+        troubles: silentTroubles,
       });
       await channel.start({ onReceipt: (id, status) => void receipts.push(`${id} ${status}`) });
       await settle();

@@ -1,12 +1,21 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Database } from '../../database/database.ts';
-import { iso, page, pageQuery, problems, projectId, success, timestamp } from '../../http/schemas.ts';
+import {
+  iso,
+  offering,
+  page,
+  pageQuery,
+  problems,
+  projectId,
+  success,
+  timestamp,
+} from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
 import type { MessageService } from '../../messages/service.ts';
 import { MESSAGE_STATUSES } from '../../messages/types.ts';
 import type { PhoneReader } from '../../otp/phone-reader.ts';
-import { CHANNEL_NAMES } from '../channel.ts';
+import { CHANNEL_NAMES, OFFERED_CHANNELS } from '../channel.ts';
 import type { SimulatorFaults } from './faults.ts';
 import { arrivedRepository } from './repository.ts';
 
@@ -17,7 +26,7 @@ const message = z
     text: z
       .string()
       .meta({ description: 'What the phone shows; bullets in place of the code once it is over.' }),
-    channel: z.enum(CHANNEL_NAMES),
+    channel: offering(CHANNEL_NAMES, OFFERED_CHANNELS),
     at: timestamp,
     status: z.enum(MESSAGE_STATUSES),
   })

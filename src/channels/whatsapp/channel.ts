@@ -2,6 +2,7 @@ import type { BinaryNode } from 'baileys';
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Troubles } from '../../lib/troubles.ts';
 import {
   type Channel,
   type ChannelCapabilities,
@@ -34,6 +35,7 @@ export interface WhatsAppOptions {
   database: Database;
   clock: Clock;
   log: Logger;
+  troubles: Troubles;
 }
 
 /** A linked number as a sender, for operators. */
@@ -50,6 +52,8 @@ const ASK_AGAIN_MIN_MS = 2_000;
 const PORTION = 50;
 /** A bare code that has not gone out after this time comes too late to be of use, in ms. */
 const CODE_MAX_MS = 10_000;
+/** What may fail again and again, by its name in the log. */
+const TAKE_RECEIPT = 'taking a receipt';
 /** Numbers that are tried for one message before it goes back to the queue. */
 const TRIES_MAX = 5;
 /** Messages that were refused are remembered, by number, so that it does not try them again. */
@@ -71,8 +75,8 @@ export class WhatsAppChannel implements Channel {
 
   constructor(options: WhatsAppOptions) {
     this.#options = options;
-    const { sessions, database, clock, log } = options;
-    this.#memory = sendingMemory(database, clock, log, (trx, id) => sessions.holds(trx, id));
+    const { sessions, database, clock, troubles } = options;
+    this.#memory = sendingMemory(database, clock, troubles, (trx, id) => sessions.holds(trx, id));
     const channel = this;
     this.capabilities = {
       deliveryReceipts: true,
@@ -244,8 +248,10 @@ export class WhatsAppChannel implements Channel {
     if (!this.#heard.has(socket)) {
       this.#heard.add(socket);
       socket.ws.on('CB:receipt', (node: BinaryNode) => {
-        this.#received(line, socket, node).catch((error: unknown) =>
-          this.#options.log.error({ err: error, session: session.id }, 'a receipt was not taken'),
+        const { troubles } = this.#options;
+        this.#received(line, socket, node).then(
+          () => troubles.succeeded(TAKE_RECEIPT),
+          (error: unknown) => troubles.failed(TAKE_RECEIPT, error, { fields: { session: session.id } }),
         );
       });
     }

@@ -3,8 +3,8 @@ import type { Database } from '../../database/database.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
-import type { Logger } from '../../lib/logger.ts';
 import { identityOf } from '../../lib/phone.ts';
+import type { Troubles } from '../../lib/troubles.ts';
 import type { Suppression } from '../../opt-outs/suppression.ts';
 import type { BotCommands } from './commands.ts';
 import { numberOf } from './jid.ts';
@@ -14,6 +14,8 @@ import { withoutCodes } from './without-codes.ts';
 
 /** A command that comes later than this is not carried out, in ms: it waited somewhere, and surprises by now. */
 const COMMAND_AGE_MAX_MS = 2 * MINUTE_MS;
+/** What may fail again and again, by its name in the log. */
+const TAKE_MESSAGE = 'taking a message to a linked number';
 /** Messages of one number that are taken a minute; more are dropped, or a stranger could fill the database. */
 const PER_MINUTE_MAX = 20;
 /** Numbers and message ids that are remembered. */
@@ -39,7 +41,7 @@ export interface InboundOptions {
   database: Database;
   events: EventRecorder;
   clock: Clock;
-  log: Logger;
+  troubles: Troubles;
 }
 
 /**
@@ -48,7 +50,7 @@ export interface InboundOptions {
  * that who opts out is told so, once.
  */
 export function listenForInbound(options: InboundOptions): void {
-  const { sessions, suppression, commands, database, events, clock, log } = options;
+  const { sessions, suppression, commands, database, events, clock, troubles } = options;
   const admins = new Set(options.adminNumbers.map(identityOf));
   const seen = new Set<string>();
   const counts = new Map<string, { since: number; count: number }>();
@@ -116,8 +118,9 @@ export function listenForInbound(options: InboundOptions): void {
     heard.add(socket);
     socket.ev.on('messages.upsert', ({ messages }) => {
       for (const message of messages) {
-        receive(session, socket, message).catch((error: unknown) =>
-          log.error({ err: error, session: session.id }, 'a message to a linked number was not taken'),
+        receive(session, socket, message).then(
+          () => troubles.succeeded(TAKE_MESSAGE),
+          (error: unknown) => troubles.failed(TAKE_MESSAGE, error, { fields: { session: session.id } }),
         );
       }
     });

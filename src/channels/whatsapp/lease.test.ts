@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { breakTable } from '../../../test/support/obstacles.ts';
-import { silentLog } from '../../../test/support/silent-log.ts';
+import { silentTroubles } from '../../../test/support/silent-log.ts';
 import { testClock } from '../../../test/support/test-clock.ts';
 import {
   eventually,
@@ -260,7 +260,7 @@ describe('an owner that was frozen, and thaws after another node has taken its s
     expect([await holds(first), await holds(second)]).toEqual([false, true]);
     const record = { day: 20_468, sentToday: 4_000, stopped: undefined };
     const memory = (node: SessionsUnderTest) =>
-      sendingMemory(node.database, node.clock, silentLog, (trx, session) =>
+      sendingMemory(node.database, node.clock, silentTroubles, (trx, session) =>
         node.sessions.holds(trx, session),
       );
     await memory(second).keepSender(id, { ...record, sentToday: 4_100 });

@@ -1,7 +1,7 @@
 import type { Database, Transaction } from '../../database/database.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { Troubles } from '../../lib/troubles.ts';
 import type { StoppedChats } from './sender-health.ts';
 
 /** What a linked number has done today, and what WhatsApp holds against it. */
@@ -36,11 +36,14 @@ const GATHER_MS = 250;
 /** How exactly it is kept when somebody was written to last, in ms. */
 const PRECISION_MS = MINUTE_MS;
 
+/** What may fail again and again, by its name in the log. */
+const RECORD_CHATS = 'recording who was written to';
+
 /** @param holds whether this process drives a session, in the transaction of a write for it; other writes are left out */
 export function sendingMemory(
   database: Database,
   clock: Clock,
-  log: Logger,
+  troubles: Troubles,
   holds: (trx: Transaction, sessionId: string) => Promise<boolean>,
 ): SendingMemory {
   /** By phone and session, what is not on disk yet. */
@@ -151,7 +154,10 @@ export function sendingMemory(
       }
       records.set(sessionId, record);
       timer ??= clock.setTimeout(() => {
-        flush().catch((error: unknown) => log.error({ err: error }, 'who was written to was not recorded'));
+        flush().then(
+          () => troubles.succeeded(RECORD_CHATS),
+          (error: unknown) => troubles.failed(RECORD_CHATS, error),
+        );
       }, GATHER_MS);
     },
     flush,

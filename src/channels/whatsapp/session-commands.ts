@@ -2,6 +2,7 @@ import type { Database, Transaction } from '../../database/database.ts';
 import { ConflictError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { PROGRAM } from '../../program.ts';
 import { LeaseLostError } from './lease.ts';
 import type { LinkedSession } from './linked-session.ts';
 import type { LinkingCode, StoredSession } from './repository.ts';
@@ -61,7 +62,8 @@ export function sessionCommands(deps: {
     }
     // The session goes on showing QR codes, so there is a way even without the pairing code.
     session.requestPairingCode(pairingDigits).then(
-      () => log.info({ session: session.id }, 'a pairing code is ready: see it with `wotp bot status`'),
+      () =>
+        log.info({ session: session.id }, `a pairing code is ready: see it with \`${PROGRAM} bot status\``),
       (error: unknown) => log.warn({ session: session.id, err: error }, 'there is no pairing code'),
     );
   }

@@ -42,6 +42,10 @@ export interface WhatsAppSessionsOptions extends DrivenSessionsOptions {
   pairingDigits?: string | undefined;
 }
 
+/** What may fail again and again, by its name in the log. */
+const READ_COMMANDS = 'reading commands from other nodes';
+const START_SESSION = 'starting a WhatsApp session';
+
 /** A session as the operator sees it. */
 export interface SessionView extends StoredSession {
   warning: string | null;
@@ -375,8 +379,9 @@ export class WhatsAppSessions implements Sessions {
         async (trx, id) =>
           (await this.#driven.holds(trx, id)) ? this.#driven.get(id)?.lease.number : undefined,
       )
-      .catch((error: unknown) =>
-        this.#options.log.error({ err: error }, 'commands from other nodes could not be read'),
+      .then(
+        () => this.#options.troubles.succeeded(READ_COMMANDS),
+        (error: unknown) => this.#options.troubles.failed(READ_COMMANDS, error),
       );
   }
 
@@ -410,12 +415,13 @@ export class WhatsAppSessions implements Sessions {
   }
 
   async #startDriving(stored: StoredSession): Promise<void> {
-    const { log } = this.#options;
+    const { troubles } = this.#options;
     try {
       const driven = await this.#take(stored);
       driven?.session.start();
+      troubles.succeeded(START_SESSION);
     } catch (error) {
-      log.error({ session: stored.id, err: error }, 'a WhatsApp session could not be started');
+      troubles.failed(START_SESSION, error, { fields: { session: stored.id } });
     }
   }
 

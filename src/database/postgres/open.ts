@@ -14,6 +14,7 @@ import {
   PostgresOpenError,
 } from './errors.ts';
 import { beginEventEpoch, eventOrigin } from './event-epoch.ts';
+import { checkTlsFiles } from './tls-files.ts';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with `sslmode` and the like as parameters. */
@@ -53,6 +54,7 @@ const types = {
  * @throws NewerSchemaError when a newer WOTP has written it
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  checkTlsFiles(options.url);
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
@@ -81,6 +83,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
  * @throws PostgresOpenError when the server cannot be reached or used
  */
 export async function readPostgres<T>(url: string, read: (db: Executor) => Promise<T>): Promise<T> {
+  checkTlsFiles(url);
   const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: CONNECT_MAX_MS, types });
   pool.on('error', () => {});
   try {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { ConflictError, DatabaseError, StoppingError, ValidationError } from '../../errors/errors.ts';
 import { createPrivateFolder, FolderError } from '../../lib/private-folder.ts';
 import { isThere, systemErrorText } from '../../lib/system-error.ts';
+import { PROGRAM } from '../../program.ts';
 import { VERSION } from '../../version.ts';
 import { syncFolder } from '../private-files.ts';
 import { type FileKey, isDamage, sqliteCode } from './connection.ts';
@@ -165,6 +166,6 @@ function asBackupError(error: unknown): unknown {
   }
   const words = error instanceof FolderError ? error.message : systemErrorText(error);
   if (words !== undefined) return refusal(words);
-  if (isDamage(error)) return refusal('The database is damaged; see what `wotp verify` says.');
+  if (isDamage(error)) return refusal(`The database is damaged; see what \`${PROGRAM} verify\` says.`);
   return error;
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
 import { isThere } from '../../lib/system-error.ts';
+import { PROGRAM } from '../../program.ts';
 import type { FileKey } from './connection.ts';
 import { type KeyCheck, keyMatches } from './key-check.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -49,7 +50,7 @@ export function fileKeyOf(path: string, masterKey: string, keyCheck: KeyCheck | 
   }
   if (!keyCheck && isV3Database(path, masterKey)) {
     throw new DatabaseOpenError(
-      `${path} is the database of WOTP v3. Take DB_PATH out of the settings, and bring it along with \`wotp migrate --from-v3 ${path}\`; the file was not touched.`,
+      `${path} is the database of WOTP v3. Take DB_PATH out of the settings, and bring it along with \`${PROGRAM} migrate --from-v3 ${path}\`; the file was not touched.`,
     );
   }
   const key = stretchMasterKey(masterKey, salt);

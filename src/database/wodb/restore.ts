@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createPrivateFolder } from '../../lib/private-folder.ts';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { isThere } from '../../lib/system-error.ts';
+import { PROGRAM } from '../../program.ts';
 import type { Database } from '../database.ts';
 import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, writePrivateFile } from '../private-files.ts';
@@ -191,7 +192,7 @@ async function bringDraftUpToDate(
     if (version && !isKeyOfVersion(target, version)) {
       if (backupMasterKey === undefined || !isKeyOfVersion(backupMasterKey, version)) {
         throw new DatabaseOpenError(
-          `${file} opens with this key, but the values in it were made under another master key: that of the installation when the backup was made. Set DB_MASTER_KEY to that one, restore again, and then run \`wotp master-key rotate\` with the key it shall have; nothing was changed.`,
+          `${file} opens with this key, but the values in it were made under another master key: that of the installation when the backup was made. Set DB_MASTER_KEY to that one, restore again, and then run \`${PROGRAM} master-key rotate\` with the key it shall have; nothing was changed.`,
         );
       }
       keyVersion = await addKeyVersion(db, { masterKey: backupMasterKey, newMasterKey: target, now });

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { type Migration, sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { runOn } from '../../../bench/local-postgres.js';
@@ -7,7 +8,7 @@ import { newId } from '../../lib/id.ts';
 import type { Database, Transaction } from '../database.ts';
 import { MIGRATIONS, NewerSchemaError } from '../migrate.ts';
 import { PostgresOpenError } from './errors.ts';
-import { openPostgres, type PostgresOptions } from './open.ts';
+import { openPostgres, type PostgresOptions, readPostgres } from './open.ts';
 
 let postgres: TestPostgres;
 let database: Database;
@@ -342,6 +343,24 @@ describe('opening', () => {
     expect(refused).toBeInstanceOf(PostgresOpenError);
     expect((refused as Error).message).toMatch(sentence);
     expect((refused as Error).message).not.toContain('a-secret-password');
+  });
+
+  test.each([
+    [
+      'is not there',
+      '/nowhere/ca.pem',
+      /DATABASE_URL names \/nowhere\/ca\.pem as sslrootcert, .*\(ENOENT\)\. Name a PEM file/,
+    ],
+    ['is a folder', '/', /names \/ as sslrootcert, .*\(EISDIR\)/],
+    ['is no certificate', fileURLToPath(import.meta.url), /as sslrootcert, .* holds no certificate/],
+  ])('a certificate that %s is said in a sentence', async (_what, path, sentence) => {
+    const url = new URL(postgres.url);
+    url.searchParams.set('sslrootcert', path);
+    for (const refused of [open({ url: url.href }), readPostgres(url.href, async () => {})]) {
+      const error = await refused.catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(PostgresOpenError);
+      expect((error as Error).message).toMatch(sentence);
+    }
   });
 
   test('a user that may not make tables, and a database of another encoding, are said in a sentence', async () => {

@@ -30,7 +30,7 @@ describe('serve', () => {
     const first = await serve(cwd);
     const [, password = ''] = /Admin password {2}(\S+)/.exec(first.output()) ?? [];
     const [, key = ''] = /API key {9}(\S+)/.exec(first.output()) ?? [];
-    for (const name of ['API ', 'Dashboard', 'Docs', 'Sign in']) {
+    for (const name of ['API ', 'Dashboard', 'Docs', 'Local', 'Sign in']) {
       expect(first.output()).toMatch(new RegExp(`^ {2}${name} +${first.address}`, 'm'));
     }
     expect((await call(first.address, 'GET', 'otp', { key })).status).toBe(200);
@@ -70,10 +70,15 @@ describe('serve', () => {
     const { address } = first;
     expect(said(first)).toEqual({
       version: VERSION,
+      local: address,
+      public: null,
       api: `${address}/api/v1`,
       dashboard: `${address}/`,
       docs: `${address}/docs`,
       signIn: expect.stringMatching(/#sign-in=.{20,}$/),
+      channels: [],
+      dataDir: join(cwd, 'data'),
+      backups: null,
       warnings: [],
       firstRun: { adminPassword: expect.any(String), apiKey: expect.stringMatching(/^wotp_/) },
     });
@@ -83,6 +88,29 @@ describe('serve', () => {
     const second = await serve(cwd, {}, ['--json']);
     expect(said(second).firstRun).toBeNull();
     await second.stop();
+  });
+
+  test('names where it is reached, what reaches a person, where data is, and whether it is backed up', async () => {
+    const cwd = tempFolder();
+    const tried = await serve(cwd);
+    expect(tried.output()).toMatch(/^ {2}Public +not set \(PUBLIC_URL /m);
+    expect(tried.output()).toMatch(/^ {2}Channels +none reaches a person: only the virtual phone is there/m);
+    expect(tried.output()).toContain(`\n  Data       ${join(cwd, 'data')}\n`);
+    expect(tried.output()).toMatch(/^ {2}Backups +off \(set BACKUP_CRON, or run /m);
+    await tried.stop();
+    const real = await serve(cwd, {
+      BOT_MOCK_MODE: 'false',
+      PUBLIC_URL: 'https://otp.example.com',
+      BACKUP_CRON: '0 3 * * *',
+    });
+    await real.stop();
+    expect(real.output()).toMatch(/^ {2}API +https:\/\/otp\.example\.com\/api\/v1$/m);
+    expect(real.output()).toMatch(/^ {2}Local +http:\/\/127\.0\.0\.1:\d+ \(what your proxy forwards to\)$/m);
+    expect(real.output()).toMatch(/^ {2}Public +https:\/\/otp\.example\.com$/m);
+    expect(real.output()).toMatch(
+      /^ {2}Channels +none reaches a person: no WhatsApp number is linked\. Link one with `node \S+ bot pair`$/m,
+    );
+    expect(real.output()).toMatch(/^ {2}Backups +on: 0 3 \* \* \*.*, 7 kept in .*backups$/m);
   });
 
   test('names settings that are less strict than recommended, in the banner and in the log', async () => {

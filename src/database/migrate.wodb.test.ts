@@ -31,7 +31,7 @@ function withMigration(name: string, migration: Migration): () => void {
   return forget;
 }
 
-// After a change of the schema: npx vitest run src/database/migrate.test.ts -u
+// After a change of the schema: npx vitest run src/database/migrate.wodb.test.ts -u
 test('the migrations make the schema that is written down in test/fixtures/schema.sql', async () => {
   const database = await openDatabase(tempFolder());
   await expect(await schemaOf(database)).toMatchFileSnapshot('../../test/fixtures/schema.sql');

@@ -73,7 +73,7 @@ const CASES: Case[] = [
       withoutKeyCheck(dir);
       writeV3Database(databasePathIn(dir), { tokens: [], logs: [] }, MASTER_KEY);
     },
-    says: /is the database of WOTP v3\. Take DB_PATH out .*wotp migrate --from-v3/,
+    says: /is the database of WOTP v3\. Take DB_PATH out .*wotp\.js migrate --from-v3/,
   },
   {
     name: 'a wrong key',

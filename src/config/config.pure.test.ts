@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, type Environment, loadConfig, looseSettings } from './config.ts';
+import { ConfigError, type Environment, loadConfig } from './config.ts';
 import { GROUPS } from './groups.ts';
+import { looseSettings } from './loose-settings.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
@@ -8,9 +9,9 @@ const PRODUCTION = {
   MASTER_PASSWORD: 'correct horse battery',
 };
 
-function problemsOf(env: Environment): string[] {
+function problemsOf(env: Environment, { serves = false } = {}): string[] {
   try {
-    loadConfig(env, { cwd: '/srv/wotp' });
+    loadConfig(env, { cwd: '/srv/wotp', serves });
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -28,6 +29,7 @@ describe('defaults', () => {
         isProduction: false,
         publicUrl: undefined,
         trustProxyHops: 0,
+        keepAliveSeconds: 75,
         corsOrigins: [],
       },
       security: { masterKey: undefined, masterPassword: undefined },
@@ -164,6 +166,23 @@ describe('PostgreSQL', () => {
     ]);
   });
 
+  it.each([
+    ['sslMode=require', 'no parameter sslMode, only host, '],
+    ['sslmode=Require', 'sslmode= one of disable, prefer, '],
+    ['sslmode=allow', 'sslmode= one of '],
+    ['ssl=yes', 'ssl= one of true, 1, '],
+    ['sslmode=disable&sslmode=verify-full', 'sslmode once'],
+    ['target_session_attrs=read-write', 'no parameter target_session_attrs'],
+    ['__proto__=x', 'no parameter __proto__'],
+  ])('has no parameter that would be ignored: %s', (query, allowed) => {
+    expect(
+      problemsOf({
+        DATABASE_URL: `${url}&${query}`.replace('?sslmode=verify-full&', '?'),
+        DB_MASTER_KEY: 'k'.repeat(32),
+      }),
+    ).toEqual([expect.stringContaining(`DATABASE_URL: given ***; allowed: ${allowed}`)]);
+  });
+
   it.each(['mysql://host/wotp', 'postgres://host', 'postgres://host/', 'postgres://ho st/wotp', 'wotp'])(
     'is not at %s, which is not repeated, as it may hold a password',
     (wrong) => {
@@ -202,10 +221,29 @@ describe('production', () => {
     '123456789012',
     'Administrator',
   ])('refuses the well-known password %s', (password) => {
-    expect(problemsOf({ ...PRODUCTION, MASTER_PASSWORD: password })).toEqual([
-      'MASTER_PASSWORD: given ***; allowed: a password of your own in production, not a well-known example',
+    expect(problemsOf({ ...PRODUCTION, MASTER_PASSWORD: password }, { serves: true })).toEqual([
+      expect.stringMatching(
+        /^MASTER_PASSWORD: given \*\*\*; allowed: a secret of your own .* this one is .*\. Use a random/,
+      ),
     ]);
-    expect(problemsOf({ MASTER_PASSWORD: password })).toEqual([]);
+    expect(problemsOf({ MASTER_PASSWORD: password }, { serves: true })).toEqual([]);
+  });
+
+  it.each([
+    'a'.repeat(32),
+    'default-secret-key-do-not-use-in-prod',
+    '<what "wotp master-key create" prints>',
+  ])('refuses the well-known master key %s, and says how to move data to another', (key) => {
+    expect(problemsOf({ ...PRODUCTION, DB_MASTER_KEY: key }, { serves: true })).toEqual([
+      expect.stringMatching(
+        /^DB_MASTER_KEY: given \*\*\*; .* this one is .*master-key rotate --new-key-file/,
+      ),
+    ]);
+  });
+
+  it('lets commands have any, so that data under a weak one can be looked after and moved', () => {
+    const weak = { DB_MASTER_KEY: 'a'.repeat(32), MASTER_PASSWORD: 'passwordpassword' };
+    expect(problemsOf({ ...PRODUCTION, ...weak })).toEqual([]);
   });
 });
 
@@ -280,11 +318,11 @@ describe('values', () => {
     expect(server.corsOrigins).toEqual(['https://app.example.com', 'http://localhost:5173']);
   });
 
-  it('the public address loses the slash at its end and keeps its path', () => {
+  it('the public address loses the slash at its end, and has no path, below which pages do not work', () => {
     expect(loadConfig({ PUBLIC_URL: 'https://Example.com/' }).server.publicUrl).toBe('https://example.com');
-    expect(loadConfig({ PUBLIC_URL: 'http://x.com:8080/otp/' }).server.publicUrl).toBe(
-      'http://x.com:8080/otp',
-    );
+    expect(problemsOf({ PUBLIC_URL: 'http://x.com:8080/otp/' })).toEqual([
+      expect.stringMatching(/^PUBLIC_URL: given .*; allowed: .*without user, path, query or fragment$/),
+    ]);
   });
 
   it('secrets are taken exactly as given', () => {

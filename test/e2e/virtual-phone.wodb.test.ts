@@ -1,7 +1,7 @@
-import chromium from '@sparticuz/chromium';
-import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
+import { launchBrowser } from '../support/browser.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone } from '../support/verifications.ts';
 
@@ -11,20 +11,12 @@ const PASSWORD = 'a password only tests know';
 /** Any wait on the page for something that has to happen by itself. */
 const PATIENCE_MS = 15_000;
 
-// The packaged browser is made for a small box: it switches off what is tested here, origins and their policies, and
-// runs in one process, which ends with the first window that is closed.
-const UNSUITABLE = /web-security|insecure-content|site-isolation|single-process|no-zygote/;
-
 let server: TestApp;
 let browser: Browser;
 beforeAll(async () => {
   const env = { MASTER_PASSWORD: PASSWORD, ADDRESS_LIMIT_PER_MINUTE: '100000' };
   server = await startTestApp({ clock: systemClock(), env });
-  browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: chromium.args.filter((argument) => !UNSUITABLE.test(argument)),
-    headless: true,
-  });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();
@@ -430,27 +422,4 @@ test('in production the page says state, channels and next steps in place of a p
     strangers = strangers.filter((url) => !url.startsWith(production.address));
     await production.stop();
   }
-});
-
-describe('the reference', () => {
-  test('begins with the first request, shows every group of routes and opens what an operation answers', async () => {
-    await page.goto(`${server.address}/docs`);
-    expect(await page.locator('main h2').first().textContent()).toBe('Your first request');
-    for (const group of ['Verifications', 'API keys', 'Limits', 'Simulator', 'Health']) {
-      await see('main h2', group);
-    }
-    await page.locator('.contents a', { hasText: 'Send a code' }).click();
-    const operation = page.locator('.operation:target');
-    expect(await operation.textContent()).toContain('A send while one is pending');
-    await operation.locator('summary', { hasText: '201' }).click();
-    await operation.locator('details[open] table', { hasText: 'data.attemptsRemaining' }).waitFor();
-  });
-
-  test('describes every error at the place that the error itself names', async () => {
-    const { body } = await server.call('GET', 'nothing');
-    await page.goto(new URL(body.type, server.address).href);
-    const named = page.locator(':target');
-    expect(await named.textContent()).toMatch(/RESOURCE_NOT_FOUND/);
-    expect(await named.locator('p').count()).toBeGreaterThan(0);
-  });
 });

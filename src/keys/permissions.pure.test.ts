@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { firstNotGrantable, type Grant, grants, PERMISSIONS } from './permissions.ts';
+import { ROUTE_ACCESS } from '../http/access.ts';
+import {
+  firstNotGrantable,
+  type Grant,
+  grants,
+  OFFERED_PERMISSIONS,
+  PERMISSIONS,
+  type Permission,
+} from './permissions.ts';
 
 describe('what a key may do', () => {
   test('is what it holds, and nothing more', () => {
@@ -32,4 +40,11 @@ describe('what a key may give on', () => {
     expect(firstNotGrantable(['*'], [...PERMISSIONS, '*'])).toBeUndefined();
     expect(firstNotGrantable([...PERMISSIONS], ['*'])).toBe('*');
   });
+});
+
+test('what is offered is what opens a route, and nothing else', () => {
+  const opening = Object.values(ROUTE_ACCESS).filter((access): access is Permission =>
+    PERMISSIONS.includes(access as Permission),
+  );
+  expect([...OFFERED_PERMISSIONS].sort()).toEqual([...new Set(opening)].sort());
 });

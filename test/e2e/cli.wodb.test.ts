@@ -1,4 +1,5 @@
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -6,12 +7,13 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
@@ -31,6 +33,8 @@ vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(ensureBuilt, 120_000);
 afterAll(endCommands);
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('help', () => {
   const COMMANDS = [
@@ -80,13 +84,39 @@ describe('help', () => {
     );
     for (const { command, code, stdout, stderr } of results) {
       expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
-      expect(stdout).toContain(`Usage: wotp${command && ` ${command}`}`);
-      expect(stdout).toMatch(/Examples?:\n {2}\$ .*\bwotp /);
+      // A clone has no command called wotp.
+      const called = `node ${relative(cwd, join(ROOT, 'bin/wotp.js'))}`;
+      expect(stdout).toContain(`Usage: ${called}${command && ` ${command}`}`);
+      expect(stdout).toMatch(/Examples?:\n {2}\$ /);
+      for (const [, line = ''] of stdout.matchAll(/^ {2}\$ (.*)/gm)) expect(line).toContain(called);
+      expect(stdout).not.toMatch(/(^|[ $`])wotp [a-z]/m);
       const isGroup = ['', 'token', 'limits', 'bot', 'master-key'].includes(command);
       if (!isGroup) expect(stdout, command).toContain('--json');
     }
     expect(results[0]?.stdout).toMatch(/Exit codes: 0 .*1 .*2 /);
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test('-h is --help, of the program and of every command', async () => {
+    const cwd = tempFolder();
+    for (const command of [[], ['token'], ['token', 'create'], ['serve']]) {
+      const [short, long] = await Promise.all([
+        wotp(cwd, [...command, '-h']),
+        wotp(cwd, [...command, '--help']),
+      ]);
+      expect(short).toEqual(long);
+      expect(short.code).toBe(0);
+    }
+  });
+
+  test('an installed package is called by its name', async () => {
+    const cwd = tempFolder();
+    for (const name of ['bin', 'dist', 'package.json'])
+      cpSync(join(ROOT, name), join(cwd, name), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(cwd, 'node_modules'));
+    const { stdout } = await wotp(cwd, ['token', 'create', '-h'], {}, '', join(cwd, 'bin/wotp.js'));
+    expect(stdout).toMatch(/^Usage: wotp token create /);
+    expect(stdout).toMatch(/\$ wotp token create /);
   });
 
   test('--version prints the version alone', async () => {
@@ -126,6 +156,29 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
     expect(stderr, line).not.toMatch(/\n\s+at /);
   }
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('wrong usage with --json is one line of JSON as well, and the text and the exit code stay', async () => {
+  const cwd = tempFolder();
+  const results = await Promise.all(
+    [
+      ['nonsense --json', /^unknown command 'nonsense'/],
+      ['token --json', /unknown option '--json'|^A command is missing/],
+      ['serve --json --nonsense', /^unknown option '--nonsense'/],
+      ['token revoke --json', /^missing required argument 'id'/],
+      ['limits show +6283834946034 more --json', /^too many arguments/],
+      ['token create --json --rate-limit many', /Allowed: a whole number/],
+      ['migrate --from-v3 database.wodb --json', /^the key of v3's database is missing/],
+    ].map(async ([line, message]) => ({ line, message, ...(await wotp(cwd, String(line).split(' '))) })),
+  );
+  for (const { line, message, code, stdout, stderr } of results) {
+    expect({ line, code }).toEqual({ line, code: 2 });
+    expect(stdout.trimEnd().split('\n'), String(line)).toHaveLength(1);
+    expect(lastLine(stdout), String(line)).toEqual({
+      error: { code: null, message: expect.stringMatching(message!) },
+    });
+    expect(stderr, String(line)).toMatch(/--help/);
+  }
 });
 
 test('nothing that a name holds reaches the terminal as a command to it, whatever is printed', async () => {
@@ -262,7 +315,84 @@ test('master-key create prints a key to use, a new one each time, and stores not
   expect(readdirSync(cwd)).toEqual([]);
 });
 
+test('master-key create --write keeps the key in a new file of the owner alone, and overwrites nothing', async () => {
+  const cwd = tempFolder();
+  const written = await wotp(cwd, ['master-key', 'create', '--write', 'new.key', '--json']);
+  const file = join(cwd, 'new.key');
+  expect([written.code, lastLine(written.stdout)]).toEqual([0, { file }]);
+  const key = readFileSync(file, 'utf8');
+  expect(key).toMatch(/^[0-9a-f]{64}\n$/);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(written.stdout + written.stderr).not.toContain(key.trim());
+  for (const taken of ['new.key', '.', 'new.key/below']) {
+    const { code, stderr } = await wotp(cwd, ['master-key', 'create', '--write', taken]);
+    expect(code, taken).toBe(1);
+    expect(stderr, taken).toMatch(/^wotp: .*(exists and stays as it is|cannot be written \(ENOTDIR\)).*\n$/);
+  }
+  expect(readFileSync(file, 'utf8')).toBe(key);
+  expect(readdirSync(cwd)).toEqual(['new.key']);
+});
+
+describe('a secret that others know', () => {
+  const WEAK = 'default-secret-key-do-not-use-in-prod';
+  const PRODUCTION = { NODE_ENV: 'production', PORT: '0', DB_MASTER_KEY: WEAK, MASTER_PASSWORD: PASSWORD };
+
+  test('keeps the server from starting in production, as the placeholders of the README do, and is named elsewhere', async () => {
+    const cwd = tempFolder();
+    const refused = await wotp(cwd, ['serve'], { ...PRODUCTION, MASTER_PASSWORD: 'administrator2024' });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(
+      /^ {2}DB_MASTER_KEY: given \*\*\*; .* published\. Make one with .*master-key rotate/m,
+    );
+    expect(refused.stderr).toMatch(/^ {2}MASTER_PASSWORD: given \*\*\*; .* easily guessed\./m);
+    const [block = ''] =
+      /^NODE_ENV=production$[\s\S]*?```/m.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? [];
+    writeFileSync(join(cwd, '.env'), block.replace('```', ''));
+    const pasted = await wotp(cwd, ['serve']);
+    expect(pasted.code).toBe(1);
+    for (const name of ['DB_MASTER_KEY', 'MASTER_PASSWORD']) {
+      expect(pasted.stderr).toMatch(new RegExp(`^ {2}${name}: given \\*\\*\\*; .* a placeholder`, 'm'));
+    }
+    expect(readdirSync(cwd)).toEqual(['.env']);
+    rmSync(join(cwd, '.env'));
+    const server = await serve(cwd, { DB_MASTER_KEY: WEAK });
+    await server.stop();
+    expect(server.output()).toMatch(/^ {2}- DB_MASTER_KEY is published, and production refuses it\./m);
+  });
+
+  test('keeps no data from being looked after, and moved to a better one', async () => {
+    const cwd = tempFolder();
+    const run = async (...args: string[]) => {
+      const result = await wotp(cwd, [...args, '--json'], PRODUCTION);
+      expect({ args, code: result.code, stderr: result.stderr }).toEqual({ args, code: 0, stderr: '' });
+      return lastLine<Record<string, string>>(result.stdout);
+    };
+    await run('token', 'create');
+    expect(await run('verify')).toMatchObject({ ok: true });
+    const { file } = await run('backup');
+    await run('restore', file!, '--yes');
+    await run('master-key', 'create', '--write', 'new.key');
+    await run('master-key', 'rotate', '--new-key-file', 'new.key', '--yes');
+    const key = readFileSync(join(cwd, 'new.key'), 'utf8').trim();
+    const server = await serve(cwd, { ...PRODUCTION, DB_MASTER_KEY: key });
+    expect((await server.stop()).code).toBe(0);
+  });
+});
+
 describe('without a server', () => {
+  test('a key may send and verify unless more is asked for', async () => {
+    const cwd = tempFolder();
+    const made = async (...args: string[]) =>
+      lastLine<{ permissions: string[] }>((await wotp(cwd, ['token', 'create', ...args, '--json'])).stdout)
+        .permissions;
+    expect(await made()).toEqual(['otp:send', 'otp:verify']);
+    expect(await made('--permissions', '*')).toEqual(['*']);
+    const help = (await wotp(cwd, ['token', 'create', '-h'])).stdout;
+    expect(help).not.toMatch(/templates|bulk|scheduler|webhooks|analytics/);
+    const refused = await wotp(cwd, ['token', 'create', '--permissions', 'otp:everything']);
+    expect(refused.stderr).toMatch(/Allowed: otp:send, otp:verify, otp:read, keys:manage, \*\./);
+  });
+
   test('keys and limits are seen and changed in the data folder, and a first run is left to serve', async () => {
     const cwd = tempFolder();
     const expires = '2099-01-31T00:00:00Z';

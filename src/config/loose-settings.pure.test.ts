@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadConfig, looseSettings } from './config.ts';
+import { loadConfig } from './config.ts';
+import { looseSettings } from './loose-settings.ts';
 
 it('the defaults, and anything tighter, are not loose', () => {
   expect(looseSettings(loadConfig({}))).toEqual([]);
@@ -22,6 +23,20 @@ it('each setting looser than its safe bound is named with its value', () => {
     expect.stringMatching(/^PHONE_LIMIT_PER_10_MINUTES is 6: /),
     expect.stringMatching(/^PHONE_LIMIT_PER_DAY is 12: /),
   ]);
+});
+
+it('a secret that others know or guess is named, but not shown, with what to do', () => {
+  const settings = {
+    MASTER_PASSWORD: 'administrator1',
+    DB_MASTER_KEY: 'default-secret-key-do-not-use-in-prod',
+  };
+  expect(looseSettings(loadConfig(settings))).toEqual([
+    expect.stringMatching(
+      /^DB_MASTER_KEY is published, and production refuses it\. Make one .*master-key rotate/,
+    ),
+    expect.stringMatching(/^MASTER_PASSWORD is easily guessed, and production refuses it\. Use a random one/),
+  ]);
+  expect(looseSettings(loadConfig(settings)).join()).not.toMatch(/administrator1|default-secret/);
 });
 
 describe('in production', () => {
