@@ -9,7 +9,7 @@ export const timestamp = z.iso
 
 const givenTime = z.iso.datetime({
   offset: true,
-  error: 'A time in RFC 3339, such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00.',
+  error: 'a time such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00 (RFC 3339)',
 });
 
 /** RFC 3339 (5.6) lets T and Z be lower case, and a space stand for the T. */

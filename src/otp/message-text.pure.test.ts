@@ -122,7 +122,7 @@ describe("the caller's text", () => {
         { path: 'message', message: expect.stringMatching(/cannot be filled/) },
       ]);
       const told = (refusal as ValidationError).details.errors![0]!.message;
-      expect(told.split(' cannot')[0]).toBe(name);
+      expect(told.split(' in `message` cannot')[0]).toBe(name);
       expect(told).not.toContain('482913');
     }
   });

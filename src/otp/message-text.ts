@@ -23,16 +23,16 @@ export function readMessage(message: string, code: string | undefined): MessageT
   if (code !== undefined) {
     const body = withoutCode(text, code);
     if (body === text)
-      throw refused('The code is not in it. Put {{code}} or the code itself into `message`.');
+      throw refused('The code is not in `message`. Put {{code}} or the code itself into it.');
     return { body };
   }
   const [codeInText, ...others] = new Set(text.match(/(?<!\d)\d{4,8}(?!\d)/g));
   if (codeInText === undefined) {
-    throw refused('There is no code in it. Put {{code}} into `message`, or leave it out.');
+    throw refused('There is no code in `message`. Put {{code}} into it, or leave it out.');
   }
   if (others.length > 0) {
     throw refused(
-      'Several different runs of 4 to 8 digits could be the code. Put {{code}} in its place, or give code as well.',
+      'Several runs of 4 to 8 digits in `message` could be the code. Put {{code}} in its place, or give `code` as well.',
     );
   }
   return { body: text.replaceAll(codeInText, PLACEHOLDER), codeInText };
@@ -46,7 +46,7 @@ function withPlaceholders(message: string): string {
   for (let at = message.indexOf('{{'); at !== -1; at = message.indexOf('{{', end)) {
     given.lastIndex = at;
     if (!given.test(message))
-      throw refused(`${named(message.slice(at))} cannot be filled. Only {{code}} can.`);
+      throw refused(`${named(message.slice(at))} in \`message\` cannot be filled. Only {{code}} can.`);
     text += message.slice(end, at) + PLACEHOLDER;
     end = given.lastIndex;
   }

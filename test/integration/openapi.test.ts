@@ -457,7 +457,14 @@ describe('the OpenAPI document', () => {
   test('every time that a request takes may have an offset', () => {
     const timesIn = (where: string, schema: unknown): [string, string][] => {
       if (typeof schema !== 'object' || schema === null) return [];
-      const { format, pattern } = schema as { format?: string; pattern?: string };
+      const { format, pattern, $ref } = schema as { format?: string; pattern?: string; $ref?: string };
+      if ($ref !== undefined) {
+        const [, ...names] = $ref.split('/');
+        return timesIn(
+          where,
+          names.reduce((outer: unknown, name) => (outer as Record<string, unknown>)[name], document),
+        );
+      }
       if (format === 'date-time') return [[where, pattern ?? '']];
       return Object.entries(schema).flatMap(([name, part]) => timesIn(`${where}.${name}`, part));
     };
