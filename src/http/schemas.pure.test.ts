@@ -42,7 +42,7 @@ describe.each([
   ])('is not %j, and the refusal shows how it is written', (text) => {
     const { error } = schema.safeParse(text);
     expect(error?.issues.map(({ message }) => message)).toEqual([
-      'a time such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00 (RFC 3339)',
+      'a time in RFC 3339, such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00',
     ]);
   });
 });

@@ -9,7 +9,7 @@ export const timestamp = z.iso
 
 const givenTime = z.iso.datetime({
   offset: true,
-  error: 'a time such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00 (RFC 3339)',
+  error: 'a time in RFC 3339, such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00',
 });
 
 /** RFC 3339 (5.6) lets T and Z be lower case, and a space stand for the T. */
@@ -38,7 +38,7 @@ export const isoOrNull = (time: number | null): string | null => (time === null 
  * clients that are ahead, and lead to what the feature says of them.
  */
 export const offering = <const T extends readonly string[]>(names: T, offered: readonly T[number][]) =>
-  z.enum(names, { error: () => `Allowed: ${offered.join(', ')}.` }).meta({ enum: [...offered] });
+  z.enum(names, { error: () => `one of ${offered.join(', ')}` }).meta({ enum: [...offered] });
 
 /** Administrators may name the project a call acts on; keys may name only their own. */
 export const projectId = z

@@ -41,7 +41,7 @@ describe('a refused field is named in a sentence with what is allowed, which is 
     ['limit=0', 'The value of `limit` must be a whole number from 1 to 200.'],
     ['limit=ten', 'The value of `limit` must be a whole number from 1 to 200.'],
     ['status=lost', /^The value of `status` must be one of pending, verified, /],
-    ['from=yesterday', /^The value of `from` must be a time such as 2026-/],
+    ['from=yesterday', /^The value of `from` must be a time in RFC 3339, such as 2026-/],
     ['cursor=x', 'The value of `cursor` must be a `page.next` of this list.'],
     ['limit=1&limit=2', 'The query parameter `limit` must be given only once.'],
     ['sort=asc', /^Unknown field `sort`\. Allowed: limit, cursor, /],

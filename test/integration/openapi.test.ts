@@ -470,7 +470,7 @@ describe('the OpenAPI document', () => {
     };
     const times = operationsOf(document).flatMap(({ route, operation }) => [
       ...timesIn(route, operation.parameters),
-      ...timesIn(route, operation.requestBody),
+      ...timesIn(route, bodyOf(operation)),
     ]);
     expect(times.length).toBeGreaterThanOrEqual(5);
     for (const [where, pattern] of times) {
