@@ -228,6 +228,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       listenForInbound({
         sessions,
         suppression: optOuts,
+        directory,
         commands: botCommands({
           otp,
           database,
@@ -306,7 +307,7 @@ export async function buildApp({ config, log, onFatal, clock: givenClock }: AppO
       runOnce: once.runOnce,
     });
     sessionRoutes(server, { admin, database, events, defaultProjectId, publicUrl });
-    limitRoutes(server, { otp, database });
+    limitRoutes(server, { otp, database, onLifted: (phone) => directory.forgetAbsence(phone) });
     databaseRoutes(server, { maintenance, runLongOnce: once.runLongOnce });
     whatsappRoutes(server, { sessions, senders: whatsapp, readPhone: readAnyPhone, runOnce: once.runOnce });
     optOutRoutes(server, {

@@ -29,6 +29,7 @@ describe('defaults', () => {
         isProduction: false,
         publicUrl: undefined,
         trustProxyHops: 0,
+        keepAliveSeconds: 75,
         corsOrigins: [],
       },
       security: { masterKey: undefined, masterPassword: undefined },

@@ -10,6 +10,8 @@ import { up as keyParents } from './migrations/0008-key-parents.ts';
 import { up as verifiedClients } from './migrations/0009-verified-clients.ts';
 import { up as recentSends } from './migrations/0010-recent-sends.ts';
 import { up as optOutNotes } from './migrations/0011-opt-out-notes.ts';
+import { up as messageMetadata } from './migrations/0012-message-metadata.ts';
+import { up as sendersByNumber } from './migrations/0013-whatsapp-senders-by-number.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -25,6 +27,8 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0009-verified-clients': { up: verifiedClients },
   '0010-recent-sends': { up: recentSends },
   '0011-opt-out-notes': { up: optOutNotes },
+  '0012-message-metadata': { up: messageMetadata },
+  '0013-whatsapp-senders-by-number': { up: sendersByNumber },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

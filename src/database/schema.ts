@@ -214,6 +214,8 @@ export interface Schema {
     expires_at: number;
     /** When it was accepted. */
     created_at: number;
+    /** The caller's own JSON of the retry that sent it, 4 KB at most; that of the first send is with the verification. */
+    metadata: string | null;
   };
 
   /**
@@ -433,12 +435,12 @@ export interface Schema {
   };
 
   /**
-   * What a linked number has sent today, and whether WhatsApp has stopped its new chats.
-   * @kept until the session is deleted
+   * What a linked number has sent today, and whether WhatsApp has stopped its new chats; whichever session it is linked in.
+   * @kept `RETENTION_DAYS_CONTACTS` after the day it last sent
    */
   whatsapp_senders: {
-    /** The session. */
-    session_id: string;
+    /** The linked number, in E.164. */
+    phone: string;
     /** Days since 1970, in UTC. */
     day: number;
     /** Messages it has sent on that day. */

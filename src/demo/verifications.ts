@@ -121,6 +121,7 @@ export function demoVerifications(
         due_at: at,
         expires_at: createdAt + LIFE_MS,
         created_at: at,
+        metadata: null,
       });
     }
     if (status !== 'pending')

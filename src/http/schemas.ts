@@ -7,6 +7,29 @@ export const timestamp = z.iso
   .datetime()
   .meta({ description: 'ISO 8601, UTC', example: '2026-11-23T12:00:00.000Z' });
 
+const givenTime = z.iso.datetime({
+  offset: true,
+  error: 'a time such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00 (RFC 3339)',
+});
+
+/** RFC 3339 (5.6) lets T and Z be lower case, and a space stand for the T. */
+function asWritten(text: unknown): unknown {
+  return typeof text === 'string' ? text.replace(/^(\d{4}-\d\d-\d\d)[ t]/, '$1T').replace(/z$/, 'Z') : text;
+}
+
+/** A moment that a caller gives in a body: RFC 3339, with any offset. `Date.parse` reads it. */
+export const time = z
+  .preprocess(asWritten, givenTime)
+  .meta({ description: 'RFC 3339, with any offset.', example: '2026-11-23T19:00:00+07:00' });
+
+/** As `time`, in a query, where a + that was not escaped arrives as a space. */
+export const queryTime = z
+  .preprocess(
+    (text) => asWritten(typeof text === 'string' ? text.replace(/ (\d\d:\d\d)$/, '+$1') : text),
+    givenTime,
+  )
+  .meta({ description: 'RFC 3339, with any offset.', example: '2026-11-23T12:00:00Z' });
+
 export const iso = (time: number): string => new Date(time).toISOString();
 export const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 

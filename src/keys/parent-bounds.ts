@@ -20,15 +20,15 @@ export function boundsWithin(parent: KeyBounds, wanted: Partial<KeyBounds>, serv
   const errors: FieldProblem[] = [];
   if (parent.expiresAt !== null && expiresAt! > parent.expiresAt) {
     const latest = new Date(parent.expiresAt).toISOString();
-    errors.push({ path: 'expiresAt', message: `At the latest ${latest}, when the creating key expires.` });
+    const message = `A key cannot create one that outlives it: \`expiresAt\` must be ${latest} at the latest.`;
+    errors.push({ path: 'expiresAt', message });
   }
   if (rateLimit !== null && rateLimit > allowed) {
-    const message = `At most ${allowed} requests a window, the limit of the creating key.`;
+    const message = `A key cannot create one with a higher limit than its own: \`rateLimit\` must be at most ${allowed}.`;
     errors.push({ path: 'rateLimit', message });
   }
   if (errors.length > 0) {
-    const message = `A key cannot create one that outlives it or has a higher rate limit. ${errors[0]!.message}`;
-    throw new WotpError('FORBIDDEN', message, { errors });
+    throw new WotpError('FORBIDDEN', errors[0]!.message, { errors });
   }
   return { rateLimit, expiresAt };
 }

@@ -13,6 +13,7 @@ import {
   projectId,
   projectQuery,
   success,
+  time,
   timestamp,
 } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
@@ -38,7 +39,9 @@ const createBody = z
       .max(1_000_000_000)
       .optional()
       .meta({ description: "Requests a window, in place of the server's RATE_LIMIT_MAX.", example: 1000 }),
-    expiresAt: timestamp.optional().meta({ description: 'From then on the key is refused.' }),
+    expiresAt: time
+      .optional()
+      .meta({ description: 'From then on the key is refused; RFC 3339, with any offset.' }),
     projectId,
   })
   .meta({ title: 'CreateApiKeyRequest' });

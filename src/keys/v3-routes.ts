@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { V3_BATCH_MAX } from '../database/wodb/v3-import.ts';
 import type { V3Logs } from '../events/v3-logs.ts';
 import type { RunOnce } from '../http/idempotency.ts';
-import { problems, projectId, success, timestamp } from '../http/schemas.ts';
+import { problems, projectId, success, time } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { V3Tokens } from './v3-tokens.ts';
 
@@ -15,7 +15,7 @@ const body = z.strictObject({
           .string()
           .regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
           .meta({ description: 'SHA-256 of the whole `otp_…` token, hex.', example: 'a'.repeat(64) }),
-        createdAt: timestamp.optional().meta({ description: 'When v3 made it; now when absent.' }),
+        createdAt: time.optional().meta({ description: 'When v3 made it; now when absent.' }),
       }),
     )
     .max(V3_BATCH_MAX)
@@ -24,7 +24,7 @@ const body = z.strictObject({
   logs: z
     .array(
       z.strictObject({
-        at: timestamp,
+        at: time,
         action: z
           .string()
           .regex(/^[^\p{N}\p{Cc}]{1,100}$/u, '1 to 100 characters without digits')
@@ -89,7 +89,7 @@ export function v3Routes(
         const newTokens = await tokens.take(
           trx,
           request.projectId,
-          given.tokens.map(({ hash, createdAt }) => ({ hash, createdAt: time(createdAt) })),
+          given.tokens.map(({ hash, createdAt }) => ({ hash, createdAt: timeOf(createdAt) })),
           request.caller,
         );
         const newLogs = await logs.take(
@@ -104,6 +104,6 @@ export function v3Routes(
   );
 }
 
-function time(at: string | undefined): number | undefined {
+function timeOf(at: string | undefined): number | undefined {
   return at === undefined ? undefined : Date.parse(at);
 }

@@ -10,8 +10,16 @@ const params = z.object({
 });
 
 /** What limits say of a phone, and lifting them. */
-export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; database: Database }): void {
-  const { otp, database } = deps;
+export function limitRoutes(
+  server: FastifyInstance,
+  deps: {
+    otp: OtpService;
+    database: Database;
+    /** What locked this phone (E.164) has been lifted: what else is known against it is forgotten, too. */
+    onLifted: (phone: string) => Promise<void>;
+  },
+): void {
+  const { otp, database, onLifted } = deps;
   const app = typed(server);
   const tags = ['Limits'];
 
@@ -59,7 +67,8 @@ export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; da
         tags,
         operationId: 'clearPhoneLimits',
         summary: 'Clear the limits of a phone',
-        description: 'Messages and wrong codes until now no longer count. Recorded in the events.',
+        description:
+          'Messages and wrong codes until now no longer count, and whether the number is on WhatsApp is asked again. Recorded in the events.',
         params,
         querystring: projectQuery,
         response: {
@@ -76,6 +85,7 @@ export function limitRoutes(server: FastifyInstance, deps: { otp: OtpService; da
       const id = await database.transaction((trx) =>
         otp.limits.lift(trx, request.projectId, request.params.phone, request.caller.name),
       );
+      await onLifted(id);
       return { success: true as const, data: { id } };
     },
   );

@@ -146,6 +146,7 @@ export function messageRepository(database: Database): MessageRepository {
       due_at: value('due_at'),
       expires_at: value('expires_at'),
       created_at: value('created_at'),
+      metadata: value('metadata'),
     }),
   );
 

@@ -139,6 +139,7 @@ export function messageService(deps: {
       timeline: (JSON.parse(row.timeline) as [number, MessageStatus, string | null][]).map(
         ([at, status, reason]): TimelineEntry => ({ at, status, reason }),
       ),
+      metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
     };
   }
 
@@ -161,6 +162,7 @@ export function messageService(deps: {
         due_at: now,
         expires_at: message.expiresAt,
         created_at: now,
+        metadata: message.metadata === undefined ? null : JSON.stringify(message.metadata),
       });
       await events.record(trx, {
         type: 'message.queued',

@@ -30,6 +30,8 @@ export interface MessageView {
   /** What the phone shows; once the verification has ended, bullets stand in place of the code. */
   text: string;
   timeline: TimelineEntry[];
+  /** What the retry that sent it gave; null for every other message. */
+  metadata: Record<string, unknown> | null;
 }
 
 /** The lanes of the outbox: what is in a lower one is sent first, however much waits in a higher. */
@@ -51,6 +53,8 @@ export interface NewMessage {
   code: string;
   /** Unix ms; the message is never sent after it. */
   expiresAt: number;
+  /** What the caller wants to be kept with this message. */
+  metadata?: Record<string, unknown>;
 }
 
 /** What a channel has learnt of a message after it was sent. */

@@ -64,6 +64,23 @@ describe("the caller's text", () => {
     ['letters may touch the run', 'G-481516x', undefined, 'G-{{code}}x', '481516'],
     ['a run of 9 digits is no code', '123456789 or 4815', undefined, '{{code}}', '4815'],
     ['and it is found again later', '4815 is 4815', undefined, '{{code}} is {{code}}', '4815'],
+    ['blanks in the placeholder do not matter', 'Use {{ code }}.', undefined, 'Use {{code}}.', undefined],
+    [
+      'nor do tabs, newlines and no-break spaces',
+      '{{\tcode\n}}{{\u00a0code}}',
+      undefined,
+      '{{code}}{{code}}',
+      undefined,
+    ],
+    ['digits beside it are text', 'Order 20261: {{ code }}', undefined, 'Order 20261: {{code}}', undefined],
+    [
+      'digits beside the given code are text',
+      'Order 20261: 481516',
+      '481516',
+      'Order 20261: {{code}}',
+      undefined,
+    ],
+    ['single braces are text', '{code} {x} }} 4815', undefined, '{code} {x} }} {{code}}', '4815'],
   ])('%s', (_rule, message, code, body, codeInText) => {
     const read = readMessage(message, code);
     expect(read.codeInText).toBe(codeInText);
@@ -76,13 +93,42 @@ describe("the caller's text", () => {
     ['its runs are too long', '123456789', undefined],
     ['its digits are not ASCII', 'كود ١٢٣٤٥٦', undefined],
     ['the given code is not in it', 'Use 123456', '654321'],
-    ['the placeholder is broken', 'Use {{ code }}', '654321'],
+    ['it has several different runs', 'Order 20261: your code is 482913', undefined],
   ])('is refused when %s', (_rule, message, code) => {
     expect(() => readMessage(message, code)).toThrow(ValidationError);
   });
 
+  test.each([
+    ['Hello {{name}}, {{code}}', '{{name}}'],
+    ['Hello {{ name }}, 482913', '{{ name }}'],
+    ['{{Code}}', '{{Code}}'],
+    ['{{code', '{{code…'],
+    ['{{co de}}', '{{co de}}'],
+    ['{{{code}}}', '{{{code}}'],
+    ['{{#code}}x{{/code}} {{code}}', '{{#code}}'],
+    ['{{code}} {{}}', '{{}}'],
+    ['{{482913}} is your code', '{{…}}'],
+    [`{{code}} {{${'x'.repeat(100)}}}`, `{{${'x'.repeat(38)}…`],
+  ])('is refused with any other placeholder, which is named: %s', (message, name) => {
+    for (const code of [undefined, '482913']) {
+      let refusal: unknown;
+      try {
+        readMessage(message, code);
+      } catch (error) {
+        refusal = error;
+      }
+      expect(refusal).toBeInstanceOf(ValidationError);
+      expect((refusal as ValidationError).details.errors).toEqual([
+        { path: 'message', message: expect.stringMatching(/cannot be filled/) },
+      ]);
+      const told = (refusal as ValidationError).details.errors![0]!.message;
+      expect(told.split(' in `message` cannot')[0]).toBe(name);
+      expect(told).not.toContain('482913');
+    }
+  });
+
   test('with the code put back, it is the text as it was written', () => {
-    const part = fc.string({ unit: fc.constantFrom(...'a1 {}$&.-é🔑') });
+    const part = fc.string({ unit: fc.constantFrom(...'a1 }$&.-é🔑') });
     const given = fc.stringMatching(/^[a-z0-9]{4,10}$/);
     fc.assert(
       fc.property(part, part, given, fc.boolean(), (before, after, code, placeholder) => {

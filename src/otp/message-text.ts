@@ -2,6 +2,8 @@ import type { ChannelName } from '../channels/channel.ts';
 import { ValidationError } from '../errors/errors.ts';
 
 const PLACEHOLDER = '{{code}}';
+/** So much of a placeholder is repeated in an error, in characters. */
+const NAMED_MAX = 40;
 
 /** A message's text with the place of its code, and the code where the text itself held one. */
 export interface MessageText {
@@ -11,24 +13,51 @@ export interface MessageText {
 }
 
 /**
- * Finds the code's place in the caller's own text: `{{code}}`, else the given code, else (as v3 did) the first run
- * of 4 to 8 digits, which then is the code.
- * @throws ValidationError when the text holds none of these
+ * Finds the code's place in the caller's own text: `{{code}}`, else the given code, else (as v3 did) the only run of 4
+ * to 8 digits, which then is the code.
+ * @throws ValidationError when the text holds none of these, several different runs, or a `{{` that is not `{{code}}`
  */
 export function readMessage(message: string, code: string | undefined): MessageText {
-  if (message.includes(PLACEHOLDER)) {
-    return { body: code === undefined ? message : withoutCode(message, code) };
-  }
+  const text = withPlaceholders(message);
+  if (text.includes(PLACEHOLDER)) return { body: code === undefined ? text : withoutCode(text, code) };
   if (code !== undefined) {
-    const body = withoutCode(message, code);
-    if (body === message) throw noCodeIn('Put {{code}} or the code itself into `message`.');
+    const body = withoutCode(text, code);
+    if (body === text)
+      throw refused('The code is not in `message`. Put {{code}} or the code itself into it.');
     return { body };
   }
-  const codeInText = /(?<!\d)\d{4,8}(?!\d)/.exec(message)?.[0];
+  const [codeInText, ...others] = new Set(text.match(/(?<!\d)\d{4,8}(?!\d)/g));
   if (codeInText === undefined) {
-    throw noCodeIn('Put {{code}} into `message`, or a code of 4 to 8 digits.');
+    throw refused('There is no code in `message`. Put {{code}} into it, or leave it out.');
   }
-  return { body: message.replaceAll(codeInText, PLACEHOLDER), codeInText };
+  if (others.length > 0) {
+    throw refused(
+      'Several runs of 4 to 8 digits in `message` could be the code. Put {{code}} in its place, or give `code` as well.',
+    );
+  }
+  return { body: text.replaceAll(codeInText, PLACEHOLDER), codeInText };
+}
+
+/** The text with every `{{ code }}` as `{{code}}`. Throws ValidationError that names any other `{{`. */
+function withPlaceholders(message: string): string {
+  const given = /\{\{\s*code\s*\}\}/y;
+  let text = '';
+  let end = 0;
+  for (let at = message.indexOf('{{'); at !== -1; at = message.indexOf('{{', end)) {
+    given.lastIndex = at;
+    if (!given.test(message))
+      throw refused(`${named(message.slice(at))} in \`message\` cannot be filled. Only {{code}} can.`);
+    text += message.slice(end, at) + PLACEHOLDER;
+    end = given.lastIndex;
+  }
+  return text + message.slice(end);
+}
+
+/** A placeholder at the beginning of a text, as an error may show it: short, and without what may be a code. */
+function named(text: string): string {
+  const close = text.indexOf('}}');
+  const whole = close !== -1 && close < NAMED_MAX ? text.slice(0, close + 2) : `${text.slice(0, NAMED_MAX)}…`;
+  return whole.replace(/\d{4,}/g, '…').replace(/\s+/gu, ' ');
 }
 
 /** The text with `{{code}}` for the code, which is found in upper and lower case, as it is compared. */
@@ -40,8 +69,8 @@ function withoutCode(message: string, code: string): string {
     .join(PLACEHOLDER);
 }
 
-function noCodeIn(message: string): ValidationError {
-  return new ValidationError('The message has no place for the code.', [{ path: 'message', message }]);
+function refused(message: string): ValidationError {
+  return new ValidationError('The request is not valid.', [{ path: 'message', message }]);
 }
 
 /** The text that is sent when the caller gives none. The code is its first run of digits; WhatsApp shows it in bold. */

@@ -43,7 +43,7 @@ export function otpRoutes(
         operationId: 'sendVerification',
         summary: 'Send a verification code',
         description:
-          'Makes a code and sends it. A send while one is pending for the same phone and purpose is a retry: the same code goes out again, under the same id and guess budget, with status 200 and `retried: true`.',
+          'Makes a code and sends it. A send while one is pending for the same phone and purpose is a retry: the same code goes out again, under the same id and guess budget, with status 200 and `retried: true`. Of a retry, `message`, `channel` and `metadata` count; how long the code lives and what it is made of stay as they were. Another `code`, or less than a minute of life left, begins a new verification. The wait between two messages to a phone is shared by all purposes.',
         body: sendBody,
         response: {
           200: success(retried),

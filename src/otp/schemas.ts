@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { CHANNEL_NAMES, OFFERED_CHANNELS } from '../channels/channel.ts';
-import { iso, isoOrNull, offering, pageQuery, projectId, timestamp } from '../http/schemas.ts';
+import { iso, isoOrNull, offering, pageQuery, projectId, queryTime, timestamp } from '../http/schemas.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
 import {
   ALPHABETS,
@@ -59,7 +59,7 @@ export const sendBody = z
       .meta({ description: 'What the code is made of (default `numeric`).' }),
     message: z.string().min(1).max(4096).optional().meta({
       description:
-        'Your own text, with `{{code}}` or the code itself in it; with neither, its first run of 4 to 8 digits is the code.',
+        'Your own text, with `{{code}}` or the given `code` in it. With neither, its only run of 4 to 8 digits is the code; several different ones are refused, and so is any `{{` that is not `{{code}}`.',
       example: '{{code}} is your Example code.',
     }),
     channel: offering(['auto', ...CHANNEL_NAMES], ['auto', ...OFFERED_CHANNELS]).default('auto'),
@@ -76,7 +76,11 @@ export const sendBody = z
       .record(z.string(), z.unknown())
       .refine(isSmall, `at most ${METADATA_MAX_BYTES} bytes of JSON, ${METADATA_MAX_DEPTH} levels deep`)
       .optional()
-      .meta({ description: 'Anything of yours, up to 4 KB; returned by GET.', example: { userId: 'u_42' } }),
+      .meta({
+        description:
+          'Anything of yours, up to 4 KB; returned by GET. That of a retry is kept with its message and shown in the timeline; the first one stays with the verification.',
+        example: { userId: 'u_42' },
+      }),
     projectId,
   })
   .meta({ title: 'SendVerificationRequest', example: { phone: '+62 838 3494 6034' } });
@@ -140,6 +144,10 @@ const timelineEntry = z
     channel: offering(CHANNEL_NAMES, OFFERED_CHANNELS),
     status: z.enum(MESSAGE_STATUSES),
     reason: z.string().nullable(),
+    metadata: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({ description: 'What a retry gave, at the first entry of its message.' }),
   })
   .meta({ title: 'TimelineEntry', description: 'What happened to a message.' });
 export const withTimeline = z.object({ ...detailedFields, timeline: z.array(timelineEntry) }).meta({
@@ -152,8 +160,8 @@ export const listQuery = z.strictObject({
   phone: phone.optional(),
   purpose: purpose.optional(),
   status: z.enum(VERIFICATION_STATUSES).optional(),
-  from: timestamp.optional().meta({ description: 'Created at or after.' }),
-  to: timestamp.optional().meta({ description: 'Created before.' }),
+  from: queryTime.optional().meta({ description: 'Created at or after; RFC 3339, with any offset.' }),
+  to: queryTime.optional().meta({ description: 'Created before; RFC 3339, with any offset.' }),
   projectId,
 });
 

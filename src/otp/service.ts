@@ -10,7 +10,7 @@ import { MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, newId } from '../lib/id.ts';
 import { fullWindow, type PhoneLimits } from '../limits/phone-limits.ts';
 import type { MessageService } from '../messages/service.ts';
-import type { MessageRef, MessageStatus } from '../messages/types.ts';
+import type { MessageRef, MessageStatus, NewMessage } from '../messages/types.ts';
 import { codeCheck } from './check.ts';
 import { generateCode } from './code.ts';
 import { codeSecrets } from './code-secrets.ts';
@@ -155,7 +155,7 @@ export function otpService(deps: {
   function enqueue(
     trx: Transaction,
     row: DestinationRow,
-    message: { id: string; code: string; body: string; channel: ChannelName },
+    message: Pick<NewMessage, 'id' | 'code' | 'body' | 'channel' | 'metadata'>,
   ): Promise<void> {
     return messages.enqueue(trx, {
       id: message.id,
@@ -166,6 +166,7 @@ export function otpService(deps: {
       lane: 'code',
       body: message.body,
       code: message.code,
+      metadata: message.metadata,
       expiresAt: row.expires_at,
     });
   }
@@ -188,7 +189,12 @@ export function otpService(deps: {
     trx: Transaction,
     row: DestinationRow,
     destination: Destination,
-    { body: newBody, channel, phone = row.phone }: { body?: string; channel: ChannelName; phone?: string },
+    {
+      body: newBody,
+      channel,
+      phone = row.phone,
+      metadata,
+    }: { channel: ChannelName; body?: string; phone?: string; metadata?: Record<string, unknown> },
   ): Promise<Verification | undefined> {
     const now = clock.now();
     const sends = sendsOf(row);
@@ -200,7 +206,7 @@ export function otpService(deps: {
     const minutes = (row.expires_at - row.created_at) / MINUTE_MS;
     const isOwn = previous.body === defaultMessage(minutes, row.channel as ChannelName);
     const body = newBody ?? (isOwn ? defaultMessage(minutes, channel) : previous.body);
-    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel });
+    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel, metadata });
     const all: Send[] = [...sends, [now, id]];
     // Its time may have run out since it was read.
     if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
@@ -270,7 +276,8 @@ export function otpService(deps: {
           countSend = await admit();
         }
         if (!guess || secrets.matches(repeatable, text.code!.toUpperCase())) {
-          const wanted = { channel, body: text.body, phone: phone.e164 };
+          const { metadata } = request;
+          const wanted = { channel, body: text.body, phone: phone.e164, metadata };
           const verification = await sendAgain(trx, repeatable, destination, wanted);
           if (verification) return { verification, retried: true };
         } else {
@@ -358,8 +365,13 @@ export function otpService(deps: {
       const row = await repository.byId(database.reader, projectId, id);
       if (!row) throw new NotFoundError('There is no verification with this id.');
       const views = await messages.views(database.reader, messageIdsOf(row));
-      const timeline = [...views.values()].flatMap(({ id: messageId, channel, timeline }) =>
-        timeline.map((entry) => ({ ...entry, messageId, channel })),
+      const timeline = [...views.values()].flatMap(({ id: messageId, channel, timeline, metadata }) =>
+        timeline.map((entry, i) => ({
+          ...entry,
+          messageId,
+          channel,
+          ...(i === 0 && metadata ? { metadata } : {}),
+        })),
       );
       return {
         verification: await viewWithMetadata(row),

@@ -87,4 +87,6 @@ export interface Verified {
 export interface VerificationTimelineEntry extends TimelineEntry {
   messageId: string;
   channel: ChannelName;
+  /** What a retry gave, where its message begins. */
+  metadata?: Record<string, unknown>;
 }

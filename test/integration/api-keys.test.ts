@@ -61,6 +61,15 @@ describe('making a key', () => {
     if (ENGINE === 'wodb') expect(readFileSync(server.app.config.database.path).includes(key)).toBe(false);
   });
 
+  test('takes its end with any offset', async () => {
+    const { body } = await create({
+      name: 'until noon',
+      permissions: ['otp:read'],
+      expiresAt: '2099-01-31T12:00:00+07:00',
+    });
+    expect(body.data.expiresAt).toBe('2099-01-31T05:00:00.000Z');
+  });
+
   test('makes a different one each time, whatever the name', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, () => create({ name: 'same', permissions: ['otp:read'] })),

@@ -76,7 +76,6 @@ describe('a message', () => {
     expect(await otp.eventsOf(id)).toEqual([
       'otp.created',
       'message.queued',
-      'message.sending',
       'message.sent',
       'message.delivered',
       'message.read',

@@ -454,6 +454,30 @@ describe('the OpenAPI document', () => {
     for (const code of named) expect(Object.keys(ERROR_CODES)).toContain(code);
   });
 
+  test('every time that a request takes may have an offset', () => {
+    const timesIn = (where: string, schema: unknown): [string, string][] => {
+      if (typeof schema !== 'object' || schema === null) return [];
+      const { format, pattern, $ref } = schema as { format?: string; pattern?: string; $ref?: string };
+      if ($ref !== undefined) {
+        const [, ...names] = $ref.split('/');
+        return timesIn(
+          where,
+          names.reduce((outer: unknown, name) => (outer as Record<string, unknown>)[name], document),
+        );
+      }
+      if (format === 'date-time') return [[where, pattern ?? '']];
+      return Object.entries(schema).flatMap(([name, part]) => timesIn(`${where}.${name}`, part));
+    };
+    const times = operationsOf(document).flatMap(({ route, operation }) => [
+      ...timesIn(route, operation.parameters),
+      ...timesIn(route, operation.requestBody),
+    ]);
+    expect(times.length).toBeGreaterThanOrEqual(5);
+    for (const [where, pattern] of times) {
+      expect('2026-11-23T19:00:00+07:00', where).toMatch(new RegExp(pattern));
+    }
+  });
+
   test('holds nothing of this server: no key, no address, no folder', () => {
     const text = JSON.stringify(document);
     for (const secret of [server.key, server.dir, server.address, server.adminPassword]) {

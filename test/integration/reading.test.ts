@@ -192,6 +192,14 @@ describe('the list of verifications', () => {
     expect(await idsOf({ from: at(2), to: at(1) }, another.key)).toEqual([]);
   });
 
+  test.each(['+', '%2B'])('in any offset, written with %s in the address', async (plus) => {
+    const at = (minutes: number) =>
+      new Date(beganAt + minutes * MINUTE_MS + 7 * 60 * MINUTE_MS).toISOString().replace('Z', `${plus}07:00`);
+    const { status, body } = await server.call('GET', `otp?from=${at(1)}&to=${at(2)}`, { key: another.key });
+    expect(status).toBe(200);
+    expect(body.data.map(({ id }: { id: string }) => id)).toEqual([ids[1]]);
+  });
+
   test.each([1, 2, 3, 5, 200])('in pages of %i holds each once, in the same order', async (limit) => {
     const seen: string[] = [];
     let cursor: string | null = null;

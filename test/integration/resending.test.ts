@@ -325,6 +325,24 @@ describe('a resend', () => {
     expect(await otp.messagesTo(phone)).toBe(1);
   });
 
+  test('with other metadata keeps the first with the verification and shows its own in the timeline', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone, metadata: { step: 'first' } });
+    await otp.jump(30_000);
+    const metadata = { step: 'second', note: 'x'.repeat(4_000) };
+    const retry = await otp.send({ phone, metadata });
+    expect(retry.body.data).toMatchObject({ id, retried: true });
+    await otp.jump(60_000);
+    await otp.send({ phone });
+    await otp.deliver();
+    const { body } = await otp.read(id);
+    expect(body.data.metadata).toEqual({ step: 'first' });
+    const given = body.data.timeline.filter((entry: object) => 'metadata' in entry);
+    expect(given).toEqual([
+      expect.objectContaining({ messageId: retry.body.data.messageId, status: 'queued', metadata }),
+    ]);
+  });
+
   test('never goes out without its code', async () => {
     const phone = newPhone();
     const { id } = await otp.sent({ phone });

@@ -122,17 +122,24 @@ describe('the text of a message', () => {
     expect((await otp.check({ id, code: '4815' })).status).toBe(200);
   });
 
-  test('with neither, its first run of 4 to 8 digits is the code', async () => {
+  test('{{ code }} is filled too, and no digits beside it verify', async () => {
     const phone = newPhone();
-    const { id } = await otp.sent({ phone, message: 'In 15 min: 162342, not 108108' });
-    expect(await arrived(phone)).toBe('In 15 min: 162342, not 108108');
-    expect((await otp.check({ id, code: '108108' })).status).toBe(422);
+    const { id } = await otp.sent({ phone, message: 'Order 20261: your code is {{ code }}' });
+    const [, code] = /^Order 20261: your code is (\d{6})$/.exec(await arrived(phone))!;
+    expect((await otp.check({ id, code: '20261' })).status).toBe(422);
+    expect((await otp.check({ id, code })).status).toBe(200);
+  });
+
+  test('with neither, its only run of 4 to 8 digits is the code', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone, message: 'In 15 min: 162342. Really: 162342' });
+    expect(await arrived(phone)).toBe('In 15 min: 162342. Really: 162342');
     expect((await otp.check({ id, code: '162342' })).status).toBe(200);
   });
 
   test('everything but the code arrives as it was written', async () => {
     const phone = newPhone();
-    const message = '$& $1 $` \\n <b>{{name}}</b> {code} 🔑 שלום {{code}}';
+    const message = '$& $1 $` \\n <b>{name}</b> {code} 🔑 שלום {{code}}';
     await otp.sent({ phone, code: '4815162342', message });
     expect(await arrived(phone)).toBe(message.replace('{{code}}', () => '4815162342'));
   });
@@ -216,6 +223,9 @@ describe('a request that is refused changes nothing', () => {
     ['message', { message: 'Only 123 here' }],
     ['message', { message: 'Your code is 654321', code: '123456' }],
     ['message', { message: 'Your code is ١٢٣٤٥٦' }],
+    ['message', { message: 'Order 20261: your code is 482913' }],
+    ['message', { message: 'Hello {{name}}, your code is {{code}}' }],
+    ['message', { message: 'Hello {{name}}, your code is 482913', code: '482913' }],
     ['purpose', { purpose: '' }],
     ['purpose', { purpose: 'x'.repeat(41) }],
     ['purpose', { purpose: 'log in' }],

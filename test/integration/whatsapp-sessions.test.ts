@@ -145,8 +145,10 @@ describe('a session over the API', () => {
       name: 'Second',
       proxy: null,
     });
-    for (const proxy of ['127.0.0.1:1080', 'ftp://127.0.0.1', 'http://', 'http://127.0.0.1/way']) {
-      expectProblem(await call('PATCH', `/${id}`, { proxy }), 'VALIDATION_ERROR');
+    for (const proxy of ['127.0.0.1:1080', 'ftp://127.0.0.1', 'http://', 'http://me:100%@127.0.0.1:1']) {
+      const refused = expectProblem(await call('PATCH', `/${id}`, { proxy }), 'VALIDATION_ERROR');
+      expect(refused.errors?.[0]).toMatchObject({ path: 'proxy', message: expect.stringContaining('http') });
+      expectProblem(await call('POST', '', { proxy }), 'VALIDATION_ERROR');
     }
     await call('DELETE', `/${id}`);
   });
@@ -160,6 +162,10 @@ describe('a session over the API', () => {
 
     const { body } = await call('POST', '', { link: false });
     const other = body.data.id;
+    // While it is linked here, a second link of the number would send twice what it may.
+    const refused = expectProblem(await call('POST', `/${other}/import`, { files }), 'CONFLICT');
+    expect(refused.detail).toContain(`${OWN} is linked in the session ${id} already`);
+    await call('POST', `/${id}/logout`);
     const imported = await call('POST', `/${other}/import`, { files });
     expect([imported.status, imported.body.data.phone]).toEqual([200, OWN]);
     await isOpen(other);

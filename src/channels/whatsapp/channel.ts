@@ -153,6 +153,7 @@ export class WhatsAppChannel implements Channel {
       try {
         const delivery = { wireId, to, text: async () => text, isNewChat };
         await line.send(delivery, chats.get(line.session.id), signal);
+        this.#options.directory.isProvenPresent(to);
         void this.#sendCode(line, id, to);
         return;
       } catch (error) {
@@ -285,7 +286,9 @@ export class WhatsAppChannel implements Channel {
 
   async #isFromRecipient(socket: WhatsAppSocket, from: string, messageId: string): Promise<boolean> {
     const number = await numberOf(socket, from);
-    return number !== undefined && this.#options.recipients.isTo(messageId, number);
+    if (number === undefined || !(await this.#options.recipients.isTo(messageId, number))) return false;
+    this.#options.directory.isProvenPresent(number);
+    return true;
   }
 }
 

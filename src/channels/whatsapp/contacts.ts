@@ -71,5 +71,11 @@ export async function forgetContacts(
       )
       .executeTakeFirst(),
   ];
+  // A linked number each: a few rows.
+  await trx
+    .deleteFrom('whatsapp_senders')
+    .where('day', '<', day)
+    .where((eb) => eb.or([eb('stopped_until', 'is', null), eb('stopped_until', '<', now)]))
+    .execute();
   return removed.some(({ numDeletedRows }) => numDeletedRows >= limit);
 }

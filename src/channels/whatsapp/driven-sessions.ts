@@ -113,6 +113,15 @@ export class DrivenSessions {
           if (Object.keys(changes).length > 0) await this.#repository.update(trx, id, changes);
           for (const event of events) await this.#options.events.record(trx, event);
         }),
+      claimNumber: (phone) =>
+        database.transaction(async (trx) => {
+          await held.check(trx);
+          // Two sessions that link the same number at once: the second one sees the first.
+          await database.serialize(trx, `number ${phone}`);
+          const holder = await this.#repository.holderOf(trx, phone, id);
+          if (holder === undefined) await this.#repository.update(trx, id, { phone });
+          return holder;
+        }),
       onLeaseLost: () => this.#stepDown(id),
       onState: (about, change) => this.#tell('state', about, change),
       onOpen: (about, socket) => this.#tell('open', about, socket),

@@ -8,6 +8,7 @@ import type { Troubles } from '../../lib/troubles.ts';
 import type { Suppression } from '../../opt-outs/suppression.ts';
 import type { BotCommands } from './commands.ts';
 import { numberOf } from './jid.ts';
+import type { NumberDirectory } from './number-directory.ts';
 import { readOptOut } from './opt-out.ts';
 import type { Session, Sessions, WhatsAppSocket } from './session.ts';
 import { withoutCodes } from './without-codes.ts';
@@ -35,6 +36,7 @@ interface Incoming {
 export interface InboundOptions {
   sessions: Sessions;
   suppression: Suppression;
+  directory: Pick<NumberDirectory, 'forgetAbsence'>;
   commands: BotCommands;
   /** Numbers (E.164) whose commands are carried out. */
   adminNumbers: readonly string[];
@@ -50,7 +52,7 @@ export interface InboundOptions {
  * that who opts out is told so, once.
  */
 export function listenForInbound(options: InboundOptions): void {
-  const { sessions, suppression, commands, database, events, clock, troubles } = options;
+  const { sessions, suppression, directory, commands, database, events, clock, troubles } = options;
   const admins = new Set(options.adminNumbers.map(identityOf));
   const seen = new Set<string>();
   const counts = new Map<string, { since: number; count: number }>();
@@ -95,6 +97,7 @@ export function listenForInbound(options: InboundOptions): void {
     if (!incoming || !isNew(`${session.id} ${message.key.id}`)) return;
     const { from, chat, text } = incoming;
     if (isTooMany(from)) return;
+    await directory.forgetAbsence(from);
     const { projectId, id: sessionId } = session;
     const wish = readOptOut(text);
     const data = { sessionId, from, text: wish ? text : withoutCodes(text) };

@@ -142,20 +142,19 @@ describe('a session that another node drives', () => {
   });
 
   test('hands out its credentials on any node, and takes others over from the node that is given them', async () => {
-    const { first, second, id, projectId, command } = await twoNodes();
+    const { first, second, id, projectId } = await twoNodes();
     // The number has just been linked, and some of its keys may still be on their way into the database.
-    const files = await vi.waitFor(async () => {
+    await vi.waitFor(async () => {
       const exported = await second.sessions.exportFiles(projectId, id, 'operator');
       expect(exported).toEqual(await first.sessions.exportFiles(projectId, id, 'operator'));
-      return exported;
     });
-    await command('pause');
+    const { files: others } = first.whatsapp.phone('+4915100000002').pairedEarlier();
     const { id: empty } = await first.database.transaction((trx) =>
       first.sessions.create(trx, { projectId, name: null, proxy: null }, 'operator'),
     );
     await pass(first, 5);
     expect(drives(first)).toBe(2);
-    await answered(first, second.sessions.importFiles(projectId, empty, files, 'operator'));
+    await answered(first, second.sessions.importFiles(projectId, empty, others, 'operator'));
     await second.reaches(empty, 'open');
     expect([drives(first), drives(second)]).toEqual([1, 1]);
   });
@@ -263,15 +262,15 @@ describe('an owner that was frozen, and thaws after another node has taken its s
       sendingMemory(node.database, node.clock, silentTroubles, (trx, session) =>
         node.sessions.holds(trx, session),
       );
-    await memory(second).keepSender(id, { ...record, sentToday: 4_100 });
+    await memory(second).keepSender({ sessionId: id, number: OWN }, { ...record, sentToday: 4_100 });
     const stale = memory(first);
     stale.keepSent(
-      { sessionId: id, phone: '+4915200000001', at: first.clock.now(), before: undefined },
+      { sessionId: id, number: OWN, phone: '+4915200000001', at: first.clock.now(), before: undefined },
       record,
     );
     await stale.flush();
-    await stale.keepSender(id, record);
-    expect((await memory(second).sender(id))!.sentToday).toBe(4_100);
+    await stale.keepSender({ sessionId: id, number: OWN }, record);
+    expect((await memory(second).sender(OWN))!.sentToday).toBe(4_100);
     expect([...(await memory(second).chatsWith('+4915200000001'))]).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { SendError } from '../channel.ts';
 import { type Addresses, addressBook } from './addresses.ts';
 import type { Candidate } from './choice.ts';
 import type { NumberDirectory } from './number-directory.ts';
-import { allowanceOf, dayOf, type PacingRules, takeTurn, turnsWithin } from './pacing.ts';
+import { allowanceOf, dayOf, type Pace, type PacingRules, takeTurn, turnsWithin } from './pacing.ts';
 import { type Delivery, Sender } from './sender.ts';
 import { type Admission, type HealthReport, type SenderHealth, senderHealth } from './sender-health.ts';
 import type { SenderRecord, SendingMemory } from './sending-memory.ts';
@@ -33,7 +33,8 @@ export class Line {
   readonly session: Session;
   readonly #options: LineOptions;
   #health: SenderHealth = senderHealth();
-  #pace = 0;
+  /** The number that it is about; a session can be linked to another one. */
+  #number: string | undefined;
   #day = 0;
   #sentToday = 0;
   #connection: { socket: WhatsAppSocket; sender: Sender; addresses: Addresses } | undefined;
@@ -69,7 +70,7 @@ export class Line {
     const connection = this.#connection;
     const now = this.#options.clock.now();
     if (!connection || connection.sender.restsUntil > now) return 0;
-    const turns = turnsWithin(this.#pace, this.#allowance(), now, HORIZON_MS);
+    const turns = turnsWithin(this.#pace(), this.#allowance(), now, HORIZON_MS);
     return Math.max(0, Math.min(IN_HAND_MAX - this.inHand, turns, this.leftToday));
   }
 
@@ -84,8 +85,10 @@ export class Line {
     this.closed(new SendError('unavailable', 'WHATSAPP_LINK_LOST: a new connection has replaced this one.'));
     this.#socket = socket;
     const { memory, session, clock } = this.#options;
-    if (this.#day === 0) {
-      const kept = await memory.sender(session.id);
+    const { number } = session;
+    if (number !== undefined && number !== this.#number) {
+      const kept = await memory.sender(number);
+      this.#number = number;
       this.#day = kept?.day ?? dayOf(clock.now());
       this.#sentToday = kept?.sentToday ?? 0;
       this.#health = senderHealth(kept?.stopped);
@@ -118,7 +121,7 @@ export class Line {
       isSilent: this.#connection?.sender.isSilent ?? false,
       // A chat that was refused is not tried again before a stop of new chats has ended.
       wasRefused: refusedAt !== undefined && newChats.open && this.#reopenedAt <= refusedAt,
-      turnAt: takeTurn(this.#pace, this.#allowance(), now, 0).at,
+      turnAt: takeTurn(this.#pace(), this.#allowance(), now, 0).at,
       inHand: this.inHand,
       // Looked at only where two numbers are equal in everything else.
       get score() {
@@ -145,8 +148,8 @@ export class Line {
       throw new SendError('unavailable', 'WHATSAPP_LINK_LOST: the connection to WhatsApp was lost.');
     this.#inHand += 1;
     try {
-      const turn = takeTurn(this.#pace, this.#allowance(), clock.now(), Math.random());
-      this.#pace = turn.pace;
+      const turn = takeTurn(this.#pace(), this.#allowance(), clock.now(), Math.random());
+      memory.paces.set(this.#number!, turn.pace);
       // Devices and keys are asked for while the message waits; `send` asks again and hears of what fails.
       connection.addresses.of(delivery.to).catch(() => {});
       if (!isFollowUp) await waitUntil(turn.at, clock, signal);
@@ -159,7 +162,7 @@ export class Line {
     }
     this.#sentToday = this.#sent() + 1;
     memory.keepSent(
-      { sessionId: session.id, phone: delivery.to, at: clock.now(), before: wroteAt },
+      { sessionId: session.id, number: this.#number!, phone: delivery.to, at: clock.now(), before: wroteAt },
       this.#record(),
     );
   }
@@ -172,6 +175,10 @@ export class Line {
   /** A message of this number has reached its phone. */
   arrived(): void {
     this.#health.arrived();
+  }
+
+  #pace(): Pace {
+    return this.#options.memory.paces.get(this.#number ?? '') ?? 0;
   }
 
   #work(socket: WhatsAppSocket): void {
@@ -245,7 +252,7 @@ export class Line {
       'WhatsApp refuses new chats from this number; it opens none for a while',
     );
     memory
-      .keepSender(session.id, this.#record())
+      .keepSender({ sessionId: session.id, number: this.#number! }, this.#record())
       .catch((error: unknown) => log.error({ err: error }, 'that new chats were stopped was not recorded'));
   }
 

@@ -62,6 +62,12 @@ export interface LinkedSessionOptions {
    * @throws LeaseLostError when another process drives the session, whose word on it counts
    */
   keep: (changes: SessionChanges, events: readonly WotpEvent[]) => Promise<void>;
+  /**
+   * Keeps that this number (E.164) is the session's, unless it is linked in another session: then
+   * resolves to that session's id, and changes nothing.
+   * @throws LeaseLostError as `keep`
+   */
+  claimNumber: (phone: string) => Promise<string | undefined>;
   /** Another process drives the session: whoever hears this stops it. */
   onLeaseLost: () => void;
   onState: (session: LinkedSession, change: StateChange) => void;
@@ -85,6 +91,10 @@ export class LinkedSession implements Session {
   #restarts = 0;
   #badSessions: number[] = [];
   #linkingUntil = 0;
+  /** The number for which a pairing code was asked in the present linking, E.164. */
+  #askedFor: string | undefined;
+  /** The number with which the operator has said to go on, E.164. */
+  #confirmed: string | undefined;
   #warnedAt = 0;
   /** Counts commands and attempts, so that what was begun before the newest one ends without effect. */
   #turn = 0;
@@ -105,6 +115,11 @@ export class LinkedSession implements Session {
 
   get number(): string | undefined {
     return this.#auth.isLinked ? (this.#stored.phone ?? undefined) : undefined;
+  }
+
+  /** Whether there are credentials of a linked phone, though its number may not be used. */
+  get isLinked(): boolean {
+    return this.#auth.isLinked;
   }
 
   get state(): SessionState {
@@ -158,8 +173,9 @@ export class LinkedSession implements Session {
   async link(): Promise<void> {
     this.#refuseLinked();
     this.#linkingUntil = this.#clock.now() + LINKING_MAX_MS;
+    this.#askedFor = undefined;
     this.#failures = 0;
-    await this.#connect();
+    await this.#begin();
   }
 
   /**
@@ -169,6 +185,7 @@ export class LinkedSession implements Session {
    */
   async requestPairingCode(digits: string): Promise<LinkingCode> {
     await this.link();
+    this.#askedFor = `+${digits}`;
     const connection = this.#connection;
     const unreachable = 'WhatsApp could not be reached, so there is no pairing code. Try again in a minute.';
     if (!connection || !(await connection.isReadyToLink())) throw new ChannelError(unreachable);
@@ -177,18 +194,26 @@ export class LinkedSession implements Session {
       this.#showCodes({ ...this.#stored.codes, pairingCode });
       return pairingCode;
     } catch (error) {
-      this.#options.log.warn({ session: this.id, err: error }, 'a pairing code could not be had');
+      const why = error instanceof Error ? error.message : String(error);
+      this.#options.log.warn({ session: this.id, why }, 'a pairing code could not be had');
       throw new ChannelError(unreachable);
     }
   }
 
-  /** Ends the connection and makes a new one; begins linking anew when no phone is linked. */
+  /**
+   * Ends the connection and makes a new one; begins linking anew when no phone is linked. Where another number was linked
+   * than was expected, it goes on with that one.
+   */
   async restart(): Promise<void> {
     this.#failures = 0;
     this.#restarts = 0;
     this.#badSessions = [];
-    if (this.#auth.isLinked) await this.#connect();
-    else await this.link();
+    if (!this.#auth.isLinked) {
+      await this.link();
+      return;
+    }
+    this.#confirmed = phoneOf(this.#auth.creds.me?.id) ?? undefined;
+    await this.#begin();
   }
 
   /** Ends the connection until `resume`; the phone stays linked. */
@@ -225,14 +250,34 @@ export class LinkedSession implements Session {
     await this.kept();
   }
 
+  /**
+   * Claims the number of credentials that are to be taken over.
+   * @param jid the credentials' own address
+   * @throws ConflictError when the session was another number's, or another session has this one
+   */
+  async claim(jid: string | undefined): Promise<void> {
+    const phone = phoneOf(jid);
+    const { phone: was } = this.#stored;
+    if (phone === null) return;
+    if (was !== null && was !== phone) {
+      throw new ConflictError(
+        `This session was ${was}, and these are the credentials of ${phone}. Import them into another session.`,
+      );
+    }
+    const holder = await this.#options.claimNumber(phone);
+    if (holder !== undefined) throw new ConflictError(heldElsewhere(phone, holder));
+    this.#stored = { ...this.#stored, phone };
+  }
+
   /** Takes over credentials that `auth.replace` has just stored. */
   async adopt(): Promise<void> {
     await this.#auth.open();
     this.#devices.flushAll();
-    const phone = phoneOf(this.#auth.creds.me?.id);
     const now = this.#clock.now();
-    this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
-    this.#moveTo('reconnecting', 'Imported.');
+    this.#keep({ linkedAt: now, phoneSeenAt: now }, []);
+    const problem = await this.#numberProblem();
+    if (problem !== undefined) this.#moveTo('action_required', problem);
+    else this.#moveTo('reconnecting', 'Imported.');
     await this.kept();
   }
 
@@ -287,6 +332,16 @@ export class LinkedSession implements Session {
     throw new ConflictError('A phone is linked to this session already. Log it out to link another one.');
   }
 
+  /** As `#connect`, for a command: when it fails the next attempt is planned, and the operator hears of it. */
+  async #begin(): Promise<void> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      this.#onFailed(error);
+      throw error;
+    }
+  }
+
   /** Ends the present connection and makes a new one. */
   async #connect(): Promise<void> {
     const left = this.disconnect();
@@ -300,6 +355,12 @@ export class LinkedSession implements Session {
     if (turn !== this.#turn) return;
     if (this.#auth.isDamaged) {
       this.#moveTo('action_required', DAMAGED);
+      return;
+    }
+    const problem = this.#auth.isLinked ? await this.#numberProblem() : undefined;
+    if (turn !== this.#turn) return;
+    if (problem !== undefined) {
+      this.#moveTo('action_required', problem);
       return;
     }
     this.#moveTo(this.#auth.isLinked ? 'connecting' : 'pairing', null);
@@ -345,8 +406,29 @@ export class LinkedSession implements Session {
     // Among the devices that are remembered is the one that was logged out, for which there are no keys any more.
     this.#devices.flushAll();
     const now = this.#clock.now();
+    this.#keep({ linkedAt: now, phoneSeenAt: now }, []);
+  }
+
+  /**
+   * Makes the number that is linked the session's. Why it cannot be, in words for the operator: it is not the one that was
+   * expected, and nobody has said to go on with it; or another session has it, so that two would send what one may.
+   */
+  async #numberProblem(): Promise<string | undefined> {
     const phone = phoneOf(this.#auth.creds.me?.id);
-    this.#keep({ phone, linkedAt: now, phoneSeenAt: now }, []);
+    if (phone === null) return undefined;
+    const expected = this.#askedFor ?? this.#stored.phone ?? phone;
+    if (phone !== expected && phone !== this.#confirmed) {
+      const was = this.#askedFor ? `The pairing code was for ${expected}` : `This session was ${expected}`;
+      return `${was}, and ${phone} was linked. Restart the session to go on with ${phone}, or log it out and link ${expected}.`;
+    }
+    await this.#kept;
+    const holder = await this.#options.claimNumber(phone);
+    if (holder !== undefined) {
+      return `${heldElsewhere(phone, holder)} Log this session out; or log the other one out, and restart this one.`;
+    }
+    this.#askedFor = undefined;
+    this.#stored = { ...this.#stored, phone };
+    return undefined;
   }
 
   #onOpen(socket: WhatsAppSocket): void {
@@ -476,17 +558,20 @@ export class LinkedSession implements Session {
   }
 
   #run(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (error instanceof LeaseLostError) {
-        this.#lose();
-        return;
-      }
-      this.#options.log.error(
-        { session: this.id, err: error },
-        'a WhatsApp session failed; it is tried again',
-      );
-      if (!this.#isStopped) this.#backOff('An error inside the server; its log tells more.');
-    });
+    work.catch((error: unknown) => this.#onFailed(error));
+  }
+
+  /** Whatever has failed, there is a next step. */
+  #onFailed(error: unknown): void {
+    if (error instanceof LeaseLostError) {
+      this.#lose();
+      return;
+    }
+    this.#options.log.error({ session: this.id, err: error }, 'a WhatsApp session failed; it is tried again');
+    if (this.#isStopped) return;
+    const reason = 'An error inside the server; its log tells more.';
+    if (this.#auth.isLinked) this.#backOff(reason);
+    else this.#onLinkingFailed({ code: undefined, isDeclared: false }, reason);
   }
 
   #moveTo(to: SessionState, reason: string | null, nextAttemptAt: number | null = null): void {
@@ -520,6 +605,10 @@ export class LinkedSession implements Session {
           this.#options.log.error({ session: this.id, err: error }, 'a change of a session was not recorded');
       });
   }
+}
+
+function heldElsewhere(phone: string, holder: string): string {
+  return `${phone} is linked in the session ${holder} already; two links of one number would send twice what it may.`;
 }
 
 function eventOf(from: SessionState, to: SessionState) {

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { DAY_MS, HOUR_MS } from '../../lib/duration.ts';
+import { identityOf, spellingsOf } from '../../lib/phone.ts';
 
 /** Where a number is reached on WhatsApp; `jid` is null when nobody uses WhatsApp with it. */
 export interface Listing {
@@ -17,6 +18,13 @@ export interface NumberDirectory {
   remember(listings: ReadonlyMap<string, Listing>): Promise<void>;
   /** Whether WhatsApp has lately said that nobody uses this number. */
   isAbsent(phone: string): boolean;
+  /**
+   * Forgets that WhatsApp has said that nobody uses this number, however it is spelled: there is proof of the contrary, or
+   * an operator wants it to be asked again.
+   */
+  forgetAbsence(phone: string): Promise<void>;
+  /** As `forgetAbsence`, at no cost where this process knows of none. */
+  isProvenPresent(phone: string): void;
 }
 
 /** Who is on WhatsApp seldom leaves it, but who is not may join at any time. */
@@ -26,7 +34,8 @@ const ABSENT_MS = 6 * HOUR_MS;
 const ABSENT_MAX = 10_000;
 
 export function numberDirectory(database: Database, clock: Clock): NumberDirectory {
-  const absentSince = new Map<string, number>();
+  /** By identity, since when and in which spelling. */
+  const absent = new Map<string, { phone: string; at: number }>();
   const byPhone = database.prepare<{ phone: string }, { jid: string | null; checked_at: number }>(
     (db, value) =>
       db.selectFrom('whatsapp_numbers').select(['jid', 'checked_at']).where('phone', '=', value('phone')),
@@ -45,9 +54,33 @@ export function numberDirectory(database: Database, clock: Clock): NumberDirecto
   );
 
   function noteAbsent(phone: string, at: number): void {
-    absentSince.delete(phone);
-    absentSince.set(phone, at);
-    if (absentSince.size > ABSENT_MAX) absentSince.delete(absentSince.keys().next().value!);
+    const identity = identityOf(phone);
+    absent.delete(identity);
+    absent.set(identity, { phone, at });
+    if (absent.size > ABSENT_MAX) absent.delete(absent.keys().next().value!);
+  }
+
+  /** Another process may have had proof of the contrary: the next request is told so. */
+  function lookAgain(phone: string): void {
+    byPhone(database.reader, { phone }).then(
+      ([row]) => {
+        if (row?.jid !== null) absent.delete(identityOf(phone));
+      },
+      () => {},
+    );
+  }
+
+  async function forgetAbsence(phone: string): Promise<void> {
+    const known = absent.get(identityOf(phone))?.phone ?? phone;
+    absent.delete(identityOf(phone));
+    const spellings = [...new Set([phone, known].flatMap((one) => [one, ...spellingsOf(one)]))];
+    await database.transaction(async (trx) => {
+      await trx
+        .deleteFrom('whatsapp_numbers')
+        .where('phone', 'in', spellings)
+        .where('jid', 'is', null)
+        .execute();
+    });
   }
 
   return {
@@ -77,15 +110,23 @@ export function numberDirectory(database: Database, clock: Clock): NumberDirecto
       const checkedAt = clock.now();
       for (const [phone, { jid }] of listings) {
         if (jid === null) noteAbsent(phone, checkedAt);
-        else absentSince.delete(phone);
+        else absent.delete(identityOf(phone));
       }
       await database.transaction(async (trx) => {
         for (const [phone, { jid }] of listings) await save(trx, { phone, jid, checkedAt });
       });
     },
     isAbsent(phone) {
-      const since = absentSince.get(phone);
-      return since !== undefined && clock.now() - since < ABSENT_MS;
+      const known = absent.get(identityOf(phone));
+      if (known === undefined || clock.now() - known.at >= ABSENT_MS) return false;
+      if (!database.isExclusive) lookAgain(known.phone);
+      return true;
+    },
+    forgetAbsence,
+    isProvenPresent(phone) {
+      if (!absent.has(identityOf(phone))) return;
+      // What is not forgotten now ends by itself.
+      forgetAbsence(phone).catch(() => {});
     },
   };
 }

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSessions } from '../../../test/support/whatsapp-sessions.ts';
-import { isProxyAddress, proxyAgent, withoutPassword } from './proxy-agent.ts';
+import { proxyAgent, proxyProblem, withoutPassword } from './proxy-agent.ts';
 
 async function listen(server: Server): Promise<number> {
   const open = new Set<Socket>();
@@ -78,9 +78,13 @@ test('a session connects through an HTTP proxy, with its name and password', asy
   expect(asked).toEqual([`${address} Basic ${Buffer.from('me:a secret').toString('base64')}`]);
 });
 
-test.each(['', 'me:a%20secret@'])('a session connects through a SOCKS5 proxy (%j)', async (user) => {
+test.each([
+  ['socks5', ''],
+  ['socks5', 'me:a%20secret@'],
+  ['socks5h', 'me:a%20secret@'],
+])('a session connects through a SOCKS5 proxy (%s:, %j)', async (scheme, user) => {
   const { port, asked } = await socksProxy();
-  const address = await linkThrough(`socks5://${user}127.0.0.1:${port}`);
+  const address = await linkThrough(`${scheme}://${user}127.0.0.1:${port}`);
   expect(asked).toEqual([address]);
 });
 
@@ -105,10 +109,37 @@ test('a proxy that refuses, or is none, is an error that says so', async () => {
   expect(await tried(`socks5://127.0.0.1:${closing}`)).toBe('The proxy closed the connection.');
 });
 
-test('an address of a proxy is told from others, and shown without its password', () => {
-  const good = ['http://10.0.0.1:3128', 'https://proxy.example.com', 'socks5://me:x@[::1]:1080'];
-  const bad = ['', '10.0.0.1:1080', 'ftp://10.0.0.1', 'socks4://10.0.0.1', 'http://10.0.0.1/path'];
-  expect([good.every(isProxyAddress), bad.some(isProxyAddress)]).toEqual([true, false]);
-  expect(withoutPassword('socks5://me:secret@10.0.0.1:1080')).toBe('socks5://me:***@10.0.0.1:1080');
-  expect(withoutPassword('http://10.0.0.1:3128')).toBe('http://10.0.0.1:3128');
+describe('an address of a proxy', () => {
+  test.each([
+    'http://10.0.0.1:3128',
+    'https://proxy.example.com',
+    'socks5://me:x@[::1]:1080',
+    'socks5h://me:x@proxy.example.com:1080',
+    'http://me:100%25%40%3A%2F%3F%23@10.0.0.1:3128',
+    'http://me:p@ss@10.0.0.1:3128',
+  ])('%s can be used', (address) => {
+    expect(proxyProblem(address)).toBeUndefined();
+  });
+
+  test.each([
+    ['10.0.0.1:3128', 'socks5h://'],
+    ['', 'socks5h://'],
+    ['ftp://10.0.0.1', 'socks5h://'],
+    ['socks4://10.0.0.1', 'socks5h://'],
+    ['http://', 'socks5h://'],
+    ['http://10.0.0.1/path', 'ends with its port'],
+    ['http://me:100%@10.0.0.1:3128', '%25'],
+    ['socks5://me:%zz@10.0.0.1:1080', '%25'],
+    ['http://me:a/b@10.0.0.1:3128', '%2F'],
+    ['http://me:12#34@10.0.0.1:3128', '%23'],
+    ['http://me:12?34@10.0.0.1:3128', '%3F'],
+    [`socks5://me:${'x'.repeat(256)}@10.0.0.1:1080`, '255 bytes'],
+  ])('%s cannot be used, and it says what to write', (address, words) => {
+    expect(proxyProblem(address)).toContain(words);
+  });
+
+  test('is shown without its password', () => {
+    expect(withoutPassword('socks5://me:x@[::1]:1080')).toBe('socks5://me:***@[::1]:1080');
+    expect(withoutPassword('http://10.0.0.1:3128')).toBe('http://10.0.0.1:3128');
+  });
 });

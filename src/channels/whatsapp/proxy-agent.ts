@@ -6,13 +6,43 @@ import { connect as connectTls } from 'node:tls';
 
 /** How long a proxy may take to let a connection through, in ms. */
 const TUNNEL_MAX_MS = 15_000;
-const DEFAULT_PORTS: Record<string, number> = { 'http:': 80, 'https:': 443, 'socks5:': 1080 };
+const DEFAULT_PORTS: Record<string, number> = {
+  'http:': 80,
+  'https:': 443,
+  'socks5:': 1080,
+  'socks5h:': 1080,
+};
+/** Bytes that a name and a password may each have for SOCKS5 (RFC 1929). */
+const CREDENTIAL_MAX_BYTES = 255;
 
-/** Whether this is the address of a proxy that can be used. */
-export function isProxyAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false;
+/** What is wrong with this as the address of a proxy, as a request; undefined when it can be used. */
+export function proxyProblem(text: string): string | undefined {
+  const percent =
+    'Percent-encode what a name or password has of these: % as %25, @ as %40, : as %3A, / as %2F, ? as %3F, # as %23.';
+  if (!URL.canParse(text))
+    return `Write http://, https://, socks5:// or socks5h://, the host and the port. ${percent}`;
   const url = new URL(text);
-  return url.protocol in DEFAULT_PORTS && url.hostname !== '' && ['', '/'].includes(url.pathname);
+  if (!(url.protocol in DEFAULT_PORTS) || url.hostname === '') {
+    return 'Write http://, https://, socks5:// or socks5h://, the host and the port.';
+  }
+  if (!['', '/'].includes(url.pathname) || url.search !== '' || url.hash !== '') {
+    return `The address of a proxy ends with its port. ${percent}`;
+  }
+  try {
+    const tooLong = Object.values(credentialsOf(url)).some(
+      (one) => Buffer.byteLength(one) > CREDENTIAL_MAX_BYTES,
+    );
+    return tooLong
+      ? `A name and a password of a proxy have ${CREDENTIAL_MAX_BYTES} bytes at most.`
+      : undefined;
+  } catch {
+    return percent;
+  }
+}
+
+/** Throws a URIError where a percent sign begins nothing. */
+function credentialsOf({ username, password }: URL): { name: string; password: string } {
+  return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
 /** A proxy's address as it may be shown. */
@@ -33,7 +63,8 @@ type Connected = (error: Error | null, socket?: Duplex) => void;
 
 /**
  * An agent whose connections go through a proxy: `http:` and `https:` by CONNECT (RFC 9110), `socks5:` by RFC 1928
- * with a name and password (RFC 1929) when the address has them.
+ * with a name and password (RFC 1929) when the address has them. The proxy looks up the host's name in any case, which
+ * `socks5h:` says elsewhere.
  * @param isSecure whether what is at the other end speaks TLS
  */
 export function proxyAgent(address: string, isSecure: boolean): HttpsAgent {
@@ -51,8 +82,8 @@ export function proxyAgent(address: string, isSecure: boolean): HttpsAgent {
   return Object.assign(agent, { createConnection }) as HttpsAgent;
 }
 
-function tunnel(proxy: URL, target: Target): Promise<Socket> {
-  return proxy.protocol === 'socks5:' ? socksTunnel(proxy, target) : connectTunnel(proxy, target);
+async function tunnel(proxy: URL, target: Target): Promise<Socket> {
+  return proxy.protocol.startsWith('socks5') ? socksTunnel(proxy, target) : connectTunnel(proxy, target);
 }
 
 function hostOf(proxy: URL): { host: string; port: number } {
@@ -62,7 +93,8 @@ function hostOf(proxy: URL): { host: string; port: number } {
 
 function connectTunnel(proxy: URL, { host, port }: Target): Promise<Socket> {
   const path = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const { name, password } = credentialsOf(proxy);
+  const user = `${name}:${password}`;
   const headers: Record<string, string> = { host: path };
   if (user !== ':') headers['proxy-authorization'] = `Basic ${Buffer.from(user).toString('base64')}`;
   const request = proxy.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -97,8 +129,9 @@ async function socksTunnel(proxy: URL, { host, port }: Target): Promise<Socket> 
   socket.setTimeout(TUNNEL_MAX_MS, () => socket.destroy(new Error('The proxy did not answer in time.')));
   const read = reader(socket);
   try {
-    const name = Buffer.from(decodeURIComponent(proxy.username));
-    const password = Buffer.from(decodeURIComponent(proxy.password));
+    const credentials = credentialsOf(proxy);
+    const name = Buffer.from(credentials.name);
+    const password = Buffer.from(credentials.password);
     const method = name.length > 0 ? PASSWORD : NO_AUTHENTICATION;
     socket.write(Buffer.from([SOCKS, 1, method]));
     const [, chosen] = await read(2);

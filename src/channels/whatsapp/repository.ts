@@ -23,6 +23,9 @@ interface LinkingCodes {
   pairingCode?: LinkingCode;
 }
 
+/** States in which no phone is linked. */
+const UNLINKED: readonly SessionState[] = ['new', 'pairing', 'logged_out'];
+
 /** A session as it is stored. Times are Unix ms. */
 export interface StoredSession {
   id: string;
@@ -142,9 +145,21 @@ export function sessionRepository(keyring: Keyring) {
         .execute();
     },
 
-    /** Removes the session with all that was kept for it. */
+    /** The id of another session in which this number (E.164) is linked; undefined when there is none. */
+    async holderOf(executor: Executor, phone: string, id: string): Promise<string | undefined> {
+      const row = await executor
+        .selectFrom('whatsapp_sessions')
+        .select('id')
+        .where('phone', '=', phone)
+        .where('id', '<>', id)
+        .where('state', 'not in', UNLINKED)
+        .executeTakeFirst();
+      return row?.id;
+    },
+
+    /** Removes the session with all that was kept for it; what its number has sent stays the number's. */
     async remove(trx: Transaction, id: string): Promise<void> {
-      for (const table of ['whatsapp_auth', 'whatsapp_chats', 'whatsapp_senders'] as const) {
+      for (const table of ['whatsapp_auth', 'whatsapp_chats'] as const) {
         await trx.deleteFrom(table).where('session_id', '=', id).execute();
       }
       await trx.deleteFrom('whatsapp_sessions').where('id', '=', id).execute();

@@ -20,7 +20,7 @@ import {
 import { typed } from '../../http/server.ts';
 import type { PhoneReader } from '../../otp/phone-reader.ts';
 import type { SenderView, WhatsAppChannel } from './channel.ts';
-import { isProxyAddress, withoutPassword } from './proxy-agent.ts';
+import { proxyProblem, withoutPassword } from './proxy-agent.ts';
 import { qrPng, qrSvg } from './qr-image.ts';
 import { SESSION_STATES } from './session.ts';
 import type { SessionView, WhatsAppSessions } from './sessions.ts';
@@ -36,7 +36,10 @@ const name = z.string().trim().min(1).max(100).nullable().meta({ example: 'Suppo
 const proxy = z
   .string()
   .max(500)
-  .refine(isProxyAddress, 'an http, https or socks5 address with its port')
+  .superRefine((text, check) => {
+    const message = proxyProblem(text);
+    if (message !== undefined) check.addIssue({ code: 'custom', message });
+  })
   .nullable()
   .meta({
     description: 'The way to WhatsApp; null for none.',

@@ -2,6 +2,7 @@ import type { Database, Transaction } from '../../database/database.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { MINUTE_MS } from '../../lib/duration.ts';
 import type { Troubles } from '../../lib/troubles.ts';
+import type { Pace } from './pacing.ts';
 import type { StoppedChats } from './sender-health.ts';
 
 /** What a linked number has done today, and what WhatsApp holds against it. */
@@ -16,19 +17,28 @@ export interface SenderRecord {
 export interface SendingMemory {
   /** When each linked number wrote to this phone last (Unix ms), by session id. */
   chatsWith(phone: string): Promise<Map<string, number>>;
-  sender(sessionId: string): Promise<SenderRecord | undefined>;
+  /** What is known of a linked number (E.164), whichever session it was linked in. */
+  sender(number: string): Promise<SenderRecord | undefined>;
+  /** Where a linked number stands with its rate, while the process lives. */
+  readonly paces: Map<string, Pace>;
   /**
-   * Keeps that a message was sent, with the state of its sender. It is known at once and written a moment later with
+   * Keeps that a message was sent by this number of a session, with the state of the number. It is known at once and written a moment later with
    * what else was sent, as losing it in a crash does little harm. `before` is when this number wrote to this phone the
    * time before; only a time that is old is replaced.
    */
   keepSent(
-    sent: { sessionId: string; phone: string; at: number; before: number | undefined },
+    sent: { sessionId: string; number: string; phone: string; at: number; before: number | undefined },
     record: SenderRecord,
   ): void;
   /** Writes what is not written yet. */
   flush(): Promise<void>;
-  keepSender(sessionId: string, record: SenderRecord): Promise<void>;
+  keepSender(sender: Sender, record: SenderRecord): Promise<void>;
+}
+
+/** A linked number (E.164), and the session it sends in. */
+interface Sender {
+  sessionId: string;
+  number: string;
 }
 
 /** How long what was sent is gathered before it is written, in ms. */
@@ -48,7 +58,8 @@ export function sendingMemory(
 ): SendingMemory {
   /** By phone and session, what is not on disk yet. */
   const chats = new Map<string, Map<string, number>>();
-  const records = new Map<string, SenderRecord>();
+  /** By session. */
+  const records = new Map<string, SenderRecord & { number: string }>();
   let timer: Timer | undefined;
   const chatsWith = database.prepare<{ phone: string }, { session_id: string; last_wrote_at: number }>(
     (db, value) =>
@@ -68,7 +79,7 @@ export function sendingMemory(
       ),
   );
   type Row = {
-    sessionId: string;
+    phone: string;
     day: number;
     sentToday: number;
     stoppedUntil: number | null;
@@ -78,14 +89,14 @@ export function sendingMemory(
     db
       .insertInto('whatsapp_senders')
       .values({
-        session_id: value('sessionId'),
+        phone: value('phone'),
         day: value('day'),
         sent_today: value('sentToday'),
         stopped_until: value('stoppedUntil'),
         stops: value('stops'),
       })
       .onConflict((conflict) =>
-        conflict.column('session_id').doUpdateSet((eb) => ({
+        conflict.column('phone').doUpdateSet((eb) => ({
           day: eb.ref('excluded.day'),
           sent_today: eb.ref('excluded.sent_today'),
           stopped_until: eb.ref('excluded.stopped_until'),
@@ -93,8 +104,8 @@ export function sendingMemory(
         })),
       ),
   );
-  const rowOf = (sessionId: string, { day, sentToday, stopped }: SenderRecord): Row => ({
-    sessionId,
+  const rowOf = (phone: string, { day, sentToday, stopped }: SenderRecord): Row => ({
+    phone,
     day,
     sentToday,
     stoppedUntil: stopped?.until ?? null,
@@ -114,7 +125,8 @@ export function sendingMemory(
       // In one order everywhere, so that two of these do not wait for each other.
       for (const id of [...records.keys()].sort()) if (await holds(trx, id)) held.add(id);
       for (const chat of sent) if (held.has(chat.sessionId)) await keepChat(trx, chat);
-      for (const [id, record] of senders) if (held.has(id)) await keepSender(trx, rowOf(id, record));
+      for (const [id, record] of senders)
+        if (held.has(id)) await keepSender(trx, rowOf(record.number, record));
     });
     // What was sent again meanwhile is not written yet.
     for (const { phone, sessionId, at } of sent) {
@@ -136,23 +148,24 @@ export function sendingMemory(
       ]);
       return new Map([...stored, ...(chats.get(phone) ?? [])]);
     },
-    async sender(sessionId) {
+    paces: new Map(),
+    async sender(number) {
       await flush();
       const row = await database.reader
         .selectFrom('whatsapp_senders')
         .selectAll()
-        .where('session_id', '=', sessionId)
+        .where('phone', '=', number)
         .executeTakeFirst();
       if (!row) return undefined;
       const { day, sent_today: sentToday, stopped_until: until, stops } = row;
       return { day, sentToday, stopped: until === null ? undefined : { until, stops } };
     },
-    keepSent({ sessionId, phone, at, before }, record) {
+    keepSent({ sessionId, number, phone, at, before }, record) {
       if (before === undefined || at - before > PRECISION_MS) {
         const ofPhone = chats.get(phone) ?? new Map<string, number>();
         chats.set(phone, ofPhone.set(sessionId, at));
       }
-      records.set(sessionId, record);
+      records.set(sessionId, { ...record, number });
       timer ??= clock.setTimeout(() => {
         flush().then(
           () => troubles.succeeded(RECORD_CHATS),
@@ -161,9 +174,9 @@ export function sendingMemory(
       }, GATHER_MS);
     },
     flush,
-    async keepSender(sessionId, record) {
+    async keepSender({ sessionId, number }, record) {
       await database.transaction(async (trx) => {
-        if (await holds(trx, sessionId)) await keepSender(trx, rowOf(sessionId, record));
+        if (await holds(trx, sessionId)) await keepSender(trx, rowOf(number, record));
       });
     },
   };

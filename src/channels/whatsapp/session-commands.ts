@@ -94,12 +94,12 @@ export function sessionCommands(deps: {
           await auditOwn(session.stored, 'changed', actor);
           break;
         case 'remove':
-          if (session.number !== undefined) await session.logout();
+          if (session.isLinked) await session.logout();
           await session.stop();
           await forget(session, actor);
           break;
         case 'release':
-          if (session.number !== undefined) throw alreadyLinked();
+          if (session.isLinked) throw alreadyLinked();
           await letGo(session);
           break;
         default:

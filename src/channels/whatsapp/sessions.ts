@@ -293,10 +293,9 @@ export class WhatsAppSessions implements Sessions {
     const { readAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     const { creds, entries } = readAuthFiles(files);
     const { session, auth } = await this.#driveHere(await this.#find(projectId, id), actor);
-    if (session.number !== undefined) {
-      throw alreadyLinked();
-    }
+    if (session.isLinked) throw alreadyLinked();
     await session.disconnect();
+    await session.claim(creds.me?.id);
     await this.#options.database.transaction(async (trx) => {
       await auth.replace(trx, creds, entries);
       await this.#commands.record(trx, session.stored, 'imported', actor);
