@@ -79,6 +79,8 @@ describe('the turns until a time', () => {
     expect(within(NOW + 2_000, 2_000)).toBe(1);
     expect(within(NOW + 2_000, 2_000, 2)).toBe(2);
     expect(within(NOW - 5_000, 1_000)).toBe(2);
+    expect(within(NOW + 100_000, 1_000)).toBe(0);
+    expect(turnsWithin(0, allowance({ ratePerSecond: 4 }), NOW, 1_000)).toBe(5);
   });
 });
 
