@@ -619,7 +619,7 @@ export class LinkedSession implements Session {
 }
 
 function heldElsewhere(phone: string, holder: string): string {
-  return `${phone} is linked in the session ${holder} already; two links of one number would send twice what it may.`;
+  return `The number ${phone} is linked in the session ${holder} already; two links of one number would send twice what it may.`;
 }
 
 function eventOf(from: SessionState, to: SessionState) {
