@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ApiClient } from './api-client.ts';
-import { followLinking, pair } from './bot-pair.ts';
+import { askUntilReached, followLinking, pair } from './bot-pair.ts';
 import type { Session } from './bot-session.ts';
 import { RefusalError } from './command-error.ts';
 
@@ -139,4 +139,28 @@ test('a session that was there before stays, whatever happens', async () => {
   });
   expect(error).toMatchObject({ message: NOT_SCANNED });
   expect(calls).toEqual(['POST /api/v1/bot/sessions/ses_1/restart']);
+});
+
+test('without an answer from WhatsApp it says so after some seconds, once, and goes on', async () => {
+  await follow(...Array.from({ length: 9 }, () => look('pairing')), look('open'));
+  expect(printed.stderr.match(/WhatsApp has not answered yet/g)).toHaveLength(1);
+});
+
+test('a pairing code is asked for again until WhatsApp is reached, and every try is told', async () => {
+  let asked = 0;
+  const api: ApiClient = {
+    async call(method) {
+      if (method === 'GET') return { data: look('pairing', UNREACHABLE, AT) } as never;
+      asked += 1;
+      if (asked < 3) throw new RefusalError({ code: 'CHANNEL_UNAVAILABLE', detail: 'It is not there.' });
+      return { data: { code: 'ABCD1234', expiresAt: AT } } as never;
+    },
+    close: async () => {},
+  };
+  expect((await askUntilReached(api, 'ses_1', '+4915100000001', { wait: async () => {} })).code).toBe(
+    'ABCD1234',
+  );
+  expect(printed.stderr).toBe(
+    `${UNREACHABLE} Trying again (1 of 59).\n${UNREACHABLE} Trying again (2 of 59).\n`,
+  );
 });

@@ -7,8 +7,16 @@ import { command, print, withApi } from './command.ts';
 import { CommandError, RefusalError } from './command-error.ts';
 
 const POLL_MS = 1_000;
+/** How long `--phone` waits before it asks for a code again, in ms, and how often it asks: about five minutes. */
+const ASK_AGAIN_MS = 5_000;
+const ASKS_MAX = 60;
 const WORKING = ['open', 'degraded'];
 const UNDER_WAY = ['pairing', 'connecting', 'reconnecting'];
+
+/** So many looks without a QR code or a reason, and the person is told that something is wrong. */
+const SILENT_LOOKS = 5;
+const NO_ANSWER_YET =
+  'WhatsApp has not answered yet. Look whether this machine has internet; it goes on being tried, and this command waits.';
 
 interface PairOptions {
   session?: string;
@@ -44,7 +52,7 @@ export async function pair(
   const id = session ?? (await make(api, name, phone !== undefined));
   const link = async (signal?: AbortSignal) => {
     if (phone !== undefined) {
-      const code = await askForCode(api, id, phone);
+      const code = await askUntilReached(api, id, phone, { signal, wait });
       const words = `${code.code}\n\nOn the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead.`;
       print(json, code, words);
     } else if (session !== undefined) await api.call('POST', `${sessionPath(id)}/restart`);
@@ -61,6 +69,30 @@ async function make(api: ApiClient, name: string | undefined, byCode: boolean): 
 
 async function askForCode(api: ApiClient, id: string, phone: string): Promise<LinkingCode> {
   return (await api.call<{ data: LinkingCode }>('POST', `${sessionPath(id)}/pairing-code`, { phone })).data;
+}
+
+/**
+ * As `askForCode`; while WhatsApp cannot be reached it says so and asks again, until it can.
+ * @throws RefusalError when the code is refused for another reason, or WhatsApp was not reached in all that time
+ */
+export async function askUntilReached(
+  api: ApiClient,
+  id: string,
+  phone: string,
+  { signal, wait = () => sleep(ASK_AGAIN_MS) }: Pick<Following, 'signal' | 'wait'> = {},
+): Promise<LinkingCode> {
+  for (let tries = 1; ; tries++) {
+    signal?.throwIfAborted();
+    try {
+      return await askForCode(api, id, phone);
+    } catch (error) {
+      const isUnreached = error instanceof RefusalError && error.code === 'CHANNEL_UNAVAILABLE';
+      if (!isUnreached || tries === ASKS_MAX) throw error;
+      const { reason } = (await api.call<{ data: Session }>('GET', sessionPath(id))).data;
+      writeLine(`${reason ?? error.message} Trying again (${tries} of ${ASKS_MAX - 1}).`, 'stderr');
+      await wait();
+    }
+  }
 }
 
 interface Following {
@@ -84,6 +116,7 @@ export async function followLinking(
   let shown = '';
   let hindrance: string | undefined;
   let told = '';
+  let looks = 0;
   for (;;) {
     signal?.throwIfAborted();
     const { data } = await api.call<{ data: Session }>('GET', sessionPath(id));
@@ -94,7 +127,9 @@ export async function followLinking(
       throw new CommandError(reason ?? 'The number was not linked.');
     }
     hindrance = data.reason ?? hindrance;
-    const line = hindranceOf(data);
+    looks += 1;
+    const line =
+      hindranceOf(data) ?? (looks === SILENT_LOOKS && showsQr && shown === '' ? NO_ANSWER_YET : undefined);
     if (line !== undefined && line !== told) {
       told = line;
       writeLine(line, 'stderr');

@@ -116,7 +116,9 @@ it('no secret that our documentation prints would be taken', () => {
 });
 
 it('no example of ours makes a key that nothing keeps, whose data is lost at the next start', () => {
-  const cli = readdirSync(new URL('src/cli', ROOT)).map((name) => `src/cli/${name}`);
+  const cli = readdirSync(new URL('src/cli', ROOT), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `src/cli/${name}`);
   for (const file of [...PAGES, ...cli]) {
     expect(readFileSync(new URL(file, ROOT), 'utf8'), file).not.toMatch(/DB_MASTER_KEY="?(\$\(|`)/);
   }

@@ -346,6 +346,7 @@ describe('a resend', () => {
   test('never goes out without its code', async () => {
     const phone = newPhone();
     const { id } = await otp.sent({ phone });
+    await otp.deliver();
     await server.app.database.transaction(async (trx) => {
       await trx.updateTable('messages').set({ sealed_code: null }).where('phone', '=', phone).execute();
     });

@@ -140,24 +140,6 @@ describe('over WhatsApp', () => {
     expect(app.server.logLines.filter((line) => line.includes('"PHONE_NOT_ON_WHATSAPP"'))).toEqual([]);
   });
 
-  test.each<[string, (number: string) => Promise<unknown>]>([
-    ['writes to us', (number) => whatsapp.phone(number).send(OWN, 'hello')],
-    [
-      'is cleared by the operator',
-      (number) => server.call('DELETE', `limits/${encodeURIComponent(number)}`, { asAdmin: true }),
-    ],
-  ])('a number that was not on WhatsApp, and %s, is sent to again at once', async (what, prove) => {
-    const number = what === 'writes to us' ? '+6281234599998' : '+6281234599997';
-    const { id } = await api.sent({ phone: number });
-    await eventually(async () => (await api.read(id)).body.data.status === 'failed');
-    expect((await api.send({ phone: number, channel: 'whatsapp' })).status).toBe(422);
-    const phone = whatsapp.phone(number);
-    await prove(number);
-    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
-    await eventually(async () => (await api.send({ phone: number, channel: 'whatsapp' })).status === 201);
-    await whatsapp.until(() => phone.messages.length === 1);
-  });
-
   test('an error of WhatsApp stands in the timeline with its code and a sentence', async () => {
     const device = whatsapp.linked(OWN);
     device.acks = { error: 400 };
@@ -341,5 +323,25 @@ describe('a connection that breaks again and again', () => {
       expect(status).toBe(200);
     }
     expect(phones.flatMap(({ unreadable }) => unreadable)).toEqual([]);
+  });
+});
+
+describe('proof that a number is on WhatsApp', () => {
+  test.each<[string, (number: string) => Promise<unknown>]>([
+    ['writes to us', (number) => whatsapp.phone(number).send(OWN, 'hello')],
+    [
+      'is cleared by the operator',
+      (number) => server.call('DELETE', `limits/${encodeURIComponent(number)}`, { asAdmin: true }),
+    ],
+  ])('a number that was not on WhatsApp, and %s, is sent to again at once', async (what, prove) => {
+    const number = what === 'writes to us' ? '+6281234599998' : '+6281234599997';
+    const { id } = await api.sent({ phone: number });
+    await eventually(async () => (await api.read(id)).body.data.status === 'failed');
+    expect((await api.send({ phone: number, channel: 'whatsapp' })).status).toBe(422);
+    const phone = whatsapp.phone(number);
+    await prove(number);
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+    await eventually(async () => (await api.send({ phone: number, channel: 'whatsapp' })).status === 201);
+    await whatsapp.until(() => phone.messages.length === 1);
   });
 });

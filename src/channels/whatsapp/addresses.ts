@@ -111,7 +111,7 @@ export function addressBook(deps: {
       // An unchecked message may still arrive; one that is held back for the check does not.
       noChecksUntil = clock.now() + CHECK_REST_MS;
       log.warn(
-        { err: error },
+        { reason: error instanceof Error ? error.message : String(error) },
         'WhatsApp did not say which numbers are on it; they are not checked for 5 minutes',
       );
     }

@@ -14,6 +14,9 @@ export interface BaileysLog {
 /** Said at every start because no history is downloaded, which an OTP sender does not need. */
 const HARMLESS = /^⚠️ DANGER: DISABLING ALL SYNC/u;
 
+/** How a connection ends: the session tells it, with what it means; after linking it is the normal way. */
+const TOLD_BY_THE_SESSION = /^stream errored out/;
+
 /**
  * What Baileys says, without the objects it adds: they hold stanzas, keys and numbers. Of numbers in its sentences the
  * last four digits stay. Its errors are warnings here, since the session tells by itself what they come to.
@@ -35,7 +38,8 @@ export function baileysLog(log: Logger, sessionId: string): BaileysLog {
     debug: () => {},
     info: () => {},
     warn: (fields, sentence) => say('debug', fields, sentence),
-    error: (fields, sentence) => say('warn', fields, sentence),
+    error: (fields, sentence) =>
+      say(TOLD_BY_THE_SESSION.test(sentence ?? '') ? 'debug' : 'warn', fields, sentence),
   };
   return same;
 }

@@ -181,7 +181,8 @@ export class WhatsAppChannel implements Channel {
     try {
       await line.send(delivery, clock.now(), abort.signal, true);
     } catch (error) {
-      log.info({ err: error, messageId: id }, 'the bare code was not sent after its message');
+      const why = error instanceof SendError ? { reason: error.message } : { err: error };
+      log.info({ ...why, messageId: id }, 'the bare code was not sent after its message');
     } finally {
       timer.cancel();
     }

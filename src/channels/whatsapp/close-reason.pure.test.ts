@@ -71,3 +71,14 @@ test('a session is bad for good at the third bad close within ten minutes', () =
   );
   expect([minutes(0, 5, 10), minutes(0, 60, 61, 62)]).toEqual([true, true]);
 });
+
+test.each(['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH'])(
+  'without internet (%s) it says so, and tries again',
+  (code) => {
+    const error = { message: `WebSocket Error (${code})`, data: { code }, output: { statusCode: 408 } };
+    expect(answerTo(readClose(error))).toEqual({
+      next: 'backoff',
+      reason: expect.stringContaining('no way to the internet'),
+    });
+  },
+);

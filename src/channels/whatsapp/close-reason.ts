@@ -7,6 +7,8 @@ export interface Close {
   code: number | undefined;
   /** Whether WhatsApp itself said so, and not the network on the way. */
   isDeclared: boolean;
+  /** Whether this machine could not even look WhatsApp's address up, or has no way to it. */
+  isOffline?: boolean;
   /** Whether nobody has scanned the QR code, or typed the pairing code, in time. */
   isLinkingOver?: boolean;
   /** For a ban that ends by itself: when, in seconds from now. */
@@ -101,9 +103,14 @@ export function answerTo(close: Close): Answer {
   const { code, isDeclared } = close;
   const rule = code === undefined ? undefined : CLOSE_REASONS[code];
   // A proxy or a broken line can produce any number; only WhatsApp's own word ends a session.
-  if (!isDeclared) return { next: 'backoff', reason: networkReason(code) };
+  if (!isDeclared) return { next: 'backoff', reason: close.isOffline ? OFFLINE : networkReason(code) };
   return rule?.answer(close) ?? { next: 'backoff', reason: `WhatsApp closed the connection (${code}).` };
 }
+
+/** What the operating system says of a machine that has no network, or no DNS. */
+const OFFLINE_CODES = ['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'ENETDOWN', 'EHOSTUNREACH'];
+const OFFLINE =
+  'This machine cannot reach WhatsApp: it has no way to the internet, or its DNS does not answer.';
 
 function networkReason(code: number | undefined): string {
   const rule = code === 408 || code === 428 ? CLOSE_REASONS[code] : undefined;
@@ -129,7 +136,7 @@ export const BAD_FOR_GOOD =
 
 interface BoomLike {
   message?: string;
-  data?: { attrs?: Record<string, string>; expire?: string; code?: string };
+  data?: { attrs?: Record<string, string>; expire?: string; code?: string } & NodeJS.ErrnoException;
   output?: { statusCode?: number };
 }
 
@@ -145,6 +152,7 @@ export function readClose(error: unknown): Close {
   return {
     code,
     isDeclared,
+    ...(OFFLINE_CODES.includes(data?.code ?? '') ? { isOffline: true } : {}),
     ...(message.startsWith('QR refs attempts ended') ? { isLinkingOver: true } : {}),
     ...(code === 402 && seconds > 0 ? { banSeconds: seconds } : {}),
   };

@@ -257,7 +257,8 @@ export class Connection {
       return;
     }
     const isTooLong = error instanceof FrameTooLongError;
-    log.error({ session: sessionId, err: error }, isTooLong ? TOO_LONG : LIBRARY_FAILED);
+    if (isTooLong) log.warn({ session: sessionId }, TOO_LONG);
+    else log.error({ session: sessionId, err: error }, LIBRARY_FAILED);
     this.#close({ code: undefined, isDeclared: false }, isTooLong ? TOO_LONG : LIBRARY_FAILED);
   }
 

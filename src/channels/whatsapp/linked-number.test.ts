@@ -44,7 +44,7 @@ describe('a second link of a number', () => {
     await scan(node, second, OWN);
     await node.reaches(second, 'action_required');
     const { reason } = await node.sessions.get(node.projectId, second);
-    expect(reason).toContain(`${OWN} is linked in the session ${first} already`);
+    expect(reason).toContain(`The number ${OWN} is linked in the session ${first} already`);
     expect(node.session(second).number).toBeUndefined();
     expect(node.session(second).socket).toBeUndefined();
     expect(node.session(first)).toMatchObject({ state: 'open', number: OWN });

@@ -30,6 +30,9 @@ const CACHED_MAX = 10_000;
 /** States in which nothing happens by itself. */
 const RESTING: readonly SessionState[] = ['new', 'paused', 'logged_out', 'banned', 'action_required'];
 
+/** States that last until somebody acts. */
+const NEEDS_SOMEBODY: readonly SessionState[] = ['logged_out', 'banned', 'action_required'];
+
 const NOT_SCANNED =
   'The QR code was not scanned, or the pairing code not typed, in time. Start linking again. If the phone showed an error or asked for a passkey, see docs/WHATSAPP.md.';
 const PASSKEY =
@@ -239,7 +242,8 @@ export class LinkedSession implements Session {
     await this.#auth.clear();
     const manually =
       isTold || !wasLinked ? '' : ' WhatsApp could not be told: remove the device on the phone, too.';
-    this.#moveTo('logged_out', `Logged out by the operator.${manually} Link a phone to use it again.`);
+    const reason = `Logged out by the operator.${manually} Link a phone to use it again.`;
+    this.#moveTo('logged_out', reason, null, { isByOperator: true });
     await this.kept();
   }
 
@@ -574,14 +578,21 @@ export class LinkedSession implements Session {
     else this.#onLinkingFailed({ code: undefined, isDeclared: false }, reason);
   }
 
-  #moveTo(to: SessionState, reason: string | null, nextAttemptAt: number | null = null): void {
+  #moveTo(
+    to: SessionState,
+    reason: string | null,
+    nextAttemptAt: number | null = null,
+    { isByOperator = false } = {},
+  ): void {
     const from = this.#stored.state;
     const isSame = this.#stored.reason === reason && this.#stored.nextAttemptAt === nextAttemptAt;
     if ((from === to && isSame) || this.#isStopped) return;
     this.#keep({ state: to, reason, nextAttemptAt }, [
       this.#event(eventOf(from, to), reason, nextAttemptAt, to),
     ]);
-    this.#options.log.info({ session: this.id, from, to, reason, nextAttemptAt }, 'WhatsApp session');
+    // Somebody has to act on what neither the operator has done nor goes away by itself.
+    const level = NEEDS_SOMEBODY.includes(to) && !isByOperator ? 'error' : 'info';
+    this.#options.log[level]({ session: this.id, from, to, reason, nextAttemptAt }, 'WhatsApp session');
     this.#options.onState(this, { from, to, reason, nextAttemptAt });
   }
 
@@ -608,7 +619,7 @@ export class LinkedSession implements Session {
 }
 
 function heldElsewhere(phone: string, holder: string): string {
-  return `${phone} is linked in the session ${holder} already; two links of one number would send twice what it may.`;
+  return `The number ${phone} is linked in the session ${holder} already; two links of one number would send twice what it may.`;
 }
 
 function eventOf(from: SessionState, to: SessionState) {

@@ -17,13 +17,13 @@ const CREDENTIAL_MAX_BYTES = 255;
 
 /** What is wrong with this as the address of a proxy, as a request; undefined when it can be used. */
 export function proxyProblem(text: string): string | undefined {
+  const form = 'A proxy is written as http://, https://, socks5:// or socks5h://, then its host and port.';
   const percent =
-    'Percent-encode what a name or password has of these: % as %25, @ as %40, : as %3A, / as %2F, ? as %3F, # as %23.';
-  if (!URL.canParse(text))
-    return `Write http://, https://, socks5:// or socks5h://, the host and the port. ${percent}`;
+    'Percent-encode what a name or password in proxy has of these: % as %25, @ as %40, : as %3A, / as %2F, ? as %3F, # as %23.';
+  if (!URL.canParse(text)) return `${form} ${percent}`;
   const url = new URL(text);
   if (!(url.protocol in DEFAULT_PORTS) || url.hostname === '') {
-    return 'Write http://, https://, socks5:// or socks5h://, the host and the port.';
+    return form;
   }
   if (!['', '/'].includes(url.pathname) || url.search !== '' || url.hash !== '') {
     return `The address of a proxy ends with its port. ${percent}`;

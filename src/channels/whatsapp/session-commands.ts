@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '../../database/database.ts';
-import { ConflictError } from '../../errors/errors.ts';
+import { ConflictError, WotpError } from '../../errors/errors.ts';
 import type { EventRecorder } from '../../events/record.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { PROGRAM } from '../../program.ts';
@@ -64,7 +64,10 @@ export function sessionCommands(deps: {
     session.requestPairingCode(pairingDigits).then(
       () =>
         log.info({ session: session.id }, `a pairing code is ready: see it with \`${PROGRAM} bot status\``),
-      (error: unknown) => log.warn({ session: session.id, err: error }, 'there is no pairing code'),
+      (error: unknown) => {
+        const why = error instanceof WotpError ? { reason: error.message } : { err: error };
+        log.warn({ session: session.id, ...why }, 'there is no pairing code');
+      },
     );
   }
 

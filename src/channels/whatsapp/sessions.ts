@@ -2,7 +2,8 @@
 import './frame-bounds.ts';
 import type { Transaction } from '../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../errors/errors.ts';
-import { HOUR_MS } from '../../lib/duration.ts';
+import type { Timer } from '../../lib/clock.ts';
+import { HOUR_MS, MINUTE_MS } from '../../lib/duration.ts';
 import { newId } from '../../lib/id.ts';
 import { Periodic } from '../../lib/periodic.ts';
 import { type Driven, DrivenSessions, type DrivenSessionsOptions } from './driven-sessions.ts';
@@ -23,6 +24,8 @@ import { alreadyLinked, type Command, type SessionCommands, sessionCommands } fr
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
 const PHONE_CHECK_MS = HOUR_MS;
+/** A connection that comes back within this time is no news, in ms. */
+const ALL_DOWN_AFTER_MS = MINUTE_MS;
 
 /** States that say what a process is doing at this moment. */
 const MOMENTARY: readonly SessionState[] = ['pairing', 'connecting', 'open', 'degraded'];
@@ -68,6 +71,8 @@ export class WhatsAppSessions implements Sessions {
     closed: [],
   };
   readonly #background: Periodic[];
+  #noSenders: Timer | undefined;
+  #areAllDown = false;
   #isStarted = false;
   #isReady = false;
   #isStopped = false;
@@ -78,6 +83,7 @@ export class WhatsAppSessions implements Sessions {
     const { clock, troubles, database } = options;
     this.#driven = new DrivenSessions(options, this.#repository, (event, ...args) => {
       for (const listener of this.#listeners[event]) listener(...args);
+      if (event === 'state') this.#lookForSenders();
     });
     this.#letterBox = letterBox(options);
     this.#commands = sessionCommands({
@@ -172,6 +178,7 @@ export class WhatsAppSessions implements Sessions {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#noSenders?.cancel();
     this.#stopSignal.abort();
     for (const work of this.#background) await work.stop();
     await this.#driven.stop();
@@ -315,6 +322,30 @@ export class WhatsAppSessions implements Sessions {
     await this.#commands.audit(stored, 'exported', actor);
     const { writeAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     return writeAuthFiles(await auth.all());
+  }
+
+  /** Says so when no linked number has been connected for a minute, and when one is again. */
+  #lookForSenders(): void {
+    const { clock, log } = this.#options;
+    if (this.isConnected) {
+      this.#noSenders?.cancel();
+      this.#noSenders = undefined;
+      if (this.#areAllDown) log.info({}, 'a linked WhatsApp number is connected again');
+      this.#areAllDown = false;
+      return;
+    }
+    const isAnyLinked = () =>
+      this.#everywhere().some(({ state }) => !OFFLINE.includes(state) || state === 'banned');
+    if (this.#noSenders || this.#areAllDown || !isAnyLinked()) return;
+    this.#noSenders = clock.setTimeout(() => {
+      this.#noSenders = undefined;
+      if (this.isConnected || this.#isStopped || !isAnyLinked()) return;
+      this.#areAllDown = true;
+      log.error(
+        { reason: this.linkProblem },
+        'no linked WhatsApp number is connected: nothing is sent over WhatsApp',
+      );
+    }, ALL_DOWN_AFTER_MS);
   }
 
   #everywhere(): StoredSession[] {
