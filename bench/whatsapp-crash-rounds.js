@@ -42,6 +42,8 @@ const SETTINGS = {
   BOT_SEND_RATE: '10000',
   BOT_SEND_BURST: '10000',
   BOT_DAILY_CAP: '10000000',
+  // The numbers are made up one after the other.
+  SENDS_PER_PREFIX: '0',
   BOT_WARMUP: 'false',
   OTP_RESEND_SECONDS: '0',
   PHONE_LIMIT_PER_10_MINUTES: '1000',

@@ -39,6 +39,8 @@ const SETTINGS = {
   BOT_SEND_RATE: '10000',
   BOT_SEND_BURST: '10000',
   BOT_DAILY_CAP: '10000000',
+  // The numbers are made up one after the other.
+  SENDS_PER_PREFIX: '0',
   BOT_WARMUP: 'false',
   // Twenty messages a number in a day are more than a person is sent as the server is installed.
   PHONE_LIMIT_PER_DAY: '1000',
