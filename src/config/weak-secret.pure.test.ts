@@ -102,7 +102,9 @@ const PAGES = [
   'README.md',
   '.env.example',
   'CHANGELOG.md',
-  ...readdirSync(new URL('docs', ROOT)).map((name) => `docs/${name}`),
+  ...readdirSync(new URL('docs', ROOT))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ];
 
 it('no secret that our documentation prints would be taken', () => {
