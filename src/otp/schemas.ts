@@ -63,10 +63,6 @@ export const sendBody = z
       example: '{{code}} is your Example code.',
     }),
     channel: offering(['auto', ...CHANNEL_NAMES], ['auto', ...OFFERED_CHANNELS]).default('auto'),
-    email: z.email().max(254).optional().meta({
-      description: 'Where the channel `email` sends. Other channels make no use of it.',
-      example: 'ayu@example.com',
-    }),
     expiryMinutes: z.int().min(1).max(60).optional().meta({
       description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
       example: 5,
