@@ -90,7 +90,7 @@ describe('help', () => {
       expect(stdout).toMatch(/Examples?:\n {2}\$ /);
       for (const [, line = ''] of stdout.matchAll(/^ {2}\$ (.*)/gm)) expect(line).toContain(called);
       expect(stdout).not.toMatch(/(^|[ $`])wotp [a-z]/m);
-      const isGroup = ['', 'token', 'limits', 'bot', 'master-key'].includes(command);
+      const isGroup = ['', 'token', 'limits', 'opt-outs', 'bot', 'master-key'].includes(command);
       if (!isGroup) expect(stdout, command).toContain('--json');
     }
     expect(results[0]?.stdout).toMatch(/Exit codes: 0 .*1 .*2 /);

@@ -13,7 +13,7 @@ test('commands work on PostgreSQL with and without a running server, and each se
   const postgres = await createPostgres({ empty: true });
   const settings = { ...KEY, DATABASE_URL: postgres.url };
   const dir = tempFolder();
-  const created = await wotp(dir, ['token', 'create', '--json'], settings);
+  const created = await wotp(dir, ['token', 'create', '--permissions', 'otp:read', '--json'], settings);
   expect(created.stderr).toBe('');
   const { id, key } = JSON.parse(created.stdout);
 

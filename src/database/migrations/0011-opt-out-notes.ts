@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely';
+import { engineTypes } from '../engine-types.ts';
 
-/** Why a number is on the list of opt-outs, in the operator's words. */
+/** Why an operator put a number on the list of opt-outs. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  await db.schema.alterTable('suppressed_numbers').addColumn('note', 'text').execute();
+  const { text } = engineTypes(db);
+  await db.schema.alterTable('suppressed_numbers').addColumn('note', text).execute();
 }

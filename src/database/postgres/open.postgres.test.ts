@@ -36,7 +36,9 @@ const put = (trx: Transaction, key: string, value = '') =>
 const change = (trx: Transaction, key: string, value: string) =>
   trx.updateTable('settings').set({ value }).where('key', '=', key).execute();
 const keys = async (from: Database = database) =>
-  (await from.reader.selectFrom('settings').select('key').orderBy('key').execute()).map(({ key }) => key);
+  (await from.reader.selectFrom('settings').select('key').orderBy('key').execute())
+    .map(({ key }) => key)
+    .filter((key) => key !== 'event_origin');
 
 /** A promise and what settles it. */
 function latch() {
