@@ -10,6 +10,8 @@ const OUTSTANDING_MAX = 100;
 const READING_MAX_MS = 15_000;
 /** The same for answers that are long, such as exported sessions. */
 export const LONG_READING_MAX_MS = 10 * 60_000;
+/** How long a connection that the server has ended may stay half open, in ms. */
+const HALF_OPEN_MAX_MS = 5_000;
 
 /** Called once; `aborted` when the connection closed before it had taken the answer. */
 type EndListener = (aborted: boolean) => void;
@@ -34,6 +36,8 @@ interface Connection {
   turnedAt: number;
   isOverfull: boolean;
   isClosed: boolean;
+  /** When it was first seen that the server has ended it (Unix ms); undefined before. */
+  endedAt: number | undefined;
 }
 
 /** What is known of every open connection: where it comes from, and which of its requests have no answer yet. */
@@ -64,6 +68,7 @@ export function connectionRegistry(clock: Clock) {
       turnedAt: 0,
       isOverfull: false,
       isClosed: false,
+      endedAt: undefined,
     };
     connections.set(socket, connection);
     open.add(connection);
@@ -97,8 +102,20 @@ export function connectionRegistry(clock: Clock) {
   }
 
   return {
-    /** Watches a server's connections and has its requests answered by `handle`. */
-    serve(server: HttpServer, handle: RequestListener, { isControl = false } = {}): HttpServer {
+    /**
+     * Watches a server's connections and has its requests answered by `handle`. Of more than `max` connections the
+     * newest is refused (`onFull`), and those that wait for a next request are closed to make room.
+     */
+    serve(
+      server: HttpServer,
+      handle: RequestListener,
+      { isControl = false, max, onFull }: { isControl?: boolean; max?: number; onFull?: () => void } = {},
+    ): HttpServer {
+      if (max !== undefined && Number.isFinite(max)) server.maxConnections = max;
+      server.on('drop', () => {
+        server.closeIdleConnections();
+        onFull?.();
+      });
       server.on('connection', (socket: Socket) => onConnection(socket, isControl));
       server.on('request', (request, response) => onRequest(request, response, handle));
       return server;
@@ -116,9 +133,18 @@ export function connectionRegistry(clock: Clock) {
       if (exchange) exchange.readingMaxMs = maxMs;
     },
 
-    /** Drops the clients that do not read what is there for them. Nothing counts while the server itself is at work. */
+    /**
+     * Drops the clients that do not read what is there for them, or do not close a connection that the server has ended.
+     * Nothing counts while the server itself is at work.
+     */
     dropUnread(): void {
-      for (const { socket, outstanding, turnedAt } of open) {
+      for (const connection of open) {
+        const { socket, outstanding, turnedAt } = connection;
+        if (socket.writableEnded && outstanding.size === 0) {
+          connection.endedAt ??= clock.now();
+          if (clock.now() >= connection.endedAt + HALF_OPEN_MAX_MS) socket.destroy();
+          continue;
+        }
         const [next] = outstanding;
         if (next?.answeredAt === undefined) continue;
         if (clock.now() >= Math.max(next.answeredAt, turnedAt) + next.readingMaxMs) socket.destroy();

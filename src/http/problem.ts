@@ -182,7 +182,7 @@ export function tunnelHandler(securityHeaders: Readonly<Record<string, string>>)
   };
 }
 
-/** Writes a problem document where there is no reply to write it to, and ends the connection. */
+/** Writes a problem document where there is no reply to write it to, and ends the connection; its registry destroys it. */
 function answerOnSocket(
   securityHeaders: Readonly<Record<string, string>>,
   socket: Duplex,

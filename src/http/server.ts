@@ -6,6 +6,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { NotFoundError, StoppingError, ValidationError, WotpError } from '../errors/errors.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Logger } from '../lib/logger.ts';
+import { openFilesMax } from '../lib/open-files.ts';
 import type { Troubles } from '../lib/troubles.ts';
 import { accessOf, isOfHealth, isOpen } from './access.ts';
 import type { authenticator } from './authentication.ts';
@@ -27,6 +28,11 @@ export function typed(server: FastifyInstance) {
 const BODY_MAX_BYTES = 1_048_576;
 const HEADERS_MAX_BYTES = 16_384;
 const ARRIVAL_MAX_MS = 15_000;
+/** Open files that connections leave to the database, the logs and the channels. */
+const RESERVED_FILES = 200;
+const ACCEPTING = 'accepting connections';
+const TOO_MANY_CONNECTIONS =
+  'All connections that the limit of open files allows are in use. Raise it (ulimit -n, or LimitNOFILE= in systemd), or limit connections at the proxy.';
 const PARAMETER_MAX_LENGTH = 200;
 const TOO_MANY_OUTSTANDING =
   'Too many requests wait for an answer on this connection. Read the answers first, or use more connections.';
@@ -87,7 +93,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
         http.emit('request', request, response);
       });
       http.on('connect', tunnelHandler(headers));
-      return connections.serve(http, handle);
+      return connections.serve(http, handle, {
+        max: openFilesMax() - RESERVED_FILES,
+        onFull: () => troubles.failed(ACCEPTING, new WotpError('SERVICE_UNAVAILABLE', TOO_MANY_CONNECTIONS)),
+      });
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',

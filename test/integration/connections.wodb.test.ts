@@ -55,6 +55,54 @@ describe('a connection that is dropped with requests in its pipeline', () => {
   );
 });
 
+describe('a connection that the server has ended', () => {
+  test.each([
+    ['asked for a tunnel', 'CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['is not HTTP', 'x\r\n\r\n'],
+  ])(
+    'and that %s is gone after 5 seconds, though its client reads nothing and never closes',
+    async (_what, text) => {
+      http().closeIdleConnections();
+      await untilAllAreGone();
+      const sockets = await Promise.all(Array.from({ length: 50 }, open));
+      for (const socket of sockets) {
+        socket.pause();
+        socket.write(text);
+      }
+      await vi.waitFor(
+        async () => {
+          await server.clock.advance(1_000);
+          expect(await connectionsOfServer()).toBe(0);
+        },
+        { timeout: 15_000, interval: 20 },
+      );
+      for (const socket of sockets) socket.destroy();
+    },
+  );
+});
+
+test('more connections than fit are refused, and idle ones close to make room', async () => {
+  const most = http().maxConnections;
+  http().maxConnections = 20;
+  try {
+    const idle = await Promise.all(Array.from({ length: 20 }, open));
+    for (const socket of idle) socket.write(get('/api/v1/health/live'));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('data', resolve))));
+    const refused = await open();
+    refused.resume();
+    await new Promise((resolve) => refused.once('close', resolve));
+    await vi.waitFor(
+      async () => {
+        const answer = await server.call('GET', 'health/live', { key: null });
+        expect(answer.status).toBe(200);
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+  } finally {
+    http().maxConnections = most;
+  }
+});
+
 test('a stream ends with the connection it was for, also where its turn never came', async () => {
   const streams: Readable[] = [];
   const answerWithStreams = (message: unknown) => {
