@@ -27,8 +27,10 @@ export const ERROR_CODES = {
   FORBIDDEN: {
     status: 403,
     title: 'This key may not do that',
-    meaning: 'The key is valid but lacks the permission named in `requiredPermission`.',
-    whatToDo: 'Use a key that has the permission, or ask an administrator for one.',
+    meaning:
+      'The key is valid but lacks the permission named in `requiredPermission`. `admin` is not a permission that a key can have: only the administrator may do this.',
+    whatToDo:
+      'Use a key that has the permission, or ask an administrator for one. For `admin`, send the admin password as `X-Master-Key`, or sign in on the page.',
   },
   RESOURCE_NOT_FOUND: {
     status: 404,
