@@ -72,7 +72,7 @@ export const ERROR_CODES = {
     status: 421,
     title: 'The request was sent to another host',
     meaning:
-      'The server listens on the loopback interface only, and the `Host` header names neither this machine nor `PUBLIC_URL`.',
+      'The server listens on the loopback interface only, the `Host` header names neither this machine nor `PUBLIC_URL`, and the request has no valid API key.',
     whatToDo:
       'Use the address in `PUBLIC_URL` or `localhost`, or set `PUBLIC_URL` to the address that you use.',
   },
