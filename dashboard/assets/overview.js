@@ -30,6 +30,12 @@ const SESSIONS = {
   action_required: ['unhealthy', 'Needs action'],
 };
 
+/** The states in which a number cannot be sent from until it is linked (again). */
+const UNLINKED = ['new', 'pairing', 'logged_out', 'banned'];
+
+/** The colours, best first. */
+const COLOURS = ['healthy', 'degraded', 'unhealthy'];
+
 let running = false;
 let timer = 0;
 let sessionEnded = () => {};
@@ -62,13 +68,24 @@ async function ask() {
 }
 
 function render(health, sessions, keys) {
-  setText($('state-title'), TITLES[health.status]);
+  const channels = channelsOf(sessions);
+  setText($('state-title'), titleOf(health, sessions));
   const { version, uptime, checks } = health;
   const engine = checks.database.engine === 'postgres' ? 'PostgreSQL' : 'WODB';
   setText($('state-facts'), `WOTP ${version} on ${engine}, running for ${wait(uptime)}`);
-  fill($('channels'), channelsOf(sessions), stateItem);
-  fill($('checks'), checksOf(health), stateItem);
+  fill($('channels'), channels, stateItem);
+  fill($('checks'), checksOf(health, channels), stateItem);
   fill($('steps'), stepsFor(health, sessions, keys), stepItem);
+}
+
+/** The heading: what the whole server does, and first of all whether it sends anything. */
+function titleOf({ status, checks }, sessions) {
+  const isConnected = checks.whatsapp.connected || sessions.some(({ state }) => state === 'degraded');
+  if (status === 'unhealthy' || isConnected) return TITLES[status];
+  const linked = sessions.filter(({ phone, state }) => phone !== null && !UNLINKED.includes(state));
+  if (linked.length === 0) return 'Nothing is sent: no number is linked';
+  const isPaused = linked.every(({ state }) => state === 'paused');
+  return `Nothing is sent: ${isPaused ? 'every linked number is paused' : 'no linked number is connected'}`;
 }
 
 function channelsOf(sessions) {
@@ -89,12 +106,15 @@ function channelsOf(sessions) {
   });
 }
 
-function checksOf({ checks }) {
+function checksOf({ checks }, channels) {
   const { database, disk, memory, backup, whatsapp } = checks;
   const megabytes = (bytes) => `${Math.round(bytes / 1_048_576).toLocaleString()} MB`;
+  // The same colour as under Channels: of the best number as long as none works, and else what the check says.
+  const best = COLOURS.find((colour) => channels.some(({ state }) => state === colour));
+  const link = whatsapp.connected ? whatsapp.status : best;
   const rows = [
     { state: database.status, name: 'Database', words: database.detail ?? 'Reads and writes.' },
-    { state: whatsapp.status, name: 'WhatsApp', words: whatsapp.detail ?? 'Linked and connected.' },
+    { state: link, name: 'WhatsApp', words: whatsapp.detail ?? 'Linked and connected.' },
     { state: disk.status, name: 'Disk', words: `${megabytes(disk.freeBytes)} free.` },
     { state: memory.status, name: 'Memory', words: `${megabytes(memory.residentBytes)} in use.` },
   ];

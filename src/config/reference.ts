@@ -50,12 +50,21 @@ a quote stops the start.
 A wrong value stops the start. All problems are printed at once, one line each: the variable, what was given
 (secrets as \`***\`), what is allowed.
 
-With \`DATABASE_URL\` the server does not start without \`DB_MASTER_KEY\`. With \`NODE_ENV=production\` the server does not start without \`DB_MASTER_KEY\` and \`MASTER_PASSWORD\`, with a
-placeholder, a published default or an easily guessed text as either, or with \`BOT_MOCK_MODE=true\`; elsewhere such
-secrets are named at the start. (Commands take any, so that \`master-key rotate\` can move data off a weak one.) Settings that are less strict than recommended
-are allowed and named at every start, in the banner and in the log. In production these are also an http \`PUBLIC_URL\`;
-a \`HOST\` that others reach without both an https \`PUBLIC_URL\` and \`TRUST_PROXY\`; a \`DATABASE_URL\` to another machine
-without TLS; and Node's own \`NODE_TLS_REJECT_UNAUTHORIZED=0\`.
+The server does not start
+
+- with \`DATABASE_URL\` and no \`DB_MASTER_KEY\`;
+- with \`NODE_ENV=production\` and no \`DB_MASTER_KEY\` or no \`MASTER_PASSWORD\`, or with a placeholder, a published default
+  or an easily guessed text as either. Elsewhere such secrets are named at the start. Commands take any, so that
+  \`master-key rotate\` can move data off a weak one;
+- with \`NODE_ENV=production\` and \`BOT_MOCK_MODE=true\`.
+
+Settings that are less strict than recommended are allowed and named at every start, in the banner and in the log. In
+production these are also:
+
+- an http \`PUBLIC_URL\`;
+- a \`HOST\` that others reach without both an https \`PUBLIC_URL\` and \`TRUST_PROXY\`;
+- a \`DATABASE_URL\` to another machine without TLS;
+- Node's own \`NODE_TLS_REJECT_UNAUTHORIZED=0\`.
 
 Keep \`.env\` readable by its owner alone (\`chmod 600 .env\`) once a secret stands in it.
 

@@ -27,8 +27,10 @@ export const ERROR_CODES = {
   FORBIDDEN: {
     status: 403,
     title: 'This key may not do that',
-    meaning: 'The key is valid but lacks the permission named in `requiredPermission`.',
-    whatToDo: 'Use a key that has the permission, or ask an administrator for one.',
+    meaning:
+      'The key is valid but lacks the permission named in `requiredPermission`. `admin` is not a permission that a key can have: only the administrator may do this.',
+    whatToDo:
+      'Use a key that has the permission, or ask an administrator for one. For `admin`, send the admin password as `X-Master-Key`, or sign in on the page.',
   },
   RESOURCE_NOT_FOUND: {
     status: 404,
@@ -70,7 +72,7 @@ export const ERROR_CODES = {
     status: 421,
     title: 'The request was sent to another host',
     meaning:
-      'The server listens on the loopback interface only, and the `Host` header names neither this machine nor `PUBLIC_URL`.',
+      'The server listens on the loopback interface only, the `Host` header names neither this machine nor `PUBLIC_URL`, and the request has no valid API key.',
     whatToDo:
       'Use the address in `PUBLIC_URL` or `localhost`, or set `PUBLIC_URL` to the address that you use.',
   },

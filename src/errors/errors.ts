@@ -62,9 +62,16 @@ export class AuthenticationError extends WotpError {
   }
 }
 
+/** Why a key is refused. No key can have the permission `admin`. */
+export function lacking(requiredPermission: string): string {
+  return requiredPermission === 'admin'
+    ? 'Only the administrator may do this. Send the admin password as X-Master-Key, or sign in on the page.'
+    : `This key lacks the permission ${requiredPermission}.`;
+}
+
 export class PermissionError extends WotpError {
   constructor(requiredPermission: string) {
-    super('FORBIDDEN', `This key lacks the permission ${requiredPermission}.`, { requiredPermission });
+    super('FORBIDDEN', lacking(requiredPermission), { requiredPermission });
   }
 }
 

@@ -1,4 +1,5 @@
 import { prose } from '../lib/html.ts';
+import { PAGE_TOP_STYLES, pageTop } from '../lib/page-top.ts';
 import { ERROR_CODES } from './codes.ts';
 
 /** The text of `docs/ERRORS.md`, made from the table of codes. */
@@ -23,12 +24,15 @@ ${Object.entries(ERROR_CODES)
 ${sections.join('\n')}`;
 }
 
+/** A code that a narrow table breaks at its underscores. */
+const breakable = (code: string) => code.replaceAll('_', '_<wbr>');
+
 /** The same page for browsers. The `type` of a problem leads to the section of its code. */
 export function errorsHtml(): string {
   const entries = Object.entries(ERROR_CODES);
   const rows = entries.map(
     ([code, { status, title }]) =>
-      `<tr><td><a href="#${code}"><code>${code}</code></a></td><td>${status}</td><td>${prose(title)}</td></tr>`,
+      `<tr><td><a href="#${code}"><code>${breakable(code)}</code></a></td><td>${status}</td><td>${prose(title)}</td></tr>`,
   );
   const sections = entries.map(
     ([code, { status, title, meaning, whatToDo }]) =>
@@ -43,10 +47,14 @@ export function errorsHtml(): string {
 <title>Errors · WOTP</title>
 <link rel="icon" href="/assets/logo.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/errors.css">
+${PAGE_TOP_STYLES}
 </head>
 <body>
-<main>
-<p><a href="/docs">API reference</a></p>
+${pageTop('Errors', [
+  ['#content', 'All codes'],
+  ['/docs', 'API reference'],
+])}
+<main id="content">
 <h1>Errors</h1>
 <p>Every error is an <code>application/problem+json</code> document (RFC 9457). Decide by its <code>code</code>: it never changes.</p>
 <table>

@@ -3,10 +3,13 @@ import { AuthenticationError, PermissionError, ValidationError } from '../errors
 import type { WotpEvent } from '../events/types.ts';
 import type { AdminService } from '../keys/admin.ts';
 import { grants } from '../keys/permissions.ts';
-import { type KeyService, UNUSABLE } from '../keys/service.ts';
+import { isKeyShaped, type KeyService, UNUSABLE } from '../keys/service.ts';
 import { type Access, isOpen } from './access.ts';
 import { type Caller, NOBODY } from './caller.ts';
 import { readSessionCookie } from './session-cookie.ts';
+
+const NOT_A_KEY =
+  'The Authorization header has no API key. Write it as `Authorization: Bearer wotp_…`, with the whole key.';
 
 /** Finds out who calls, and refuses whoever may not. */
 export function authenticator(deps: {
@@ -71,9 +74,9 @@ export function authenticator(deps: {
       }
       const { authorization } = request.headers;
       if (authorization !== undefined) {
-        const key = /^bearer /i.test(authorization)
-          ? await keys.authenticate(authorization.slice('Bearer '.length).trim())
-          : undefined;
+        const given = /^bearer (.*)$/i.exec(authorization)?.[1]?.trim();
+        if (given === undefined || !isKeyShaped(given)) throw new AuthenticationError(NOT_A_KEY);
+        const key = await keys.authenticate(given);
         if (!key) throw new AuthenticationError(UNUSABLE);
         return { kind: 'key', name: key.id, grants: key.permissions, projectId: key.projectId, key };
       }

@@ -34,7 +34,10 @@ export function fieldProblems(
   const input = { body: request.body, querystring: request.query, params: request.params, headers: {} }[
     context
   ];
-  return issues
+  // An unknown field first: it often is the typing error because of which another is missing.
+  const isUnknown = ({ params }: ValidationIssue) => (params as { keys?: string[] }).keys !== undefined;
+  const inOrder = [...issues.filter(isUnknown), ...issues.filter((issue) => !isUnknown(issue))];
+  return inOrder
     .flatMap((issue) => problemsOf(issue, schema, input, PART_NAMES[context]))
     .slice(0, PROBLEMS_SHOWN)
     .map(({ path, message }) => ({ path: path.slice(0, PATH_MAX_LENGTH), message }));

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PAGE_TOP_STYLES, pageTop } from '../lib/page-top.ts';
 import { preferredMediaType } from './media-type.ts';
 import { staticFile } from './static-files.ts';
 
@@ -13,9 +14,14 @@ const PAGE = staticFile(
 <title>Page not found · WOTP</title>
 <link rel="icon" href="/assets/logo.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/errors.css">
+${PAGE_TOP_STYLES}
 </head>
 <body>
-<main>
+${pageTop('Page not found', [
+  ['/docs', 'API reference'],
+  ['/docs/errors', 'Errors'],
+])}
+<main id="content">
 <h1>Page not found</h1>
 <p>There is nothing at this address. Check it for typing errors, or go on here:</p>
 <ul>

@@ -51,6 +51,9 @@ export type KeyPrefix = 'wotp_' | 'otp_';
 export const UNUSABLE = 'The API key is unknown, revoked or expired.';
 
 const KEY_FORM = /^(?:wotp|otp)_[0-9a-f]{64}$/;
+/** Whether a text can be an API key at all, or a v3 token. */
+export const isKeyShaped = (text: string) => KEY_FORM.test(text);
+
 const SECRET_BYTES = 32;
 const REMEMBERED_MAX = 10_000;
 
@@ -208,7 +211,7 @@ export function keyService(deps: {
 
     /** The key a request carries; undefined when it is unknown, revoked or expired. */
     async authenticate(key: string): Promise<ApiKey | undefined> {
-      if (!KEY_FORM.test(key)) return undefined;
+      if (!isKeyShaped(key)) return undefined;
       const hash = hashOf(key);
       let row = remembered.get(hash);
       if (!row) {

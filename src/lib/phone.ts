@@ -109,7 +109,7 @@ function whyUnread(digits: string, region: string | undefined): string {
   }
   return region
     ? `No phone number of ${region}, nor of another country with its country code, has these ${length}. ${HOW_TO_WRITE}`
-    : `The phone number of ${length} does not exist or lacks its country code. ${HOW_TO_WRITE}`;
+    : `The phone number of ${length} does not exist or lacks its country code. ${HOW_TO_WRITE.slice(0, -1)}, or set DEFAULT_REGION on the server.`;
 }
 
 /** Words in front that say only that a number follows. */

@@ -22,8 +22,13 @@ import { SUPPRESSION_CURSOR, type SuppressedNumber, type Suppression } from './s
 
 /** Where the list stands, and where it stood before it held for every channel; `id` ends the names of operations. */
 const PLACES = [
-  { address: '/api/v1/opt-outs', id: '', status: {} },
-  { address: '/api/v1/bot/opt-outs', id: 'OfBot', status: { deprecated: true } },
+  { address: '/api/v1/opt-outs', id: '', status: {}, instead: '' },
+  {
+    address: '/api/v1/bot/opt-outs',
+    id: 'OfBot',
+    status: { deprecated: true },
+    instead: 'Use `/api/v1/opt-outs`.\n\n',
+  },
 ];
 
 const note = z
@@ -60,7 +65,7 @@ export function optOutRoutes(
   const app = typed(server);
   const tags = ['Opt-outs'];
 
-  for (const { address, id, status } of PLACES) {
+  for (const { address, id, status, instead } of PLACES) {
     app.get(
       address,
       {
@@ -69,8 +74,7 @@ export function optOutRoutes(
           ...status,
           operationId: `listOptOuts${id}`,
           summary: 'List opted-out numbers',
-          description:
-            'Newest first. These numbers wrote STOP (or a similar word) to a linked number, or were added here.',
+          description: `${instead}Newest first. These numbers wrote STOP (or a similar word) to a linked number, or were added here.`,
           querystring: z.strictObject({ ...pageQuery(SUPPRESSION_CURSOR), projectId }),
           response: { 200: page(optOut), ...problems() },
         },
@@ -91,8 +95,7 @@ export function optOutRoutes(
           ...status,
           operationId: `addOptOut${id}`,
           summary: 'Opt a number out',
-          description:
-            'The number gets no more messages: sends to it are refused with `PHONE_OPTED_OUT`, and queued messages fail. 200 when it is on the list already; a new note replaces the old one.',
+          description: `${instead}The number gets no more messages: sends to it are refused with \`PHONE_OPTED_OUT\`, and queued messages fail. 200 when it is on the list already; a new note replaces the old one.`,
           body: z.strictObject({ phone, note: note.optional(), projectId }),
           response: {
             200: success(optOut),
@@ -131,7 +134,7 @@ export function optOutRoutes(
           ...status,
           operationId: `removeOptOut${id}`,
           summary: 'Remove an opt-out',
-          description: 'Only when its owner asks for it. Recorded in the events.',
+          description: `${instead}Only when its owner asks for it. Recorded in the events.`,
           params: z.object({ phone }),
           querystring: projectQuery,
           response: {

@@ -5,7 +5,7 @@ import { type CodeSecrets, codeSecrets } from './code-secrets.ts';
 import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS } from './guess-budget.ts';
 import { phoneReader } from './phone-reader.ts';
-import { EXPIRED, NONE_PENDING } from './refusals.ts';
+import { EXPIRED, NONE_PENDING, NONE_WITH_ID } from './refusals.ts';
 import { type VerificationRepository, verificationRepository } from './repository.ts';
 import { otpService } from './service.ts';
 
@@ -145,11 +145,12 @@ async function eventsOf(id: string): Promise<string[]> {
 }
 
 const NONE = { code: 'OTP_NOT_FOUND', message: NONE_PENDING };
+const NONE_OF_ID = { code: 'OTP_NOT_FOUND', message: NONE_WITH_ID };
 
 describe('the verification that a check means', () => {
   test('is found by its id, in its own project only', async () => {
     const { id, phone } = await sent();
-    expect(await refusalOf({ id, code: CODE, projectId: 'prj_other' })).toEqual(NONE);
+    expect(await refusalOf({ id, code: CODE, projectId: 'prj_other' })).toEqual(NONE_OF_ID);
     const verified = await check({ id, code: CODE });
     expect(verified).toEqual({ id, phone, purpose: 'default', verifiedAt: outbox.clock.now() });
   });
@@ -175,7 +176,7 @@ describe('the verification that a check means', () => {
   });
 
   test('is none for an unknown id, a phone without a code, and one that cannot exist', async () => {
-    expect(await refusalOf({ id: 'ver_none', code: CODE })).toEqual(NONE);
+    expect(await refusalOf({ id: 'ver_none', code: CODE })).toEqual(NONE_OF_ID);
     expect(await refusalOf({ phone: newPhone(), code: CODE })).toEqual(NONE);
     expect((await refusalOf({ phone: '12', code: CODE })).code).toBe('PHONE_INVALID');
     expect((await refusalOf({ code: CODE })).code).toBe('PHONE_INVALID');
@@ -199,7 +200,7 @@ describe('a right code', () => {
     expect(await check({ id, code: 'ab cd-12' })).toMatchObject({ id });
     expect(await row(id)).toMatchObject({ status: 'verified', verified_at: outbox.clock.now(), attempts: 1 });
     expect(await eventsOf(id)).toEqual(['otp.created', 'otp.verified']);
-    expect(await refusalOf({ id, code: 'ABCD12' })).toEqual(NONE);
+    expect(await refusalOf({ id, code: 'ABCD12' })).toEqual(NONE_OF_ID);
   });
 
   test('takes back its own failed check and clears those of the phone; what has none is not written', async () => {
@@ -243,7 +244,7 @@ describe('a wrong code', () => {
       wrong(3, '3 attempts are'),
       wrong(2, '2 attempts are'),
       wrong(1, '1 attempt is'),
-      wrong(0, '0 attempts are'),
+      wrong(0, 'no attempts are'),
     ]);
   });
 

@@ -20,7 +20,7 @@ import {
 import type { VerificationEnder } from './ending.ts';
 import type { FailedCheck } from './guess-budget.ts';
 import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING, NONE_WITH_ID } from './refusals.ts';
 import type { DestinationRow, VerificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import { DEFAULT_PURPOSE, type Verified, type VerifyRequest } from './types.ts';
@@ -152,7 +152,9 @@ export function codeCheck(deps: {
       }
       case 'incorrect': {
         const { attemptsRemaining } = outcome;
-        const left = attemptsRemaining === 1 ? '1 attempt is' : `${attemptsRemaining} attempts are`;
+        const left =
+          { 0: 'no attempts are', 1: '1 attempt is' }[attemptsRemaining] ??
+          `${attemptsRemaining} attempts are`;
         throw new WotpError('OTP_INCORRECT', `The code is wrong; ${left} left.`, { attemptsRemaining });
       }
       case 'spent':
@@ -160,7 +162,7 @@ export function codeCheck(deps: {
       case 'expired':
         throw new WotpError('OTP_EXPIRED', EXPIRED);
       case 'none':
-        throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+        throw new NotFoundError(request.id === undefined ? NONE_PENDING : NONE_WITH_ID, 'OTP_NOT_FOUND');
     }
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EXPIRED, guessesSpent, NONE_PENDING, tooSoon } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_PENDING, NONE_WITH_ID, tooSoon } from './refusals.ts';
 
 const NOW = Date.UTC(2026, 0, 15);
 const QUOTA = { quota: 5, windowMs: 600_000 };
@@ -26,4 +26,5 @@ describe.each([
 
 test('what says that no code waits, or that it has expired, says what to do', () => {
   for (const sentence of [NONE_PENDING, EXPIRED]) expect(sentence).toMatch(/^[A-Z].*\. Send a new one\.$/);
+  expect(NONE_WITH_ID).toMatch(/with this id\. Check the id, or send a new one\.$/);
 });

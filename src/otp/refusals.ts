@@ -4,6 +4,7 @@ import { RateLimitError, type UsedUpLimit, WotpError } from '../errors/errors.ts
 type Quota = Pick<UsedUpLimit, 'quota' | 'windowMs'>;
 
 export const NONE_PENDING = 'No code is waiting for this number. Send a new one.';
+export const NONE_WITH_ID = 'No code is waiting with this id. Check the id, or send a new one.';
 export const EXPIRED = 'The code has expired. Send a new one.';
 export const UNREADABLE_CODE =
   'The stored code of this verification cannot be read, so it cannot be sent again. Send a new one.';

@@ -208,7 +208,7 @@ export function otpRoutes(
       schema: {
         tags,
         operationId: 'getWhatsAppLink',
-        summary: 'Get the WhatsApp link (v3)',
+        summary: 'Check whether WhatsApp is connected (v3)',
         response: {
           200: success(
             z

@@ -88,9 +88,13 @@ const code = z.string().meta({
 });
 export const verifyBody = z
   .strictObject({
-    id: verificationId.optional(),
-    phone: phone.optional(),
-    purpose: purpose.optional(),
+    id: verificationId.optional().meta({ description: 'The id of the send. Give either this or `phone`.' }),
+    phone: phone
+      .optional()
+      .meta({ description: 'The phone of the send, with its `purpose`. Give either this or `id`.' }),
+    purpose: purpose
+      .optional()
+      .meta({ description: 'The purpose of the send, beside `phone`; `default` when absent.' }),
     code,
     clientIp: clientIp.optional(),
     projectId,

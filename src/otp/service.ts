@@ -38,7 +38,7 @@ import { limitDesk } from './limit-desk.ts';
 import { type VerificationFilter, verificationList } from './list.ts';
 import { defaultMessage } from './message-text.ts';
 import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING, optedOut, tooSoon, UNREADABLE_CODE } from './refusals.ts';
+import { EXPIRED, guessesSpent, NONE_WITH_ID, optedOut, tooSoon, UNREADABLE_CODE } from './refusals.ts';
 import {
   type DestinationRow,
   failedChecksColumn,
@@ -223,12 +223,12 @@ export function otpService(deps: {
    */
   async function findAlone(trx: Transaction, request: 'resend' | 'cancel', projectId: string, id: string) {
     const identity = await repository.openDestination(trx, request, { projectId, id, since: 0 });
-    if (identity === undefined) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+    if (identity === undefined) throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
     const destination = await loadAlone(trx, projectId, identity);
     const row =
       destination.verifications.find((candidate) => candidate.id === id) ??
       (await repository.byId(trx, projectId, id));
-    if (!row) throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+    if (!row) throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
     const status = statusAt(row, clock.now());
     if (status === 'expired') throw new WotpError('OTP_EXPIRED', EXPIRED);
     return { row, destination, status };
@@ -336,7 +336,7 @@ export function otpService(deps: {
      */
     async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
-      if (status !== 'pending') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+      if (status !== 'pending') throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
       if (await isOptedOut(trx, projectId, row.destination)) throw optedOut();
       const now = clock.now();
       const channel = selectChannel('auto', projectId, row.phone);
@@ -353,7 +353,7 @@ export function otpService(deps: {
     async cancel(trx: Transaction, projectId: string, id: string): Promise<Verification> {
       const { row, status } = await findAlone(trx, 'cancel', projectId, id);
       if (status === 'pending') await ender.end(trx, row, 'canceled', 'canceled');
-      else if (status !== 'canceled') throw new NotFoundError(NONE_PENDING, 'OTP_NOT_FOUND');
+      else if (status !== 'canceled') throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
       return view(trx, (await repository.byId(trx, projectId, id)) ?? row);
     },
 

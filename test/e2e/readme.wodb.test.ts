@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
 import { call, endCommands, PASSWORD, serve } from '../support/command-line.ts';
@@ -13,6 +14,7 @@ beforeAll(ensureBuilt, 120_000);
 afterAll(endCommands);
 
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const BIN = fileURLToPath(new URL('../../bin/wotp.js', import.meta.url));
 const PORT = 'http://127.0.0.1:3000';
 
 const fenced = (language: string) =>
@@ -45,6 +47,22 @@ test('the program of the README sends a code and checks the one that is typed', 
   await server.stop();
 });
 
+test('the program of the README ends at a refusal, before it asks for a code', async () => {
+  const cwd = tempFolder();
+  const server = await serve(cwd, { MASTER_PASSWORD: PASSWORD });
+  writeFileSync(join(cwd, 'verify.mjs'), fenced('js')[0]!.replace(PORT, server.address));
+  const program = spawn(process.execPath, ['verify.mjs', 'wrong', '+49 1512 3456789'], { cwd });
+  let printed = '';
+  program.stdout.on('data', (chunk) => {
+    printed += chunk;
+  });
+  const [code] = await once(program, 'close');
+  expect(code).toBe(1);
+  expect(printed).toContain("code: 'UNAUTHORIZED'");
+  expect(printed).not.toContain('Code:');
+  await server.stop();
+});
+
 test('every command of the README, one after the other in a shell, answers what it says', async () => {
   const cwd = tempFolder();
   const server = await serve(cwd, { MASTER_PASSWORD: PASSWORD });
@@ -53,9 +71,10 @@ test('every command of the README, one after the other in a shell, answers what 
     .filter((block) => !block.startsWith('npm '))
     .join('\n')
     .replaceAll(PORT, server.address)
+    .replaceAll('bin/wotp.js', `'${BIN}'`)
     .replaceAll('paste the API key here', key)
     .replaceAll('paste the admin password here', PASSWORD);
-  const shell = spawn('sh', ['-eu'], { cwd });
+  const shell = spawn('sh', ['-eu'], { cwd, env: { ...process.env, HOME: cwd } });
   let printed = '';
   shell.stdout.on('data', (chunk) => {
     printed += chunk;

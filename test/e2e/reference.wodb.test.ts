@@ -142,9 +142,59 @@ test('an error describes itself at the place that it names', () =>
     expect(await named.locator('p').count()).toBeGreaterThan(0);
   }));
 
+test('the way back to all codes stays in view beside an error', () =>
+  visit('/docs/errors#OTP_INCORRECT', async (page) => {
+    const named = await page.locator(':target').boundingBox();
+    const top = await page.locator('header.top').boundingBox();
+    expect(top?.y).toBe(0);
+    expect(named?.y).toBeGreaterThanOrEqual(top!.height);
+    await page.getByRole('link', { name: 'All codes' }).click();
+    expect(await page.locator('h1').evaluate((title) => title.getBoundingClientRect().top)).toBeGreaterThan(
+      0,
+    );
+  }));
+
+test('a code breaks at its underscores only, and a command scrolls in place of breaking, on a phone', async () => {
+  await visit(
+    '/docs/errors',
+    async (page) => {
+      // Each text node, the parts between underscores, is laid out on one line.
+      const broken = await page.evaluate(`[...document.querySelectorAll('td code')]
+        .filter((code) => [...code.childNodes].some((part) => {
+          const range = document.createRange();
+          range.selectNodeContents(part);
+          return range.getClientRects().length > 1;
+        }))
+        .map((code) => code.textContent)`);
+      expect(broken).toEqual([]);
+    },
+    { viewport: PHONE },
+  );
+  await visit(
+    '/docs',
+    async (page) => {
+      const style = "getComputedStyle(document.querySelector('figure.code pre')).whiteSpace";
+      expect(await page.evaluate(style)).toBe('pre');
+    },
+    { viewport: PHONE },
+  );
+});
+
+test('what is deprecated is marked as such and is not in the contents', () =>
+  visit('/docs', async (page) => {
+    const old = page.locator('.operation', { hasText: '/api/v1/bot/opt-outs' });
+    expect(await old.count()).toBe(3);
+    for (const operation of await old.all()) {
+      expect(await operation.locator('.deprecated').textContent()).toBe('Deprecated');
+      expect(await operation.textContent()).toContain('Use /api/v1/opt-outs.');
+    }
+    const listed = await page.locator('.contents a', { hasText: 'List opted-out numbers' }).count();
+    expect(listed).toBe(1);
+  }));
+
 test('an address that leads nowhere shows a person the way on', () =>
   visit('/nothing', async (page) => {
     expect(await page.locator('h1').textContent()).toBe('Page not found');
-    await page.getByRole('link', { name: 'API reference' }).click();
+    await page.locator('main').getByRole('link', { name: 'API reference' }).click();
     await page.locator('h1', { hasText: 'API reference' }).waitFor();
   }));

@@ -388,8 +388,13 @@ test('in production the page says state, channels and next steps in place of a p
   });
   try {
     await page.goto(`${production.address}/#sign-in=${production.app.admin.newSignInToken()}`);
-    await see('#state-title', 'Working, with problems');
+    await see('#state-title', 'Nothing is sent: no number is linked');
     await see('#channels', 'No number is linked, so no codes are delivered.');
+    const coloursOfWhatsApp = () =>
+      page
+        .locator('.state', { hasText: /^WhatsApp/ })
+        .evaluateAll((items) => items.map((item) => item.dataset.state));
+    expect(await coloursOfWhatsApp()).toEqual(['unhealthy', 'unhealthy']);
     await see('#steps', 'bot pair');
     await see('#steps', 'BACKUP_CRON');
     await see('#checks', 'Database');
@@ -398,6 +403,8 @@ test('in production the page says state, channels and next steps in place of a p
     expect(await page.locator('#desk').isVisible()).toBe(false);
     await production.call('POST', 'bot/sessions', { asAdmin: true, body: { name: 'Support', link: false } });
     await see('#channels', /WhatsApp Support.*Not linked yet/s);
+    expect(await coloursOfWhatsApp()).toEqual(['degraded', 'degraded']);
+    await see('#state-title', 'Nothing is sent: no number is linked');
     await page.setViewportSize({ width: 360, height: 740 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     expect(await page.evaluate(SMALL)).toEqual([]);

@@ -246,7 +246,7 @@ describe('a key that is no good', () => {
     return withoutRequest(answer);
   };
 
-  test('is refused in the same words, whether it is unknown, garbled, expired or revoked', async () => {
+  test('is refused in the same words, whether it is unknown, expired or revoked', async () => {
     const expiring = await makeKey(server, ['*'], { expiresAt: server.clock.now() + 60_000 });
     const revoked = await makeKey(server, ['*']);
     expect((await server.call('GET', 'otp', { key: expiring.key })).status).toBe(200);
@@ -254,13 +254,18 @@ describe('a key that is no good', () => {
     await server.clock.advance(60_000);
 
     const unknown = await useless(UNKNOWN_KEY);
+    for (const key of [expiring.key, revoked.key, server.key.replace('wotp_', 'otp_')]) {
+      expect(await useless(key), key.slice(0, 80)).toEqual(unknown);
+    }
+  });
+
+  test('is refused with how to write one where it cannot be a key, whatever it is', async () => {
+    const notAKey = await useless('paste the API key here');
+    expect(notAKey.body.detail).toContain('Write it as `Authorization: Bearer wotp_…`');
     for (const key of [
-      expiring.key,
-      revoked.key,
       server.key.toUpperCase(),
       server.key.slice(0, -1),
       `${server.key}0`,
-      server.key.replace('wotp_', 'otp_'),
       server.key.replace('wotp_', ''),
       `${server.key}, ${server.key}`,
       'x',
@@ -268,7 +273,7 @@ describe('a key that is no good', () => {
       "' or 1=1 --",
       'x'.repeat(10_000),
     ]) {
-      expect(await useless(key), key.slice(0, 80)).toEqual(unknown);
+      expect(await useless(key), key.slice(0, 80)).toEqual(notAKey);
     }
   });
 
@@ -276,9 +281,15 @@ describe('a key that is no good', () => {
     'is refused also as "Authorization: %s"',
     async (authorization) => {
       const answer = await server.call('GET', 'otp', { key: null, headers: { authorization } });
-      expectProblem(answer, 'UNAUTHORIZED');
+      expect(expectProblem(answer, 'UNAUTHORIZED').detail).toContain('`Authorization: Bearer wotp_…`');
     },
   );
+
+  test('is refused with how to write it where `Bearer` was left out', async () => {
+    const headers = { authorization: server.key };
+    const { detail } = expectProblem(await server.call('GET', 'otp', { key: null, headers }), 'UNAUTHORIZED');
+    expect(detail).toContain('Write it as `Authorization: Bearer wotp_…`');
+  });
 
   test('is not taken from the address or the body', async () => {
     const path = `otp?access_token=${server.key}&api_key=${server.key}`;
@@ -411,7 +422,9 @@ describe('every route asks for its permission', () => {
     '$route is closed to a key with *, and open to the password',
     async ({ method, path }) => {
       const refused = await server.call(method, path);
-      expect(expectProblem(refused, 'FORBIDDEN').requiredPermission).toBe('admin');
+      const { requiredPermission, detail } = expectProblem(refused, 'FORBIDDEN');
+      expect(requiredPermission).toBe('admin');
+      expect(detail).toMatch(/^Only the administrator may do this\. .*X-Master-Key/);
       expect((await server.call(method, path, { asAdmin: true })).status).not.toBe(403);
     },
   );

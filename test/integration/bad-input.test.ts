@@ -152,6 +152,13 @@ describe('an unknown field', () => {
     });
     expect(pathsOf(errors)).toEqual(['locale', 'template']);
   });
+
+  test('is said before the field that it may be a typing error of', async () => {
+    const answer = await server.call('POST', 'otp/send', { body: { phon: '+6283834946034' } });
+    const { detail, errors } = expectProblem(answer, 'VALIDATION_ERROR');
+    expect(detail).toMatch(/^Unknown field `phon`\. Allowed: phone, /);
+    expect(pathsOf(errors ?? [])).toEqual(['phon', 'phone']);
+  });
 });
 
 describe('names that mean something to JavaScript', () => {

@@ -301,7 +301,7 @@ describe('an expired code', () => {
   });
 });
 
-test('never sent, used, canceled and of another project are one answer', async () => {
+test('never sent, used, canceled and of another project are one answer by id, and one by phone', async () => {
   const another = await makeProject(server);
   const { key } = await makeKey(server, ['otp:send', 'otp:verify']);
   const used = await otp.sent({ phone: newPhone(), code: CODE });
@@ -321,16 +321,22 @@ test('never sent, used, canceled and of another project are one answer', async (
     { phone: newPhone() },
     { phone: used.phone, purpose: 'unknown' },
   ];
-  const seen = new Set<string>();
+  const seen = { id: new Set<string>(), phone: new Set<string>() };
   for (const name of named) {
     for (const code of [CODE, '000000']) {
       const { status, headers, body } = await otp.check({ ...name, code }, { key });
       const told = [...headers.keys()].sort();
-      seen.add(JSON.stringify({ status, told, body: { ...body, requestId: '' } }));
+      seen['id' in name ? 'id' : 'phone'].add(
+        JSON.stringify({ status, told, body: { ...body, requestId: '' } }),
+      );
     }
   }
-  expect([...seen]).toHaveLength(1);
-  expect(JSON.parse([...seen][0]!)).toMatchObject({ status: 404, body: { code: 'OTP_NOT_FOUND' } });
+  for (const [by, answers] of Object.entries(seen)) {
+    expect([...answers], by).toHaveLength(1);
+    const { status, body } = JSON.parse([...answers][0]!);
+    expect({ status, code: body.code }).toEqual({ status: 404, code: 'OTP_NOT_FOUND' });
+    expect(body.detail).toContain(by === 'id' ? 'with this id' : 'for this number');
+  }
   const own = await otp.check({ id: foreign.id, code: CODE }, { key: another.key });
   expect(own.status).toBe(200);
 });

@@ -23,7 +23,10 @@ describe('a refused field is named in a sentence with what is allowed, which is 
     [{ phone, length: '6' }, 'The value of `length` must be a whole number from 6 to 10.'],
     [{ phone, alphabet: 'emoji' }, 'The value of `alphabet` must be one of numeric, alphanumeric.'],
     [{ phone, message: '' }, 'The value of `message` must be a string of 1 to 4096 characters.'],
-    [{ phone, email: 'x' }, 'The value of `email` must be an e-mail address of at most 254 characters.'],
+    [
+      { phone, email: 'x' },
+      'Unknown field `email`. Allowed: phone, purpose, code, length, alphabet, message, channel, expiryMinutes, clientIp, metadata, projectId.',
+    ],
     [{ phone, code: '12' }, 'The value of `code` must be 4 to 10 ASCII letters or digits.'],
     [{ phone, clientIp: 'home' }, 'The value of `clientIp` must be an IPv4 or IPv6 address.'],
     [{ phone, metadata: 7 }, 'The value of `metadata` must be an object.'],

@@ -31,6 +31,7 @@ export interface Operation {
   summary?: string;
   description?: string;
   tags?: string[];
+  deprecated?: boolean;
   security?: Record<string, string[]>[];
   /** What a key needs; `admin` where no key will do. */
   'x-permission'?: string;

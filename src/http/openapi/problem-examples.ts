@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from '../../errors/codes.ts';
-import type { FieldProblem } from '../../errors/errors.ts';
+import { type FieldProblem, lacking } from '../../errors/errors.ts';
 import { resolve, type Schema, type Schemas } from '../reference/schema.ts';
 import type { Operation } from './document.ts';
 
@@ -48,7 +48,7 @@ function membersOf(code: ErrorCode, operation: Operation, schemas: Schemas): Mem
       return { errors: [wrongField(operation, schemas)] };
     case 'FORBIDDEN': {
       const requiredPermission = operation['x-permission'] ?? 'admin';
-      return { requiredPermission, detail: `This key lacks the permission ${requiredPermission}.` };
+      return { requiredPermission, detail: lacking(requiredPermission) };
     }
     case 'PHONE_INVALID':
     case 'PHONE_NOT_ALLOWED':

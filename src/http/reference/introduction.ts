@@ -1,3 +1,4 @@
+import { problemExample } from '../openapi/problem-examples.ts';
 import { codeBlock } from './operation.ts';
 
 /** What a newcomer reads first: one code sent and checked, then what holds for every request. */
@@ -22,17 +23,7 @@ export function introduction(baseUrl: string): string {
 await call('otp/send', { phone: '+62 838 3494 6034' });
 const check = await call('otp/verify', { phone: '+62 838 3494 6034', code: '482913' });
 console.log(check.ok ? 'verified' : check.code);`;
-  const problem = `{
-  "type": "/docs/errors#OTP_INCORRECT",
-  "title": "The code is wrong",
-  "status": 422,
-  "detail": "The code is wrong. 4 attempts remain.",
-  "code": "OTP_INCORRECT",
-  "requestId": "9b2f6c1e-3d0a-4b7e-8f55-2a6c1d9e0b47",
-  "attemptsRemaining": 4,
-  "success": false,
-  "error": "The code is wrong. 4 attempts remain."
-}`;
+  const problem = JSON.stringify(problemExample('OTP_INCORRECT', { responses: {} }, {}), null, 2);
   return `<h1>API reference</h1>
 <p class="lead">WOTP sends a one-time code to a phone and checks what the person types back.</p>
 <section aria-labelledby="first-request">

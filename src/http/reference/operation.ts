@@ -24,7 +24,7 @@ export function operationSection(place: Place, document: OpenApiDocument, baseUr
   const { summary = '', description = '' } = operation;
   const id = anchorOf(place);
   return `<section class="operation" id="${id}" aria-labelledby="${id}-title">
-<h3 id="${id}-title"><a href="#${id}">${prose(summary)}</a></h3>
+<h3 id="${id}-title"><a href="#${id}">${prose(summary)}</a>${operation.deprecated ? ' <span class="deprecated">Deprecated</span>' : ''}</h3>
 <p class="route"><span class="method ${method}">${method.toUpperCase()}</span> <code>${escapeHtml(path)}</code></p>
 ${paragraphs(description)}
 ${parameterTable(operation, document)}

@@ -1,4 +1,5 @@
 import { escapeHtml, prose } from '../../lib/html.ts';
+import { PAGE_TOP_STYLES, pageTop } from '../../lib/page-top.ts';
 import type { OpenApiDocument } from '../openapi/document.ts';
 import { introduction } from './introduction.ts';
 import { anchorOf, operationSection, type Place } from './operation.ts';
@@ -20,15 +21,15 @@ export function referencePage(document: OpenApiDocument, baseUrl: string): strin
 <title>API reference · WOTP</title>
 <link rel="icon" href="/assets/logo.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/reference.css">
+${PAGE_TOP_STYLES}
 <script type="module" src="/assets/reference.js"></script>
 </head>
 <body>
-<a class="skip" href="#content">Skip to the content</a>
-<header class="top">
-<a class="brand" href="/"><img src="/assets/logo.svg" width="28" height="28" alt=""> WOTP</a>
-<span class="version">API reference ${escapeHtml(version)}</span>
-<nav class="links" aria-label="Documents"><a href="/docs/errors">Errors</a> <a href="/openapi.json">OpenAPI (JSON)</a> <a href="/openapi.yaml">YAML</a></nav>
-</header>
+${pageTop(`API reference ${version}`, [
+  ['/docs/errors', 'Errors'],
+  ['/openapi.json', 'OpenAPI (JSON)'],
+  ['/openapi.yaml', 'YAML'],
+])}
 <nav class="contents" aria-label="Contents">
 <details id="contents"><summary>Contents</summary>
 ${contents(groups)}
@@ -63,7 +64,10 @@ function contents(groups: Group[]): string {
     '<li><a href="#first-request">Your first request</a></li><li><a href="#authentication">Authentication</a></li><li><a href="#conventions">Conventions</a></li>';
   const lists = groups.map(
     ([name, places]) =>
-      `<p><a href="#${groupId(name)}">${escapeHtml(name)}</a></p><ul>${places.map((place) => `<li><a href="#${anchorOf(place)}">${prose(place.operation.summary ?? '')}</a></li>`).join('')}</ul>`,
+      `<p><a href="#${groupId(name)}">${escapeHtml(name)}</a></p><ul>${places
+        .filter(({ operation }) => !operation.deprecated)
+        .map((place) => `<li><a href="#${anchorOf(place)}">${prose(place.operation.summary ?? '')}</a></li>`)
+        .join('')}</ul>`,
   );
   return `<p>Start</p><ul>${start}</ul>${lists.join('')}`;
 }
