@@ -25,7 +25,7 @@ const KNOWN = /^(backups|master\.key(\.replaced-[\d-]+)?|wotp\.(keycheck|sock|wo
 /** How many verifications one request makes. */
 const SEED_AT_ONCE = 1_000;
 /** The newest migration of the database that `migrate` begins with. */
-const OLD_SCHEMA = '0003-whatsapp-sending';
+const OLD_SCHEMA = '0012-message-metadata';
 
 /**
  * @typedef {'migrate' | 'compact' | 'rotate-given' | 'rotate-kept'} Work

@@ -23,7 +23,8 @@ const PART_NAMES: Readonly<Record<Context, string>> = {
 
 /**
  * What is wrong with the fields of a request, each in a sentence that names the field and what is allowed there. A
- * message that a schema has of its own is taken as it is where it is a sentence, and as what is allowed otherwise.
+ * message that a schema has of its own is taken as it is where it is a sentence that names its field, and as what is
+ * allowed where it is none.
  */
 export function fieldProblems(
   request: FastifyRequest,
@@ -65,7 +66,11 @@ function problemsOf(
     }));
   }
   const own = OF_THE_LIBRARY.test(issue.message ?? '') ? '' : (issue.message ?? '');
-  if (own.endsWith('.')) return [{ path: path || part, message: own }];
+  if (own.endsWith('.')) {
+    const named = path === '' || [path, names.at(-1)].some((name) => own.includes(`\`${name}\``));
+    const message = named ? own : `The value of \`${shortened(path)}\` cannot be used. ${own}`;
+    return [{ path: path || part, message }];
+  }
   const allowed = own || allowedBy(here);
   if (path === '') return [{ path: part, message: `The ${part} must be ${allowed}.` }];
   const name = shortened(path);

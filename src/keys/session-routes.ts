@@ -15,7 +15,7 @@ const signInBody = z
   })
   .refine((body) => (body.token === undefined) !== (body.password === undefined), {
     path: ['password'],
-    message: 'Give either token or password.',
+    message: 'Give either `token` or `password`.',
   });
 const session = success(
   z

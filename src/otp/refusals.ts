@@ -21,7 +21,7 @@ export function optedOut(): WotpError {
 export function tooSoon(allowedAt: number, now: number, quota: Quota): RateLimitError {
   const seconds = secondsUntil(allowedAt, now);
   return new RateLimitError(
-    `This number has just been sent a code. The next one is allowed in ${seconds} s.`,
+    `A code was just sent to this number. You can send another in ${seconds} s.`,
     seconds,
     { name: 'phone', ...quota, resetAt: allowedAt },
   );

@@ -101,7 +101,7 @@ export const verifyBody = z
   })
   .refine((body) => (body.id === undefined) !== (body.phone === undefined), {
     path: ['id'],
-    message: 'Give either id or phone.',
+    message: 'Give either `id` or `phone`.',
   })
   .meta({ title: 'CheckVerificationRequest', example: { phone: '+62 838 3494 6034', code: '482 913' } });
 

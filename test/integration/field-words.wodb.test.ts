@@ -27,6 +27,7 @@ describe('a refused field is named in a sentence with what is allowed, which is 
       { phone, email: 'x' },
       'Unknown field `email`. Allowed: phone, purpose, code, length, alphabet, message, channel, expiryMinutes, clientIp, metadata, projectId.',
     ],
+    [{ phone, channel: 'pigeon' }, 'The value of `channel` must be one of auto, whatsapp, simulator.'],
     [{ phone, code: '12' }, 'The value of `code` must be 4 to 10 ASCII letters or digits.'],
     [{ phone, clientIp: 'home' }, 'The value of `clientIp` must be an IPv4 or IPv6 address.'],
     [{ phone, metadata: 7 }, 'The value of `metadata` must be an object.'],
@@ -50,6 +51,17 @@ describe('a refused field is named in a sentence with what is allowed, which is 
     ['sort=asc', /^Unknown field `sort`\. Allowed: limit, cursor, /],
   ])('GET otp?%s', async (query, detail) => {
     expect((await refusal('GET', `otp?${query}`)).detail).toMatch(detail);
+  });
+
+  test.each([
+    ['otp/verify', { code: '482913' }, 'Give either `id` or `phone`.'],
+    ['otp/verify', { id: 'x', phone, code: '482913' }, 'Give either `id` or `phone`.'],
+    ['session', {}, 'Give either `token` or `password`.'],
+    ['bot/sessions', { proxy: 'ftp://10.0.0.1' }, /^The value of `proxy` must be written as http:\/\/, /],
+    ['bot/sessions', { proxy: 'http://10.0.0.1/x' }, /^The address in `proxy` ends with its port\. /],
+    ['bot/sessions', { proxy: 'http://me:100%@10.0.0.1' }, /^Percent-encode .* in `proxy` has of these: /],
+  ])('POST %s with %j', async (path, body, detail) => {
+    expect((await refusal('POST', path, body)).detail).toMatch(detail);
   });
 
   test('of an item of an array', async () => {

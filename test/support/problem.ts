@@ -54,13 +54,17 @@ function expectWords(errors: readonly FieldProblem[], detail: string): void {
   for (const { path, message } of errors) {
     expect(message).toMatch(/^[A-Z].*\.$/s);
     expect(message).not.toMatch(OF_THE_LIBRARY);
-    const names = [path, path.split('.').at(-1)!, path.replace(/^files\./, '')];
-    if (path === 'to') names.push('phone number');
-    expect(
-      names.some((name) => message.includes(name)),
-      `${path}: ${message}`,
-    ).toBe(true);
+    expect(namesField(message, path), `${path}: ${message}`).toBe(true);
   }
+}
+
+/** Whether a sentence has the path of its field, or the last name in it, as a word: `permissions` for `permissions.0`. */
+function namesField(message: string, path: string): boolean {
+  const last = path.split('.').findLast((part) => !/^\d+$/.test(part)) ?? path;
+  // A file's name has dots of its own, and people call the field `to` what it is.
+  const names = [path, last, path.replace(/^files\./, ''), ...(path === 'to' ? ['phone number'] : [])];
+  const words = message.split(/[^\w.-]+/).map((word) => word.replace(/\.$/, ''));
+  return names.some((name) => words.includes(name) || (/\W/.test(name) && message.includes(name)));
 }
 
 /** The places that a refusal names, each once. */

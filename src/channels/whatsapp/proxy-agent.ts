@@ -17,23 +17,24 @@ const CREDENTIAL_MAX_BYTES = 255;
 
 /** What is wrong with this as the address of a proxy, as a request; undefined when it can be used. */
 export function proxyProblem(text: string): string | undefined {
-  const form = 'A proxy is written as http://, https://, socks5:// or socks5h://, then its host and port.';
+  const form =
+    'The value of `proxy` must be written as http://, https://, socks5:// or socks5h://, then its host and port.';
   const percent =
-    'Percent-encode what a name or password in proxy has of these: % as %25, @ as %40, : as %3A, / as %2F, ? as %3F, # as %23.';
+    'Percent-encode what a name or password in `proxy` has of these: % as %25, @ as %40, : as %3A, / as %2F, ? as %3F, # as %23.';
   if (!URL.canParse(text)) return `${form} ${percent}`;
   const url = new URL(text);
   if (!(url.protocol in DEFAULT_PORTS) || url.hostname === '') {
     return form;
   }
   if (!['', '/'].includes(url.pathname) || url.search !== '' || url.hash !== '') {
-    return `The address of a proxy ends with its port. ${percent}`;
+    return `The address in \`proxy\` ends with its port. ${percent}`;
   }
   try {
     const tooLong = Object.values(credentialsOf(url)).some(
       (one) => Buffer.byteLength(one) > CREDENTIAL_MAX_BYTES,
     );
     return tooLong
-      ? `A name and a password of a proxy have ${CREDENTIAL_MAX_BYTES} bytes at most.`
+      ? `The name and the password in \`proxy\` may have ${CREDENTIAL_MAX_BYTES} bytes each.`
       : undefined;
   } catch {
     return percent;
