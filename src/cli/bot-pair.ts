@@ -41,7 +41,7 @@ export function botPairCommand(): Command {
     .option('--name <name>', 'a name for the new session')
     .option('--phone <number>', 'link this number by a code that is typed into the phone')
     .option('--json', 'print lines of JSON; the last is the session')
-    .action((options: PairOptions) => withApi((api) => pair(api, options)));
+    .action((options: PairOptions) => withApi((api) => pair(api, options), { creates: true }));
 }
 
 /** Links a phone to a session. One that was created for it goes again when no phone was linked, whatever the reason. */

@@ -70,17 +70,20 @@ export function botCommand(): Command {
       .option('--name <name>', 'a name for the new session')
       .option('--json', 'print one line of JSON')
       .action((dir: string, { name, json }: { name?: string; json?: boolean }) =>
-        withApi(async (api) => {
-          const files = readFolder(dir);
-          const { data: made } = await api.call<{ data: Session }>('POST', '/api/v1/bot/sessions', {
-            name,
-            link: false,
-          });
-          const { data } = await removingOnFailure(api, made.id, () =>
-            api.call<{ data: Session }>('POST', `${sessionPath(made.id)}/import`, { files }),
-          );
-          print(json, data, `${data.phone} is taken over as ${data.id}. Nobody has to scan a QR code.`);
-        }),
+        withApi(
+          async (api) => {
+            const files = readFolder(dir);
+            const { data: made } = await api.call<{ data: Session }>('POST', '/api/v1/bot/sessions', {
+              name,
+              link: false,
+            });
+            const { data } = await removingOnFailure(api, made.id, () =>
+              api.call<{ data: Session }>('POST', `${sessionPath(made.id)}/import`, { files }),
+            );
+            print(json, data, `${data.phone} is taken over as ${data.id}. Nobody has to scan a QR code.`);
+          },
+          { creates: true },
+        ),
       ),
   );
 

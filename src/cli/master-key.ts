@@ -5,16 +5,16 @@ import type { Config } from '../config/config.ts';
 import { GROUPS } from '../config/groups.ts';
 import { generateMasterKey, masterKeyPathIn, resolveMasterKey } from '../database/master-key.ts';
 import { syncFolder } from '../database/private-files.ts';
+import { withDatabaseAtRest } from '../database/wodb/at-rest.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
-import { isBeingReplaced } from '../database/wodb/replace.ts';
 import { type Rotated, rotateMasterKey } from '../database/wodb/rotate.ts';
 import { readBounded } from '../lib/bounded-file.ts';
-import { isThere } from '../lib/system-error.ts';
 import { PROGRAM } from '../program.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { KEY_FILE_MAX_BYTES } from './key-file.ts';
+import { hasDatabaseFile } from './present-database.ts';
 import { showProgress } from './progress.ts';
 
 const NEW_KEY_VARIABLE = 'WOTP_NEW_MASTER_KEY';
@@ -101,7 +101,7 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
   const { dataDir, path } = config.database;
   const keepsKey = config.security.masterKey === undefined;
   // Looked at first: otherwise a key would be made for a database that is not there.
-  if (![path, keyCheckPathIn(dataDir)].some(isThere) && !isBeingReplaced(path)) {
+  if (!hasDatabaseFile(config.database)) {
     throw new CommandError(`There is no database at ${path} yet. Start it with the key of your choice.`);
   }
   const newMasterKey = newKeyOf(newKeyFile, config);
@@ -115,6 +115,8 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
   try {
     const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
     if (masterKey === newMasterKey) {
+      // Only a key that opens the database is its present one.
+      await withDatabaseAtRest({ path, keyCheckPath: keyCheckPathIn(dataDir), masterKey }, async () => {});
       throw new CommandError('The new master key is the present one. Give another; nothing was changed.');
     }
     rotated = await rotateMasterKey({

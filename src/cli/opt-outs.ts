@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { PROGRAM } from '../program.ts';
 import { command, print, withApi } from './command.ts';
 import { tableOfFilled } from './table.ts';
 
@@ -58,7 +59,7 @@ export function optOutsCommand(): Command {
           print(
             json,
             data,
-            `${data.phone} gets no more messages. Undo it with: wotp opt-outs remove ${data.phone}`,
+            `${data.phone} gets no more messages. Undo it with: ${PROGRAM} opt-outs remove ${data.phone}`,
           );
         }),
       ),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { masterKeyPathIn, presentMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
+import { PROGRAM } from '../program.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { givenMasterKey, withKeyFile } from './key-file.ts';
@@ -56,7 +57,7 @@ export function restoreCommand(): Command {
         restored.endedCodes === 0
           ? ''
           : `Codes that were pending in the backup have ended (reason: restored): ${restored.endedCodes}. Users ask for new ones.`,
-        'API keys revoked since the backup are valid again: see `wotp token list`.',
+        `API keys revoked since the backup are valid again: see \`${PROGRAM} token list\`.`,
         restored.keptMasterKey ? `The master key is kept in ${masterKeyPathIn(dataDir)}.` : '',
       ];
       print(json, { database: path, ...restored }, lines.filter((line) => line !== '').join('\n'));

@@ -11,6 +11,7 @@ import { runningServer } from './api-client.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { givenMasterKey, withKeyFile } from './key-file.ts';
+import { hasDatabaseFile, noDatabaseAt } from './present-database.ts';
 
 interface VerifyOptions {
   keyFile?: string;
@@ -59,7 +60,7 @@ async function checkDatabase(config: Config): Promise<Shown> {
   const server = await runningServer(config);
   if (server) return (await server.call<{ data: Shown }>('POST', '/api/v1/database/verify')).data;
   const { path, dataDir } = config.database;
-  if (!isThere(path)) throw new CommandError(`There is no database at ${path}.`);
+  if (!hasDatabaseFile(config.database)) throw noDatabaseAt(path);
   const { verifyStopped } = await import('../database/wodb/verify.ts');
   return verifyStopped({
     path,
