@@ -20,7 +20,7 @@ const KEPT_MAX = 10_000;
 export function backupCommand(): Command {
   const backup = command(
     'backup',
-    'make a complete, checked copy of the database; the server may run meanwhile',
+    'Create a checked copy of the database, also while the server runs',
     'wotp backup --out /var/backups/wotp --keep 14',
   )
     .option(

@@ -34,7 +34,7 @@ interface LinkingCode {
 export function botPairCommand(): Command {
   return command(
     'pair',
-    'link a number: shows a QR code to scan, or with --phone a code to type',
+    'Link a number by QR code, or with --phone by a code to type',
     'wotp bot pair --phone +6283834946034',
   )
     .option('--session <id>', 'a session that is not linked (default: a new one)')

@@ -28,13 +28,13 @@ interface RotateOptions {
 export function masterKeyCommand(): Command {
   const masterKey = command(
     'master-key',
-    'make and change the key that encrypts the database',
+    'Create and change the key that encrypts the database',
     'wotp master-key create',
   );
   masterKey.addCommand(
     command(
       'create',
-      'create a master key: print it, or with --write keep it in a new file',
+      'Create a master key: print it, or with --write store it in a file',
       'wotp master-key create --write new.key',
     )
       .option('--write <file>', 'write it to a file that does not exist, readable by its owner alone')
@@ -44,11 +44,14 @@ export function masterKeyCommand(): Command {
   masterKey.addCommand(
     command(
       'rotate',
-      `put the database under a new master key, while no server runs. The key comes from a file, or from ${NEW_KEY_VARIABLE}; where master.key holds the present one, a new one is made unless you give one`,
+      'Put the database under a new master key; the server has to be stopped',
       'wotp master-key rotate --new-key-file new.key --yes',
     )
-      .option('--new-key-file <file>', 'a file that holds the new key; - is standard input')
-      .option('--yes', 'really do it; without it nothing is changed')
+      .option(
+        '--new-key-file <file>',
+        `a file that holds the new key; - is standard input (or ${NEW_KEY_VARIABLE}; default: a new key, where master.key holds the present one)`,
+      )
+      .option('--yes', 'confirm; without it nothing is changed')
       .option('--json', 'print one line of JSON')
       .action(rotate),
   );
@@ -107,10 +110,10 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
   const newMasterKey = newKeyOf(newKeyFile, config);
   if (!yes) {
     throw new CommandError(
-      `This writes the whole database anew under the new master key, and the old key opens it no more. Keep the old key as long as you keep backups made with it. To go on, add --yes.`,
+      `This rewrites the whole database under the new master key, and the old key no longer opens it. Keep the old key as long as you keep backups made with it. To go on, add --yes.`,
     );
   }
-  const progress = showProgress('writing the database under the new key', json);
+  const progress = showProgress('rewriting the database under the new key', json);
   let rotated: Rotated;
   try {
     const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);

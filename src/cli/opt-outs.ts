@@ -50,7 +50,7 @@ export function optOutsCommand(): Command {
       'Send no more messages to a number',
       'wotp opt-outs add +6283834946034 --note "asked by e-mail"',
     )
-      .argument('<phone>', 'the number, in any usual notation')
+      .argument('<phone>', 'the number, with its country code')
       .option('--note <text>', 'why, for whoever reads the list')
       .option('--json', 'print one line of JSON')
       .action((phone: string, { note, json }: { note?: string; json?: boolean }) =>
@@ -71,7 +71,7 @@ export function optOutsCommand(): Command {
       'Send messages to a number again, when its user asks for it',
       'wotp opt-outs remove +6283834946034',
     )
-      .argument('<phone>', 'the number, in any usual notation')
+      .argument('<phone>', 'the number, with its country code')
       .option('--json', 'print one line of JSON')
       .action((phone: string, { json }: { json?: boolean }) =>
         withApi(async (api) => {

@@ -16,11 +16,11 @@ interface RestoreCommandOptions {
 export function restoreCommand(): Command {
   const restore = command(
     'restore',
-    'put a backup in the place of the database; the server has to be stopped, and the old database is kept',
+    'Replace the database with a backup; the server has to be stopped',
     'wotp restore data/backups/wotp-20270131-030000.wodb --yes',
   )
     .argument('<file>', 'the backup')
-    .option('--yes', 'yes, replace the database: what came after the backup is no longer in use');
+    .option('--yes', 'confirm; the replaced database is kept beside the restored one');
   return withKeyFile(restore, 'of the backup')
     .option('--json', 'print one line of JSON')
     .action(async (file: string, { yes, keyFile, json }: RestoreCommandOptions) => {

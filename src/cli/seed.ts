@@ -16,10 +16,10 @@ const PORTION = 500;
 export function seedCommand(): Command {
   return command(
     'seed',
-    'fill the database with invented verifications of the last two weeks; not in production',
+    'Fill the database with demo verifications; not in production',
     'wotp seed --count 500',
   )
-    .option('--count <number>', 'how many verifications', count, 1_000)
+    .option('--count <number>', 'how many verifications, spread over the last two weeks', count, 1_000)
     .option('--yes', 'also when the database holds verifications already')
     .option('--json', 'print one line of JSON')
     .action(({ count: wanted, yes, json }: { count: number; yes?: boolean; json?: boolean }) => {

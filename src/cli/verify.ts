@@ -23,7 +23,7 @@ type Shown = Pick<Verdict, 'findings' | 'schemaVersion' | 'rows'>;
 export function verifyCommand(): Command {
   const verify = command(
     'verify',
-    'check the database, or a backup of it, from end to end; exits 1 when anything is wrong',
+    'Check the database or a backup from end to end; exit 1 if damaged',
     'wotp verify data/backups/wotp-20270131-030000.wodb',
   ).argument('[file]', 'a backup, or another database file (default: the database itself)');
   return withKeyFile(verify, 'of the file')
