@@ -149,7 +149,7 @@ describe('what the operating system refuses is one sentence with what to do, and
   ])('%s in place of the data folder', async (_what, dataDir, words) => {
     const cwd = tempFolder();
     writeFileSync(join(cwd, 'file'), '');
-    for (const line of ['serve', 'token list'])
+    for (const line of ['serve', 'seed --count 1'])
       expect(await refusalOf(cwd, line, { settings: { DATA_DIR: dataDir } })).toMatch(words);
   });
 
