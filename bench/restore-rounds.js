@@ -23,6 +23,7 @@ export async function runRestoreRounds({ rounds, say }) {
   const dir = mkdtempSync(join(tmpdir(), 'wotp-restore-'));
   const template = join(dir, 'template');
   // The backup holds one key, the database that it replaces two.
+  await done(template, 'migrate', '--json');
   await done(template, 'token', 'create', '--name', 'first', '--json');
   const { file } = await done(template, 'backup', '--out', join(dir, 'backup.wodb'), '--json');
   await done(template, 'token', 'create', '--name', 'second', '--json');

@@ -71,7 +71,7 @@ export function banner(report: StartReport, config: Config, whyNoChannel: string
     '             (works once, within 15 minutes)',
   ];
   if (warnings.length > 0) {
-    lines.push('', '  Less strict than recommended:', ...warnings.map((sentence) => `  - ${sentence}`));
+    lines.push('', '  Check these settings:', ...warnings.map((sentence) => `  - ${sentence}`));
   }
   if (firstRun) {
     lines.push('', '  First run. Keep these, they are shown only now:');

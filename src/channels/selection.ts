@@ -1,6 +1,9 @@
 import { ChannelError, ValidationError } from '../errors/errors.ts';
 import type { Channel, ChannelName } from './channel.ts';
 
+/** Why WhatsApp takes nothing where no number is linked. */
+export const NO_NUMBER = 'No WhatsApp number is linked, so nothing can be sent.';
+
 /** Which channel a send of a project to a phone (E.164) takes. */
 export type ChannelSelection = (
   requested: 'auto' | ChannelName,
@@ -37,7 +40,7 @@ export function channelSelection(
     const name = requested === 'auto' ? 'whatsapp' : requested;
     const taken = mockMode && name === 'whatsapp' ? 'simulator' : name;
     if (taken === 'whatsapp' && !(available.has(taken) && whatsapp.isLinked(projectId))) {
-      const problem = whatsapp.libraryProblem ?? 'No WhatsApp number is linked, so nothing can be sent.';
+      const problem = whatsapp.libraryProblem ?? NO_NUMBER;
       throw new ChannelError(problem, 'WHATSAPP_OFFLINE');
     }
     if (taken === 'whatsapp' && requested === 'whatsapp' && whatsapp.isAbsent(phone)) {

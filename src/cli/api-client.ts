@@ -4,6 +4,7 @@ import { controlSocketPath } from '../http/control-socket.ts';
 import type { Problem } from '../http/problem.ts';
 import { refuseSharedFolder } from '../lib/shared-folder.ts';
 import { RefusalError } from './command-error.ts';
+import { hasDatabaseFile, noDatabaseAt } from './present-database.ts';
 
 /** The API as the command line uses it: as the administrator, whether or not the server runs. */
 export interface ApiClient {
@@ -14,12 +15,16 @@ export interface ApiClient {
 
 /**
  * Talks to the running server over its control socket; when none runs, to the application itself in this process,
- * which then holds the database for as long as the client is open.
+ * which then holds the database for as long as the client is open. Creates a database file only with `creates`: in the
+ * wrong folder a command would otherwise change data that no server uses.
+ * @throws CommandError when there is no database file and none is to be created
  * @throws DatabaseInUseError when another process holds the database but no server answers
  */
-export async function openApi(config: Config): Promise<ApiClient> {
+export async function openApi(config: Config, { creates = false } = {}): Promise<ApiClient> {
   const server = await runningServer(config);
   if (server) return server;
+  const { database } = config;
+  if (!creates && database.url === undefined && !hasDatabaseFile(database)) throw noDatabaseAt(database.path);
   const { buildApp } = await import('../app.ts');
   const { openLog } = await import('../lib/logger.ts');
   const { log } = openLog({ level: 'silent', dir: undefined });

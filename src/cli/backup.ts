@@ -2,10 +2,8 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Backup } from '../database/wodb/backup.ts';
 import { createFileKey } from '../database/wodb/file-key.ts';
-import { isThere } from '../lib/system-error.ts';
-import { openApi, runningServer } from './api-client.ts';
+import { openApi } from './api-client.ts';
 import { command, print, settingsOfFile } from './command.ts';
-import { CommandError } from './command-error.ts';
 import { givenMasterKey, withKeyFile } from './key-file.ts';
 import { withProgress } from './progress.ts';
 
@@ -22,7 +20,7 @@ const KEPT_MAX = 10_000;
 export function backupCommand(): Command {
   const backup = command(
     'backup',
-    'make a complete, checked copy of the database; the server may run meanwhile',
+    'Create a checked copy of the database, also while the server runs',
     'wotp backup --out /var/backups/wotp --keep 14',
   )
     .option(
@@ -46,13 +44,7 @@ export function backupCommand(): Command {
         backupKey: key && { key: key.key.toString('hex'), salt: key.salt.toString('hex') },
       };
       const config = settingsOfFile('backup');
-      const server = await runningServer(config);
-      if (!server && !isThere(config.database.path)) {
-        throw new CommandError(
-          `There is no database at ${config.database.path}, so there is nothing to back up.`,
-        );
-      }
-      const api = server ?? (await openApi(config));
+      const api = await openApi(config);
       try {
         const { data } = await withProgress(api, json, () =>
           api.call<{ data: Backup }>('POST', '/api/v1/database/backups', body),

@@ -34,14 +34,14 @@ interface LinkingCode {
 export function botPairCommand(): Command {
   return command(
     'pair',
-    'link a number: shows a QR code to scan, or with --phone a code to type',
+    'Link a number by QR code, or with --phone by a code to type',
     'wotp bot pair --phone +6283834946034',
   )
     .option('--session <id>', 'a session that is not linked (default: a new one)')
     .option('--name <name>', 'a name for the new session')
     .option('--phone <number>', 'link this number by a code that is typed into the phone')
     .option('--json', 'print lines of JSON; the last is the session')
-    .action((options: PairOptions) => withApi((api) => pair(api, options)));
+    .action((options: PairOptions) => withApi((api) => pair(api, options), { creates: true }));
 }
 
 /** Links a phone to a session. One that was created for it goes again when no phone was linked, whatever the reason. */

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { NO_NUMBER } from '../channels/selection.ts';
+import { PROGRAM } from '../program.ts';
 import { type ApiClient, runningServer } from './api-client.ts';
 import { command, print, settings } from './command.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, RefusalError } from './command-error.ts';
 
 const POLL_MS = 250;
 /** A message that waits for longer goes on waiting without us, in ms. */
@@ -26,10 +28,10 @@ interface Followed extends Sent {
 export function botSendCommand(): Command {
   return command(
     'send',
-    'send a code to a number, to see that sending works; needs the running server',
+    'Send a code to a number to test sending; needs the running server',
     'wotp bot send +6283834946034',
   )
-    .argument('<phone>', 'the number, in any usual way of writing')
+    .argument('<phone>', 'the number, with its country code')
     .option('--message <text>', 'a text of your own, with {{code}} in it')
     .option('--json', 'print one line of JSON')
     .action(async (phone: string, { message, json }: { message?: string; json?: boolean }) => {
@@ -37,13 +39,26 @@ export function botSendCommand(): Command {
       if (!api)
         throw new CommandError('No server is running here, and it is the server that sends. Start it first.');
       const body = { phone, channel: 'whatsapp', purpose: 'bot-send', message };
-      const { data: sent } = await api.call<{ data: Sent }>('POST', '/api/v1/otp/send', body);
+      const { data: sent } = await api
+        .call<{ data: Sent }>('POST', '/api/v1/otp/send', body)
+        .catch((error: unknown) => {
+          throw withWayOn(error);
+        });
       const { id, messageId, channel, messageStatus, reason } = await follow(api, sent);
       const where = channel === 'simulator' ? 'on the virtual phone (mock mode)' : 'over WhatsApp';
       const words = `The message to ${sent.phone} ${where} is ${messageStatus}.${reason ? ` ${reason}` : ''}`;
       print(json, { id, messageId, phone: sent.phone, channel, messageStatus, reason }, words);
       if (!ARRIVING.includes(messageStatus)) process.exitCode = 1;
     });
+}
+
+/** Says how to link a number where that is what is missing. */
+function withWayOn(error: unknown): unknown {
+  if (!(error instanceof RefusalError) || error.words !== NO_NUMBER) return error;
+  return new RefusalError({
+    code: error.code,
+    detail: `${NO_NUMBER} Link one with \`${PROGRAM} bot pair\`.`,
+  });
 }
 
 /** Waits until the channel has taken the message or will not; resolves to how it stands, and the latest reason. */

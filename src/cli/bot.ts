@@ -14,10 +14,10 @@ import { tableOfFilled } from './table.ts';
 const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
 
 export function botCommand(): Command {
-  const bot = command('bot', 'link and operate WhatsApp numbers', 'wotp bot pair');
+  const bot = command('bot', 'Link and operate WhatsApp numbers', 'wotp bot pair');
 
   bot.addCommand(
-    command('status', 'show the linked numbers and how they are', 'wotp bot status')
+    command('status', 'Show the linked numbers and their state', 'wotp bot status')
       .option('--json', 'print one line of JSON')
       .action(({ json }: { json?: boolean }) =>
         withApi(async (api) => {
@@ -30,10 +30,10 @@ export function botCommand(): Command {
   bot.addCommand(botPairCommand());
 
   for (const [name, description] of [
-    ['logout', 'unlink a number and forget its keys'],
-    ['restart', 'connect a session anew'],
-    ['pause', 'disconnect a session until it is resumed'],
-    ['resume', 'connect a paused session again'],
+    ['logout', 'Unlink a number and delete its keys'],
+    ['restart', 'Reconnect a session'],
+    ['pause', 'Disconnect a session until it is resumed'],
+    ['resume', 'Connect a paused session again'],
   ] as const) {
     bot.addCommand(
       command(name, description, `wotp bot ${name} ${EXAMPLE_ID}`)
@@ -61,33 +61,32 @@ export function botCommand(): Command {
   );
 
   bot.addCommand(
-    command(
-      'import',
-      'take over a number from a Baileys multi-file folder',
-      'wotp bot import auth_info_baileys',
-    )
+    command('import', 'Import a number from a Baileys multi-file folder', 'wotp bot import auth_info_baileys')
       .argument('<dir>', 'the folder with creds.json; stop the program that uses it first')
       .option('--name <name>', 'a name for the new session')
       .option('--json', 'print one line of JSON')
       .action((dir: string, { name, json }: { name?: string; json?: boolean }) =>
-        withApi(async (api) => {
-          const files = readFolder(dir);
-          const { data: made } = await api.call<{ data: Session }>('POST', '/api/v1/bot/sessions', {
-            name,
-            link: false,
-          });
-          const { data } = await removingOnFailure(api, made.id, () =>
-            api.call<{ data: Session }>('POST', `${sessionPath(made.id)}/import`, { files }),
-          );
-          print(json, data, `${data.phone} is taken over as ${data.id}. Nobody has to scan a QR code.`);
-        }),
+        withApi(
+          async (api) => {
+            const files = readFolder(dir);
+            const { data: made } = await api.call<{ data: Session }>('POST', '/api/v1/bot/sessions', {
+              name,
+              link: false,
+            });
+            const { data } = await removingOnFailure(api, made.id, () =>
+              api.call<{ data: Session }>('POST', `${sessionPath(made.id)}/import`, { files }),
+            );
+            print(json, data, `${data.phone} is imported as ${data.id}. Nobody has to scan a QR code.`);
+          },
+          { creates: true },
+        ),
       ),
   );
 
   bot.addCommand(
     command(
       'export',
-      'write the credentials of a number as a Baileys multi-file folder',
+      'Write the credentials of a number to a Baileys folder',
       `wotp bot export ${EXAMPLE_ID} auth_info_baileys`,
     )
       .argument('<id>', 'the id of the session, as `bot status` shows it')

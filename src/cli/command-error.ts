@@ -20,9 +20,18 @@ export class RefusalError extends CommandError {
       .filter(({ message }) => message !== detail)
       .map(({ path, message }) => `\n  ${path}: ${message}`)
       .join('');
-    super(`${detail} (${code})${places}`);
+    // The sentence about the only field may leave its name out.
+    const [only] = errors;
+    const subject =
+      code === 'VALIDATION_ERROR' &&
+      errors.length === 1 &&
+      only?.message === detail &&
+      !detail.includes(only.path)
+        ? `${only.path}: `
+        : '';
+    super(`${subject}${detail} (${code})${places}`);
     this.name = 'RefusalError';
     this.code = code;
-    this.words = `${detail}${places}`;
+    this.words = `${subject}${detail}${places}`;
   }
 }

@@ -26,12 +26,12 @@ class TellingCommand extends Command {
   }
 }
 
-/** A command with its help and an example, in which `wotp` becomes what calls this program here. */
+/** A command with its help and an example, in which the word `wotp` becomes what calls this program here. */
 export function command(name: string, description: string, example: string): Command {
   return new TellingCommand(name)
     .description(description)
     .helpOption('-h, --help', 'show this help')
-    .addHelpText('after', `\nExample:\n  $ ${example.replaceAll('wotp ', `${PROGRAM} `)}`);
+    .addHelpText('after', `\nExample:\n  $ ${example.replaceAll(/(?<=^|\s)wotp(?=\s)/g, PROGRAM)}`);
 }
 
 /** The settings of this folder and environment, for a command that looks into the places they name. */
@@ -51,9 +51,16 @@ export function settingsOfFile(name: FileCommand): Config {
   return config;
 }
 
-/** Runs `work` with the API as administrator, and lets go of it afterwards. */
-export async function withApi(work: (api: ApiClient) => Promise<void>): Promise<void> {
-  const api = await openApi(settings());
+/**
+ * Runs `work` with the API as administrator, and lets go of it afterwards. `creates` is for commands that make sense
+ * before the first start: they create the database when there is none.
+ * @throws CommandError when there is no database, unless it `creates` one
+ */
+export async function withApi(
+  work: (api: ApiClient) => Promise<void>,
+  { creates = false } = {},
+): Promise<void> {
+  const api = await openApi(settings(), { creates });
   try {
     await work(api);
   } finally {

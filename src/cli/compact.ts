@@ -18,7 +18,7 @@ interface Compacted {
 export function compactCommand(): Command {
   return command(
     'compact',
-    'delete what is over and make the database file smaller; while the server runs it goes on answering',
+    'Delete expired data and free disk space; the server stays available',
     'wotp compact',
   )
     .option('--json', 'print one line of JSON')
@@ -42,7 +42,7 @@ async function compact(json: boolean | undefined): Promise<Compacted> {
   if (server || compacted.bytes === null) return compacted;
 
   const { dataDir, path } = config.database;
-  const progress = showProgress('building the file anew', json);
+  const progress = showProgress('rebuilding the file', json);
   try {
     const rebuilt = await rebuildDatabase({
       path,
@@ -81,7 +81,7 @@ async function inSteps(
 
 function inWords({ purged, bytesBefore, bytes }: Compacted): string {
   const { verifications, messages, events } = purged;
-  const deleted = `Deleted ${verifications} verifications, ${messages} messages and ${events} events that were over.`;
+  const deleted = `Deleted ${verifications} verifications, ${messages} messages and ${events} events that had expired.`;
   if (bytesBefore === null || bytes === null) return deleted;
   return `${deleted}\nThe database is ${megabytes(bytes)} now; it was ${megabytes(bytesBefore)}.`;
 }

@@ -8,7 +8,7 @@ import { CommandError } from './command-error.ts';
 export function healthCommand(): Command {
   return command(
     'health',
-    'ask the running server how it is; exits 1 when it cannot work',
+    'Show the health of the running server; exit 1 if it cannot work',
     'wotp health --json',
   )
     .option(

@@ -14,13 +14,13 @@ interface LimitState {
 export function limitsCommand(): Command {
   const limits = command(
     'limits',
-    'see and lift what limits a phone number',
+    'Show and clear the limits of a phone number',
     'wotp limits show +6283834946034',
   );
 
   limits.addCommand(
-    command('show', 'show what a phone number has used of its limits', 'wotp limits show +6283834946034')
-      .argument('<phone>', 'the number, in any usual way of writing')
+    command('show', 'Show what a phone number has used of its limits', 'wotp limits show +6283834946034')
+      .argument('<phone>', 'the number, with its country code')
       .option('--json', 'print one line of JSON')
       .action((phone: string, { json }: { json?: boolean }) =>
         withApi(async (api) => {
@@ -46,8 +46,8 @@ export function limitsCommand(): Command {
   );
 
   limits.addCommand(
-    command('clear', 'lift what locks a phone number', 'wotp limits clear +6283834946034')
-      .argument('<phone>', 'the number, in any usual way of writing')
+    command('clear', 'Clear what blocks a phone number', 'wotp limits clear +6283834946034')
+      .argument('<phone>', 'the number, with its country code')
       .option('--json', 'print one line of JSON')
       .action((phone: string, { json }: { json?: boolean }) =>
         withApi(async (api) => {
@@ -55,7 +55,7 @@ export function limitsCommand(): Command {
             'DELETE',
             `/api/v1/limits/${encodeURIComponent(phone)}`,
           );
-          print(json, { phone: data.id }, `The limits of ${data.id} are lifted.`);
+          print(json, { phone: data.id }, `The limits of ${data.id} are cleared.`);
         }),
       ),
   );

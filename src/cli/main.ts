@@ -47,8 +47,12 @@ const wanted = named === '--version' ? [] : Object.hasOwn(COMMANDS, named) ? [na
 for (const name of wanted) program.addCommand(await COMMANDS[name]!());
 
 for (const command of everyCommand(program)) {
-  command.configureOutput({ writeOut: (text) => write(text), writeErr: (text) => write(text, 'stderr') });
-  command.showHelpAfterError('Run it with --help to see how it is used.');
+  command.configureOutput({
+    writeOut: (text) => write(text),
+    writeErr: (text) => write(text, 'stderr'),
+    outputError: (text, writeError) => writeError(text.replace(/^error: /, 'wotp: ')),
+  });
+  command.showHelpAfterError(`Run \`${callOf(command)} --help\` to see how it is used.`);
   command.exitOverride((error) => {
     if (error.exitCode !== 0 && process.argv.includes('--json')) writeJson(wrongUsage(command, error));
     process.exit(error.exitCode === 0 ? 0 : WRONG_USAGE);
@@ -68,6 +72,11 @@ function wrongUsage(command: Command, { code, message }: CommanderError): object
       ? `A command is missing. Allowed: ${command.commands.map((each) => each.name()).join(', ')}.`
       : message.replace(/^error: /, '');
   return { error: { code: null, message: sentence } };
+}
+
+/** How a command is called from here: the program and the names down to it. */
+function callOf(command: Command): string {
+  return command.parent === null ? PROGRAM : `${callOf(command.parent)} ${command.name()}`;
 }
 
 function everyCommand(command: Command): Command[] {

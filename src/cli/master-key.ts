@@ -5,16 +5,16 @@ import type { Config } from '../config/config.ts';
 import { GROUPS } from '../config/groups.ts';
 import { generateMasterKey, masterKeyPathIn, resolveMasterKey } from '../database/master-key.ts';
 import { syncFolder } from '../database/private-files.ts';
+import { withDatabaseAtRest } from '../database/wodb/at-rest.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
-import { isBeingReplaced } from '../database/wodb/replace.ts';
 import { type Rotated, rotateMasterKey } from '../database/wodb/rotate.ts';
 import { readBounded } from '../lib/bounded-file.ts';
-import { isThere } from '../lib/system-error.ts';
 import { PROGRAM } from '../program.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { KEY_FILE_MAX_BYTES } from './key-file.ts';
+import { hasDatabaseFile } from './present-database.ts';
 import { showProgress } from './progress.ts';
 
 const NEW_KEY_VARIABLE = 'WOTP_NEW_MASTER_KEY';
@@ -28,13 +28,13 @@ interface RotateOptions {
 export function masterKeyCommand(): Command {
   const masterKey = command(
     'master-key',
-    'make and change the key that encrypts the database',
+    'Create and change the key that encrypts the database',
     'wotp master-key create',
   );
   masterKey.addCommand(
     command(
       'create',
-      'create a master key: print it, or with --write keep it in a new file',
+      'Create a master key: print it, or with --write store it in a file',
       'wotp master-key create --write new.key',
     )
       .option('--write <file>', 'write it to a file that does not exist, readable by its owner alone')
@@ -44,11 +44,14 @@ export function masterKeyCommand(): Command {
   masterKey.addCommand(
     command(
       'rotate',
-      `put the database under a new master key, while no server runs. The key comes from a file, or from ${NEW_KEY_VARIABLE}; where master.key holds the present one, a new one is made unless you give one`,
+      'Put the database under a new master key; the server has to be stopped',
       'wotp master-key rotate --new-key-file new.key --yes',
     )
-      .option('--new-key-file <file>', 'a file that holds the new key; - is standard input')
-      .option('--yes', 'really do it; without it nothing is changed')
+      .option(
+        '--new-key-file <file>',
+        `a file that holds the new key; - is standard input (or ${NEW_KEY_VARIABLE}; default: a new key, where master.key holds the present one)`,
+      )
+      .option('--yes', 'confirm; without it nothing is changed')
       .option('--json', 'print one line of JSON')
       .action(rotate),
   );
@@ -101,20 +104,22 @@ async function rotate({ newKeyFile, yes, json }: RotateOptions): Promise<void> {
   const { dataDir, path } = config.database;
   const keepsKey = config.security.masterKey === undefined;
   // Looked at first: otherwise a key would be made for a database that is not there.
-  if (![path, keyCheckPathIn(dataDir)].some(isThere) && !isBeingReplaced(path)) {
+  if (!hasDatabaseFile(config.database)) {
     throw new CommandError(`There is no database at ${path} yet. Start it with the key of your choice.`);
   }
   const newMasterKey = newKeyOf(newKeyFile, config);
   if (!yes) {
     throw new CommandError(
-      `This writes the whole database anew under the new master key, and the old key opens it no more. Keep the old key as long as you keep backups made with it. To go on, add --yes.`,
+      `This rewrites the whole database under the new master key, and the old key no longer opens it. Keep the old key as long as you keep backups made with it. To go on, add --yes.`,
     );
   }
-  const progress = showProgress('writing the database under the new key', json);
+  const progress = showProgress('rewriting the database under the new key', json);
   let rotated: Rotated;
   try {
     const masterKey = resolveMasterKey(config.security.masterKey, dataDir, path);
     if (masterKey === newMasterKey) {
+      // Only a key that opens the database is its present one.
+      await withDatabaseAtRest({ path, keyCheckPath: keyCheckPathIn(dataDir), masterKey }, async () => {});
       throw new CommandError('The new master key is the present one. Give another; nothing was changed.');
     }
     rotated = await rotateMasterKey({

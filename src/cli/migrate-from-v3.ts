@@ -39,20 +39,23 @@ export async function migrateFromV3(path: string, key: string, asJson: boolean |
   const { tokens, logs, unreadable } = readV3Database(path, key);
   const taken: Taken = { tokens: 0, logs: 0, skipped: 0 };
 
-  await withApi(async (api) => {
-    const take = async (body: object) => {
-      const { data } = await api.call<{ data: Taken }>('POST', '/api/v1/migrate/v3', body);
-      taken.tokens += data.tokens;
-      taken.logs += data.logs;
-      taken.skipped += data.skipped;
-    };
-    for (const portion of portions(tokens)) {
-      await take({ tokens: portion.map(({ hash, createdAt }) => ({ hash, createdAt: iso(createdAt) })) });
-    }
-    for (const portion of portions(logs)) {
-      await take({ logs: portion.map((line) => ({ ...line, at: iso(line.at) })) });
-    }
-  });
+  await withApi(
+    async (api) => {
+      const take = async (body: object) => {
+        const { data } = await api.call<{ data: Taken }>('POST', '/api/v1/migrate/v3', body);
+        taken.tokens += data.tokens;
+        taken.logs += data.logs;
+        taken.skipped += data.skipped;
+      };
+      for (const portion of portions(tokens)) {
+        await take({ tokens: portion.map(({ hash, createdAt }) => ({ hash, createdAt: iso(createdAt) })) });
+      }
+      for (const portion of portions(logs)) {
+        await take({ logs: portion.map((line) => ({ ...line, at: iso(line.at) })) });
+      }
+    },
+    { creates: true },
+  );
 
   print(
     asJson,

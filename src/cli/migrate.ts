@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { isThere } from '../lib/system-error.ts';
 import { command } from './command.ts';
 import { migrateFromV3, readV3Key, type V3KeySource } from './migrate-from-v3.ts';
 import { bringSchemaUp, showMigrations } from './migrate-schema.ts';
@@ -12,13 +13,18 @@ interface MigrateOptions extends V3KeySource {
 export function migrateCommand(): Command {
   return command(
     'migrate',
-    'bring the schema of the database up to this version, with a backup before (every start does the same), or bring the tokens and the log of a v3 database along',
+    'Upgrade the schema after a backup, or import data from v3',
     'wotp migrate --status\n  $ wotp migrate --from-v3 ./v3/database.wodb --v3-key-file ./v3.key',
   )
     .addOption(
-      new Option('--status', 'only show each migration, and whether it is applied').conflicts('fromV3'),
+      new Option('--status', 'show each migration and whether it is applied; change nothing').conflicts(
+        'fromV3',
+      ),
     )
-    .option('--from-v3 <file>', "bring along v3's database (database.wodb); it is only read")
+    .option(
+      '--from-v3 <file>',
+      "import the tokens and the log of v3's database (database.wodb); it is only read",
+    )
     .addOption(
       new Option(
         '--v3-key <key>',
@@ -40,8 +46,9 @@ export function migrateCommand(): Command {
       }
       const key = await readV3Key(source);
       if (!key) {
+        const nothing = isThere(fromV3) ? '' : `; there is no file ${fromV3} either`;
         migrate.error(
-          "error: the key of v3's database is missing: give --v3-key-file, V3_DB_MASTER_KEY, standard input or --v3-key",
+          `error: the key of v3's database is missing: give --v3-key-file, V3_DB_MASTER_KEY, standard input or --v3-key${nothing}`,
         );
       }
       await migrateFromV3(fromV3, key, json);

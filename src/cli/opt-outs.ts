@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { PROGRAM } from '../program.ts';
 import { command, print, withApi } from './command.ts';
 import { tableOfFilled } from './table.ts';
 
@@ -49,7 +50,7 @@ export function optOutsCommand(): Command {
       'Send no more messages to a number',
       'wotp opt-outs add +6283834946034 --note "asked by e-mail"',
     )
-      .argument('<phone>', 'the number, in any usual notation')
+      .argument('<phone>', 'the number, with its country code')
       .option('--note <text>', 'why, for whoever reads the list')
       .option('--json', 'print one line of JSON')
       .action((phone: string, { note, json }: { note?: string; json?: boolean }) =>
@@ -58,7 +59,7 @@ export function optOutsCommand(): Command {
           print(
             json,
             data,
-            `${data.phone} gets no more messages. Undo it with: wotp opt-outs remove ${data.phone}`,
+            `${data.phone} gets no more messages. Undo it with: ${PROGRAM} opt-outs remove ${data.phone}`,
           );
         }),
       ),
@@ -70,7 +71,7 @@ export function optOutsCommand(): Command {
       'Send messages to a number again, when its user asks for it',
       'wotp opt-outs remove +6283834946034',
     )
-      .argument('<phone>', 'the number, in any usual notation')
+      .argument('<phone>', 'the number, with its country code')
       .option('--json', 'print one line of JSON')
       .action((phone: string, { json }: { json?: boolean }) =>
         withApi(async (api) => {

@@ -6,18 +6,17 @@ import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 
 export function resetCommand(): Command {
-  return command(
-    'reset',
-    'delete all data of this installation, what restores have replaced too; the next start is a first run. Backups and the master key stay',
-    'wotp reset --yes',
-  )
-    .option('--yes', 'really do it; without it nothing is deleted')
+  return command('reset', 'Delete all data, including replaced databases kept by restore', 'wotp reset --yes')
+    .option(
+      '--yes',
+      'confirm; without it nothing is deleted. Backups and the master key stay; the next start is a first run',
+    )
     .option('--json', 'print one line of JSON')
     .action(({ yes, json }: { yes?: boolean; json?: boolean }) => {
       const { dataDir, path } = settingsOfFile('reset').database;
       if (!yes) {
         throw new CommandError(
-          `This deletes the database ${path} with everything in it (keys, verifications, events), and the databases that restores have replaced. Backups and the master key stay. Make a backup if in doubt; to go on, add --yes.`,
+          `This deletes the database ${path} with everything in it (keys, verifications, events), and the replaced databases kept by restore. Backups and the master key stay. Make a backup if in doubt; to go on, add --yes.`,
         );
       }
       const removed = remove(dataDir, path);

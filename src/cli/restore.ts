@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { masterKeyPathIn, presentMasterKey } from '../database/master-key.ts';
 import { keyCheckPathIn } from '../database/wodb/key-check.ts';
 import { DatabaseInUseError } from '../database/wodb/lock.ts';
+import { PROGRAM } from '../program.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { givenMasterKey, withKeyFile } from './key-file.ts';
@@ -15,11 +16,11 @@ interface RestoreCommandOptions {
 export function restoreCommand(): Command {
   const restore = command(
     'restore',
-    'put a backup in the place of the database; the server has to be stopped, and the old database is kept',
+    'Replace the database with a backup; the server has to be stopped',
     'wotp restore data/backups/wotp-20270131-030000.wodb --yes',
   )
     .argument('<file>', 'the backup')
-    .option('--yes', 'yes, replace the database: what came after the backup is no longer in use');
+    .option('--yes', 'confirm; the replaced database is kept beside the restored one');
   return withKeyFile(restore, 'of the backup')
     .option('--json', 'print one line of JSON')
     .action(async (file: string, { yes, keyFile, json }: RestoreCommandOptions) => {
@@ -56,7 +57,7 @@ export function restoreCommand(): Command {
         restored.endedCodes === 0
           ? ''
           : `Codes that were pending in the backup have ended (reason: restored): ${restored.endedCodes}. Users ask for new ones.`,
-        'API keys revoked since the backup are valid again: see `wotp token list`.',
+        `API keys revoked since the backup are valid again: see \`${PROGRAM} token list\`.`,
         restored.keptMasterKey ? `The master key is kept in ${masterKeyPathIn(dataDir)}.` : '',
       ];
       print(json, { database: path, ...restored }, lines.filter((line) => line !== '').join('\n'));

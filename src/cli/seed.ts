@@ -16,10 +16,10 @@ const PORTION = 500;
 export function seedCommand(): Command {
   return command(
     'seed',
-    'fill the database with invented verifications of the last two weeks; not in production',
+    'Fill the database with demo verifications; not in production',
     'wotp seed --count 500',
   )
-    .option('--count <number>', 'how many verifications', count, 1_000)
+    .option('--count <number>', 'how many verifications, spread over the last two weeks', count, 1_000)
     .option('--yes', 'also when the database holds verifications already')
     .option('--json', 'print one line of JSON')
     .action(({ count: wanted, yes, json }: { count: number; yes?: boolean; json?: boolean }) => {
@@ -28,33 +28,36 @@ export function seedCommand(): Command {
           'Invented data has no place in production; nothing was changed. Use another data folder without NODE_ENV=production.',
         );
       }
-      return withApi(async (api) => {
-        const { data: present } = await api.call<{ data: unknown[] }>('GET', '/api/v1/otp?limit=1');
-        if (present.length > 0 && !yes) {
-          throw new CommandError(
-            'The database holds verifications already, and invented ones would be mixed with them. To do it all the same, add --yes.',
-          );
-        }
-        const made: Seeded = { verifications: 0, messages: 0, events: 0 };
-        const progress = showProgress('seeding', json);
-        try {
-          while (made.verifications < wanted) {
-            const body = { count: Math.min(PORTION, wanted - made.verifications) };
-            const { data } = await api.call<{ data: Seeded }>('POST', '/api/v1/database/demo-data', body);
-            made.verifications += data.verifications;
-            made.messages += data.messages;
-            made.events += data.events;
-            progress.reach((100 * made.verifications) / wanted);
+      return withApi(
+        async (api) => {
+          const { data: present } = await api.call<{ data: unknown[] }>('GET', '/api/v1/otp?limit=1');
+          if (present.length > 0 && !yes) {
+            throw new CommandError(
+              'The database holds verifications already, and invented ones would be mixed with them. To do it all the same, add --yes.',
+            );
           }
-        } finally {
-          progress.end();
-        }
-        print(
-          json,
-          made,
-          `Made ${made.verifications} verifications with ${made.messages} messages and ${made.events} events.`,
-        );
-      });
+          const made: Seeded = { verifications: 0, messages: 0, events: 0 };
+          const progress = showProgress('seeding', json);
+          try {
+            while (made.verifications < wanted) {
+              const body = { count: Math.min(PORTION, wanted - made.verifications) };
+              const { data } = await api.call<{ data: Seeded }>('POST', '/api/v1/database/demo-data', body);
+              made.verifications += data.verifications;
+              made.messages += data.messages;
+              made.events += data.events;
+              progress.reach((100 * made.verifications) / wanted);
+            }
+          } finally {
+            progress.end();
+          }
+          print(
+            json,
+            made,
+            `Made ${made.verifications} verifications with ${made.messages} messages and ${made.events} events.`,
+          );
+        },
+        { creates: true },
+      );
     });
 }
 

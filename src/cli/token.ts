@@ -1,9 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { OFFERED_PERMISSIONS } from '../keys/permissions.ts';
+import { OFFERED_PERMISSIONS, PERMISSIONS } from '../keys/permissions.ts';
 import type { ApiClient } from './api-client.ts';
 import { command, print, withApi } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { table } from './table.ts';
+
+/** As the API takes it. */
+const RATE_LIMIT_MAX = 1_000_000_000;
 
 interface CreateOptions {
   name: string;
@@ -35,19 +38,19 @@ interface ListedKey {
 }
 
 export function tokenCommand(): Command {
-  const token = command('token', 'make, list and revoke API keys', 'wotp token list');
+  const token = command('token', 'Create, list and revoke API keys', 'wotp token list');
 
   token.addCommand(
     command(
       'create',
-      'make an API key; it is shown once',
+      'Create an API key and show it once',
       'wotp token create --name checkout --permissions otp:send,otp:verify',
     )
       .option('--name <name>', 'what the key is for', 'cli')
       .option(
         '--permissions <list>',
         `separated by commas: ${OFFERED_PERMISSIONS.join(', ')}; or * for all, those of later versions too`,
-        (list) => list.split(',').map((p) => p.trim()),
+        permissionList,
         ['otp:send', 'otp:verify'],
       )
       .option('--rate-limit <number>', "requests a window, in place of the server's limit", wholeNumber)
@@ -67,7 +70,7 @@ export function tokenCommand(): Command {
   );
 
   token.addCommand(
-    command('list', 'list the API keys', 'wotp token list --json')
+    command('list', 'List the API keys with their use', 'wotp token list --json')
       .option('--json', 'print one line of JSON')
       .action(({ json }: { json?: boolean }) =>
         withApi(async (api) => {
@@ -80,7 +83,7 @@ export function tokenCommand(): Command {
   token.addCommand(
     command(
       'revoke',
-      'revoke an API key and the keys it created',
+      'Revoke an API key and the keys it created',
       'wotp token revoke key_01jd3x8zq2e6v9k5m7n0p4r8st',
     )
       .argument('<id>', 'the id of the key, as `token list` shows it')
@@ -143,13 +146,26 @@ function keyTable(keys: ListedKey[]): string {
   );
 }
 
+function permissionList(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const known: readonly string[] = [...PERMISSIONS, '*'];
+  if (!names.every((name) => known.includes(name))) {
+    throw new InvalidArgumentError(`Each must be one of ${[...OFFERED_PERMISSIONS, '*'].join(', ')}.`);
+  }
+  return names;
+}
+
 function wholeNumber(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('Allowed: a whole number.');
-  return Number(text);
+  const number = Number(text);
+  if (!/^\d{1,10}$/.test(text) || number < 1 || number > RATE_LIMIT_MAX) {
+    throw new InvalidArgumentError(`Allowed: a whole number from 1 to ${RATE_LIMIT_MAX}.`);
+  }
+  return number;
 }
 
 function isoTime(text: string): string {
   const time = Date.parse(text);
   if (Number.isNaN(time)) throw new InvalidArgumentError('Allowed: a time such as 2027-01-31T00:00:00Z.');
+  if (time <= Date.now()) throw new InvalidArgumentError('Allowed: a time in the future.');
   return new Date(time).toISOString();
 }

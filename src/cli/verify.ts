@@ -11,6 +11,7 @@ import { runningServer } from './api-client.ts';
 import { command, print, settingsOfFile } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { givenMasterKey, withKeyFile } from './key-file.ts';
+import { hasDatabaseFile, noDatabaseAt } from './present-database.ts';
 
 interface VerifyOptions {
   keyFile?: string;
@@ -22,7 +23,7 @@ type Shown = Pick<Verdict, 'findings' | 'schemaVersion' | 'rows'>;
 export function verifyCommand(): Command {
   const verify = command(
     'verify',
-    'check the database, or a backup of it, from end to end; exits 1 when anything is wrong',
+    'Check the database or a backup from end to end; exit 1 if damaged',
     'wotp verify data/backups/wotp-20270131-030000.wodb',
   ).argument('[file]', 'a backup, or another database file (default: the database itself)');
   return withKeyFile(verify, 'of the file')
@@ -59,7 +60,7 @@ async function checkDatabase(config: Config): Promise<Shown> {
   const server = await runningServer(config);
   if (server) return (await server.call<{ data: Shown }>('POST', '/api/v1/database/verify')).data;
   const { path, dataDir } = config.database;
-  if (!isThere(path)) throw new CommandError(`There is no database at ${path}.`);
+  if (!hasDatabaseFile(config.database)) throw noDatabaseAt(path);
   const { verifyStopped } = await import('../database/wodb/verify.ts');
   return verifyStopped({
     path,

@@ -69,13 +69,13 @@ export function loadConfigToServe(cwd: string): { config: Config; warnings: stri
 }
 
 function load(cwd: string, serves: boolean): { config: Config; remarks: string[] } {
-  const { environment, problems, remarks } = environmentIn(cwd);
+  const { environment, problems, remarks, cut } = environmentIn(cwd);
   try {
     const config = loadConfig(environment, { cwd, serves });
     if (problems.length === 0) return { config, remarks };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    problems.push(...error.problems);
+    problems.push(...error.problems.filter((line) => !cut.some((name) => line.startsWith(`${name}: `))));
   }
   throw new ConfigError(problems);
 }

@@ -1,9 +1,10 @@
+import { PROGRAM } from '../program.ts';
 import type { Config } from './config.ts';
 import type { Environment } from './environment.ts';
 import { GROUPS } from './groups.ts';
 import { parameterProblem } from './postgres-address.ts';
 import { problemLine } from './problems.ts';
-import type { Problems } from './read-group.ts';
+import { isGiven, type Problems } from './read-group.ts';
 import { weakSecrets } from './secret-checks.ts';
 import type { Variable } from './variable.ts';
 
@@ -35,6 +36,16 @@ export function crossCheck(config: Config, env: Environment, problems: Problems,
     const { masterKey } = GROUPS.security;
     refuse(masterKey, `${masterKey.allowed}; PostgreSQL (${GROUPS.database.url.name}) needs one`);
   }
+  sayHowToCreateKey(env, problems);
+}
+
+/** A key that is none is most often a placeholder of the documentation. */
+function sayHowToCreateKey(env: Environment, problems: Problems): void {
+  const { masterKey } = GROUPS.security;
+  const { name } = masterKey;
+  const line = problems.get(name);
+  if (line === undefined || !isGiven(masterKey, env) || line.includes('master-key create')) return;
+  problems.set(name, `${line}. Create one with \`${PROGRAM} master-key create\`.`);
 }
 
 type Refuse = (variable: Variable<unknown>, allowed: string) => void;

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -16,7 +16,7 @@ afterEach(() => {
 });
 
 function writeDotEnv(text: string): void {
-  writeFileSync(join(folder, '.env'), text);
+  writeFileSync(join(folder, '.env'), text, { mode: 0o600 });
 }
 
 it('without a .env the variables are those of the process', () => {
@@ -150,4 +150,31 @@ describe('a .env that is read otherwise than it looks', () => {
       'The environment sets PUBLIC_ULR, which is not a setting. Did you mean PUBLIC_URL?',
     ]);
   });
+});
+
+it('of a secret that is cut at its # nothing else is said', () => {
+  writeDotEnv('NODE_ENV=production\nMASTER_PASSWORD=abc#def\nDB_MASTER_KEY=too short\n');
+  const problems = () => {
+    try {
+      return loadConfigToServe(folder);
+    } catch (error) {
+      return (error as ConfigError).problems;
+    }
+  };
+  expect(problems()).toEqual([
+    expect.stringMatching(/^\.env line 2: MASTER_PASSWORD is cut at its #/),
+    expect.stringMatching(/^DB_MASTER_KEY: given \*\*\*; .* Create one with `.* master-key create`\.$/),
+  ]);
+});
+
+it('a .env with a secret that others can read is named, and one that only its owner reads is not', () => {
+  const warnings = () => loadConfigToServe(folder).warnings.filter((line) => line.includes('chmod 600'));
+  writeDotEnv('MASTER_PASSWORD=four words that nobody knows\n');
+  chmodSync(join(folder, '.env'), 0o644);
+  expect(warnings()).toEqual([expect.stringMatching(/^\.env holds MASTER_PASSWORD, .*`chmod 600 \.env`\.$/)]);
+  chmodSync(join(folder, '.env'), 0o600);
+  expect(warnings()).toEqual([]);
+  writeDotEnv('PORT=4000\n');
+  chmodSync(join(folder, '.env'), 0o644);
+  expect(warnings()).toEqual([]);
 });

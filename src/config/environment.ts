@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { misreadValues, misspeltNames, swallowedSettings } from './misread.ts';
+import { exposedSecrets, misreadValues, misspeltNames, swallowedSettings } from './misread.ts';
 import { ConfigError } from './problems.ts';
 
 /** Variables as a process has them: a name and its text. */
@@ -23,6 +23,8 @@ export function environmentIn(cwd: string): {
   environment: Environment;
   problems: string[];
   remarks: string[];
+  /** The settings whose value is cut short, so that nothing more can be said of it. */
+  cut: string[];
 } {
   const file = readText(join(cwd, '.env'));
   const text = file.text.replace(/^\uFEFF/, '');
@@ -31,10 +33,12 @@ export function environmentIn(cwd: string): {
   const misread = misreadValues(written, process.env);
   const quoted = [...text.matchAll(QUOTED_VALUE)].map(([, name, value]) => ({ name: name!, value: value! }));
   return {
+    cut: misread.cut,
     environment: { ...lines.variables, ...process.env },
     problems: [...file.problems, ...lines.problems, ...misread.problems],
     remarks: [
       ...misread.remarks,
+      ...exposedSecrets(written, file.mode),
       ...swallowedSettings(quoted),
       ...misspeltNames(
         written.map(({ name }) => name),
@@ -88,12 +92,12 @@ function withoutQuoted(text: string): string {
 }
 
 /** No text where there is no file. */
-function readText(file: string): { text: string; problems: string[] } {
+function readText(file: string): { text: string; mode: number; problems: string[] } {
   try {
-    return { text: readFileSync(file, 'utf8'), problems: [] };
+    return { text: readFileSync(file, 'utf8'), mode: statSync(file).mode & 0o777, problems: [] };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const problem = `.env: cannot be read (${reason}); allowed: a readable file, or none`;
-    return { text: '', problems: reason === 'ENOENT' ? [] : [problem] };
+    return { text: '', mode: 0, problems: reason === 'ENOENT' ? [] : [problem] };
   }
 }

@@ -28,11 +28,13 @@ interface Line {
 
 /**
  * What of `.env` is read otherwise than it looks, where the process does not override it. A secret that is cut short is a
- * problem, since the server would work, with another secret than its operator believes.
+ * problem, since the server would work, with another secret than its operator believes. `cut` names the settings whose
+ * value is only what is left of it.
  */
 export function misreadValues(lines: readonly Line[], environment: Environment) {
   const problems: string[] = [];
   const remarks: string[] = [];
+  const cut: string[] = [];
   for (const { number, name, written } of lines) {
     if (!SETTINGS.includes(name) || environment[name] !== undefined) continue;
     const [cutAt] = /^(["'`])/.test(written) ? [''] : (/\s*#/.exec(written) ?? ['']);
@@ -40,6 +42,7 @@ export function misreadValues(lines: readonly Line[], environment: Environment) 
     if (cutAt !== '') {
       const remedy = 'If the # belongs to the value, put the value in single quotes';
       if (SECRETS.has(name) && cutAt === '#') {
+        cut.push(name);
         problems.push(
           `${place} is cut at its #. ${remedy}; if a comment begins there, put a space before it.`,
         );
@@ -48,11 +51,25 @@ export function misreadValues(lines: readonly Line[], environment: Environment) 
     if (/^""\s*[^\s#]/.test(written)) {
       const sentence = `${place} is cut at its closing quote. Put all of the value in quotes of another kind.`;
       (SECRETS.has(name) ? problems : remarks).push(sentence);
+      cut.push(name);
     }
     if (isUnbalanced(written))
       remarks.push(`${place} has a quote on one side only, which is part of the value.`);
   }
-  return { problems, remarks };
+  return { problems, remarks, cut };
+}
+
+/**
+ * What to do about a file of settings that others on this machine can read, when a secret is in it.
+ * @param mode the file's permission bits
+ */
+export function exposedSecrets(lines: readonly Line[], mode: number): string[] {
+  const names = [...new Set(lines.map(({ name }) => name).filter((name) => SECRETS.has(name)))];
+  return (mode & 0o077) === 0 || names.length === 0
+    ? []
+    : [
+        `.env holds ${names.join(', ')}, and other users of this machine can read it. Run \`chmod 600 .env\`.`,
+      ];
 }
 
 /** Settings that are part of another value, because a quote before them is closed behind them. */

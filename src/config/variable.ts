@@ -76,7 +76,7 @@ const FALSE_WORDS = ['false', '0', 'no', 'off'];
 export function boolean(declaration: Declaration & { defaultText: string }): Variable<boolean | undefined> {
   return {
     ...declaration,
-    allowed: 'true or false',
+    allowed: 'true or false (or yes, no, on, off, 1, 0)',
     fallback: undefined,
     secret: false,
     parse(given) {

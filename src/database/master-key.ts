@@ -79,12 +79,17 @@ export function presentMasterKey(
   if (configured !== undefined) return configured;
   finishWhatWasBegun(databasePath, dataDir);
   const path = masterKeyPathIn(dataDir);
-  if (!isThere(path)) return undefined;
-  const key = readBounded(path, FILE_MAX_BYTES).toString('utf8').trim();
+  const key = keptMasterKey(path);
+  if (key === undefined) return undefined;
   if (key.length >= LENGTH_MIN) return key;
   throw new MasterKeyMissingError(
     `${path} holds no master key: it has ${key.length} characters, and a key has ${LENGTH_MIN} or more. Put the right file back, or set DB_MASTER_KEY. If there has never been a database, remove the file.`,
   );
+}
+
+/** What a file that keeps a master key holds, of whatever length; undefined when it is not there. */
+export function keptMasterKey(path: string): string | undefined {
+  return isThere(path) ? readBounded(path, FILE_MAX_BYTES).toString('utf8').trim() : undefined;
 }
 
 function keptKey(path: string, dataDir: string, databasePath: string): string | undefined {

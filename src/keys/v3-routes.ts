@@ -75,7 +75,7 @@ export function v3Routes(
         operationId: 'importFromV3',
         summary: 'Import tokens and logs of WOTP v3',
         description:
-          'What `wotp migrate --from-v3` calls with what it read. An entry that is here already is left as it is, so a repetition changes nothing.',
+          'What the command `migrate --from-v3` calls with what it read. An entry that is here already is left as it is, so a repetition changes nothing.',
         body,
         response: {
           200: success(taken),

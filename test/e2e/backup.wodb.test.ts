@@ -66,6 +66,7 @@ test('beside a server: back up and verify through it, refuse to restore; without
 
 test('a copy under another key is made and read with a key from a file, standard input or the environment', async () => {
   const cwd = tempFolder();
+  await good(cwd, 'migrate');
   await good(cwd, 'token', 'create');
   writeFileSync(join(cwd, 'other.key'), `${OTHER_KEY}\n`);
   const { file } = await good(cwd, 'backup', '--out', 'elsewhere.wodb', '--key-file', 'other.key');
@@ -86,6 +87,7 @@ test('a copy under another key is made and read with a key from a file, standard
 
 test('verify without a server exits 1 and names the damage, in a database that does not open any more as well', async () => {
   const cwd = tempFolder();
+  await good(cwd, 'migrate');
   await good(cwd, 'token', 'create');
   const path = join(cwd, 'data', 'wotp.wodb');
   const whole = readFileSync(path);
@@ -111,16 +113,32 @@ test('verify without a server exits 1 and names the damage, in a database that d
   );
 });
 
-test('where there is no database, nothing is backed up or verified, and nothing is made', async () => {
+test('a command in a folder without a database says so and makes nothing', async () => {
   const cwd = tempFolder();
-  for (const command of ['backup', 'verify']) {
-    expect(await refused(cwd, [command])).toContain('There is no database at');
+  for (const command of [
+    'backup',
+    'verify',
+    'compact',
+    'token create',
+    'token list',
+    'token revoke key_01jd3x8zq2e6v9k5m7n0p4r8st',
+    'limits show +6283834946034',
+    'limits clear +6283834946034',
+    'bot status',
+    'bot pause ses_01jd3x8zq2e6v9k5m7n0p4r8st',
+    'opt-outs list',
+    'opt-outs add +6283834946034',
+  ]) {
+    expect(await refused(cwd, command.split(' ')), command).toMatch(
+      /There is no database at .*data\/wotp\.wodb\. Run it in the server's folder, or set DATA_DIR\./,
+    );
   }
   expect(readdirSync(cwd)).toEqual([]);
 });
 
 test('older backups go when their number is limited', async () => {
   const cwd = tempFolder();
+  await good(cwd, 'migrate');
   await good(cwd, 'token', 'create');
   mkdirSync(join(cwd, 'kept'));
   const first = await good(cwd, 'backup', '--out', 'kept');

@@ -109,6 +109,10 @@ test('pair shows QR codes until one is scanned, then send sends, and each says w
 
   const loggedOut = await wotp(cwd, ['bot', 'logout', id], settings);
   expect(loggedOut.stdout).toContain('logged_out');
+  expect(await wotp(cwd, ['bot', 'send', OWN], settings)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/Link one with `node .* bot pair`\. \(WHATSAPP_OFFLINE\)/),
+  });
   await eventually(() => whatsapp.phone(SECOND).linked.length === 0);
   expect(await wotp(cwd, ['bot', 'resume', id], settings)).toMatchObject({
     code: 1,

@@ -119,7 +119,7 @@ test('what is wrong is said in one sentence with exit 1, and nothing is made or 
   }
   expect(existsSync(join(cwd, 'data'))).toBe(false);
 
-  await wotp(cwd, ['token', 'create']);
+  await wotp(cwd, ['migrate']);
   const own = await run('data/wotp.wodb', '--v3-key', V3_KEY);
   expect(own.stderr).toMatch(/^wotp: data\/wotp\.wodb is a database of WOTP 4/);
 });

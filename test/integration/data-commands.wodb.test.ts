@@ -88,6 +88,28 @@ test('a new master key is taken from a file or the environment, and is refused w
   ).rejects.toThrow(/There is no database/);
 });
 
+test('another key in DB_MASTER_KEY than the one that WOTP keeps is refused with the way on', async () => {
+  const cwd = tempFolder();
+  await runHere(migrateCommand(), [], { cwd });
+  const settings = { DB_MASTER_KEY: NEW, WOTP_NEW_MASTER_KEY: NEW };
+  const wayOn =
+    /^DB_MASTER_KEY is not the key of this database\. The key in .*master\.key is\. .*remove DB_MASTER_KEY and run `.* master-key rotate .*reset --yes/;
+  for (const [command, args] of [
+    [verifyCommand(), []],
+    [compactCommand(), []],
+    [masterKeyCommand(), ['rotate', '--yes']],
+  ] as const) {
+    await expect(runHere(command, args, { cwd, settings })).rejects.toThrow(wayOn);
+  }
+  const { WOTP_NEW_MASTER_KEY } = settings;
+  await runHere(masterKeyCommand(), ['rotate', '--yes'], { cwd, settings: { WOTP_NEW_MASTER_KEY } });
+  expect(await runHere(verifyCommand(), [], { cwd, settings })).toMatch(/is whole/);
+  writeFileSync(join(cwd, 'data', 'master.key'), OLD);
+  await expect(runHere(verifyCommand(), [], { cwd })).rejects.toThrow(
+    /^The master key in .*master\.key is not the key of this database\./,
+  );
+});
+
 test('beside a running server they work through it, or are refused', async () => {
   const cwd = tempFolder();
   const server = await startTestApp({ dir: cwd, env: QUICK_ADMIN });

@@ -39,6 +39,8 @@ const PASSKEY =
   'WhatsApp asks this account for a passkey to link a device, which only its own apps can answer. Try again in a day, use another number, or use the Cloud API.';
 const DAMAGED =
   'The stored credentials of this session cannot be read. Log it out, and link the phone again.';
+/** True after a stop of the server, and after whoever was linking has given up. */
+const INTERRUPTED = 'Linking was interrupted before a phone was linked. Start linking again.';
 const UNANSWERED = 'The connection is open, but WhatsApp does not answer on it.';
 const VERSION_RENEWED =
   'WhatsApp no longer takes the version this server spoke; the one WhatsApp Web has now is tried.';
@@ -168,7 +170,7 @@ export class LinkedSession implements Session {
         // Whatever it was when the last process ended, it is no more.
         this.#moveTo('connecting', null);
         this.#run(this.#connect());
-      } else this.#moveTo('new', 'The server was stopped before a phone was linked. Start linking again.');
+      } else this.#moveTo('new', INTERRUPTED);
     }
   }
 
@@ -306,7 +308,7 @@ export class LinkedSession implements Session {
     const isAlive = !RESTING.includes(this.state);
     if (isAlive && !isHandedOver) {
       if (this.#auth.isLinked) this.#moveTo('reconnecting', 'The server was stopped.');
-      else this.#moveTo('new', 'The server was stopped before a phone was linked. Start linking again.');
+      else this.#moveTo('new', INTERRUPTED);
     }
     this.#isStopped = true;
     await this.#kept;

@@ -28,15 +28,16 @@ export async function withDatabaseAtRest<T>(
   work: (database: DatabaseAtRest) => Promise<T>,
 ): Promise<T> {
   const path = realPath(options.path);
+  const dataDir = dirname(options.keyCheckPath);
   const releaseLock = takeDatabaseLock(path);
   try {
-    finishReplacement(path, dirname(options.keyCheckPath));
+    finishReplacement(path, dataDir);
     removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
     if (!holdsDatabase(path, keyCheck)) {
       throw new DatabaseOpenError(`There is no database at ${path} yet. The first start makes one.`);
     }
-    const fileKey = fileKeyOf(path, options.masterKey, keyCheck);
+    const fileKey = fileKeyOf(path, options.masterKey, { keyCheck, dataDir });
     await explaining(path, keyCheck !== undefined, () => {
       const connection = new WodbConnection(path, fileKey, 'write');
       try {

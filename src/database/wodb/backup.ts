@@ -129,7 +129,7 @@ function targetFile(to: string, now: number, keep: number | undefined): string {
   }
   if (keep !== undefined) {
     throw new ValidationError(
-      `How many backups are kept is counted in a folder, and ${to} is none. Make the folder first, or leave the number out.`,
+      `Keeping a number of backups needs a folder, and ${to} ${isThere(to) ? 'is a file' : 'does not exist'}. Create the folder first, or leave the number out.`,
     );
   }
   if (isThere(to) || isThere(manifestPath(to))) {

@@ -57,7 +57,7 @@ export function examineFile(path: string, masterKey: string): FileKey {
     throw new DatabaseOpenError(
       size % PAGE_BYTES === 0
         ? `The master key does not open ${path}: the file was made under another key (that of a backup from before a rotation, say), or it is not a WODB database. Give its key with --key-file.`
-        : `${path} is not a WODB database, as far as the master key can tell: its size is no whole number of pages.`,
+        : `${path} is not a WODB database: its size is not a multiple of ${PAGE_BYTES} bytes.`,
     );
   } finally {
     closeSync(file);

@@ -7,6 +7,7 @@ import type { FileKey } from './connection.ts';
 import { type KeyCheck, keyMatches } from './key-check.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { isV3Database } from './v3-import.ts';
+import { wrongKey } from './wrong-key.ts';
 
 export const SALT_BYTES = 16;
 export const PLAIN_HEADER = 'SQLite format 3\0';
@@ -43,7 +44,11 @@ export function holdsDatabase(path: string, keyCheck: KeyCheck | undefined): boo
  * descriptor of a file drops the locks that SQLite holds on it.
  * @throws DatabaseOpenError when the file is plain, or the key check says that the key or the file is another one
  */
-export function fileKeyOf(path: string, masterKey: string, keyCheck: KeyCheck | undefined): FileKey {
+export function fileKeyOf(
+  path: string,
+  masterKey: string,
+  { keyCheck, dataDir }: { keyCheck: KeyCheck | undefined; dataDir: string },
+): FileKey {
   const salt = readSalt(path);
   if (salt.toString('latin1') === PLAIN_HEADER) {
     throw new DatabaseOpenError(`${path} is a plain SQLite file, not an encrypted WODB database.`);
@@ -59,9 +64,7 @@ export function fileKeyOf(path: string, masterKey: string, keyCheck: KeyCheck | 
   const expectedSalt = Buffer.from(keyCheck.salt, 'hex');
   const isExpected = expectedSalt.equals(salt);
   if (!keyMatches(keyCheck, isExpected ? key : stretchMasterKey(masterKey, expectedSalt))) {
-    throw new DatabaseOpenError(
-      'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key of this database. Give the key it was made with; the file was not touched.',
-    );
+    throw wrongKey(masterKey, keyCheck, dataDir);
   }
   if (!isExpected) {
     throw new DatabaseOpenError(

@@ -2,6 +2,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
+import { PROGRAM } from '../../program.ts';
 import { createPrivateFile } from '../private-files.ts';
 import { sqliteCode } from './connection.ts';
 import { DatabaseOpenError } from './open-error.ts';
@@ -11,7 +12,7 @@ import { refusalBehind } from './refusal.ts';
 export class DatabaseInUseError extends Error {
   constructor(path: string) {
     super(
-      `Another WOTP process is using ${path}. Stop it first; commands of the \`wotp\` program can run beside a server, a second server cannot.`,
+      `Another WOTP process is using ${path}. Stop it first: a database has one server. Commands such as \`${PROGRAM} token list\` work beside it.`,
     );
     this.name = 'DatabaseInUseError';
   }

@@ -75,7 +75,7 @@ export async function openWodb(options: WodbOptions): Promise<WodbDatabase> {
     const keyCheck = readKeyCheck(options.keyCheckPath);
     const held = holdsDatabase(path, keyCheck);
     const fileKey = held
-      ? fileKeyOf(path, options.masterKey, keyCheck)
+      ? fileKeyOf(path, options.masterKey, { keyCheck, dataDir })
       : await createDatabase(path, options.masterKey);
     const open = (mode: ConnectionMode) =>
       explaining(path, keyCheck !== undefined, () => new WodbConnection(path, fileKey, mode));

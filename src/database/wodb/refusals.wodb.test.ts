@@ -79,14 +79,14 @@ const CASES: Case[] = [
     name: 'a wrong key',
     spoil: () => {},
     masterKey: OTHER_KEY,
-    says: /^The master key \(DB_MASTER_KEY, .*\) is not the key of this database/,
+    says: /^DB_MASTER_KEY is not the key of this database\. Set it to the key the database was created with/,
   },
   {
     name: 'a wrong key, with changes in the WAL',
     folder: killedFolder,
     spoil: () => {},
     masterKey: OTHER_KEY,
-    says: /^The master key \(DB_MASTER_KEY, .*\) is not the key of this database/,
+    says: /^DB_MASTER_KEY is not the key of this database\. Set it to the key the database was created with/,
   },
   {
     name: 'a wrong key where the key check is gone',

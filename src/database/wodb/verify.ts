@@ -58,14 +58,17 @@ export async function verifyStopped(
   options: Rules & { path: string; keyCheckPath: string; masterKey: string },
 ): Promise<Verdict> {
   const { keyCheckPath, masterKey } = options;
-  refuseSharedFolder(dirname(keyCheckPath));
+  const dataDir = dirname(keyCheckPath);
+  refuseSharedFolder(dataDir);
   const path = realPath(options.path);
   const releaseLock = takeDatabaseLock(path);
   try {
-    finishReplacement(path, dirname(keyCheckPath));
+    finishReplacement(path, dataDir);
     const keyCheck = readKeyCheck(keyCheckPath);
     holdsDatabase(path, keyCheck);
-    const fileKey = keyCheck ? fileKeyOf(path, masterKey, keyCheck) : examineFile(path, masterKey);
+    const fileKey = keyCheck
+      ? fileKeyOf(path, masterKey, { keyCheck, dataDir })
+      : examineFile(path, masterKey);
     return await verifyWhole({ ...options, path, fileKey });
   } finally {
     releaseLock();
