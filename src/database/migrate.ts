@@ -12,6 +12,7 @@ import { up as recentSends } from './migrations/0010-recent-sends.ts';
 import { up as optOutNotes } from './migrations/0011-opt-out-notes.ts';
 import { up as messageMetadata } from './migrations/0012-message-metadata.ts';
 import { up as sendersByNumber } from './migrations/0013-whatsapp-senders-by-number.ts';
+import { up as keyRoots } from './migrations/0014-key-roots.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -29,6 +30,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0011-opt-out-notes': { up: optOutNotes },
   '0012-message-metadata': { up: messageMetadata },
   '0013-whatsapp-senders-by-number': { up: sendersByNumber },
+  '0014-key-roots': { up: keyRoots },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

@@ -52,6 +52,8 @@ export interface Schema {
     last_used_at: number | null;
     /** The key that created it, with which it ends; null where the administrator did. */
     parent_id: string | null;
+    /** The first of the keys that led to it, whose limit its requests count against as well; null for that one itself. */
+    root_id: string | null;
   };
 
   /**

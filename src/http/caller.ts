@@ -1,5 +1,5 @@
 import type { Grant } from '../keys/permissions.ts';
-import type { ApiKey } from '../keys/service.ts';
+import type { CallingKey } from '../keys/service.ts';
 
 /** Who makes a request. */
 export interface Caller {
@@ -9,7 +9,7 @@ export interface Caller {
   grants: readonly Grant[];
   /** The project the caller acts on unless an administrator names another. */
   projectId: string;
-  key?: ApiKey;
+  key?: CallingKey;
   /** The cookie of a page's session. */
   sessionToken?: string;
 }

@@ -37,6 +37,11 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
     throw new RateLimitError(message, resetSeconds, { name, quota, windowMs, resetAt });
   }
 
+  async function consumeKey({ id, rateLimit }: { id: string; rateLimit: number | null }) {
+    const quota = rateLimit ?? limits.maxRequests;
+    return { quota, count: await counters.consume(`key:${id}`, quota, limits.windowMs) };
+  }
+
   // In memory, since the report has to come also while nothing can be counted in the database.
   let healthCounts = new Map<string, number>();
   let healthCountsEnd = 0;
@@ -57,11 +62,16 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
       tellOrRefuse(reply, 'health', HEALTH_PER_MINUTE, ADDRESS_WINDOW_MS, state);
     },
 
-    /** Counts a request with a key and tells the client how much is left. Throws RateLimitError. */
+    /**
+     * Counts a request with a key, against its own limit and that of the key its family began with, and tells the client
+     * of the one with less left. Throws RateLimitError.
+     */
     async countKey(caller: Caller, reply: FastifyReply): Promise<void> {
       if (!caller.key) return;
-      const quota = caller.key.rateLimit ?? limits.maxRequests;
-      const count = await counters.consume(`key:${caller.key.id}`, quota, limits.windowMs);
+      const own = await consumeKey(caller.key);
+      const ofFamily = own.count.allowed && caller.key.root ? await consumeKey(caller.key.root) : own;
+      const { quota, count } =
+        ofFamily.count.allowed && own.count.remaining <= ofFamily.count.remaining ? own : ofFamily;
       tellOrRefuse(reply, 'key', quota, limits.windowMs, count);
     },
 

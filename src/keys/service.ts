@@ -10,6 +10,8 @@ import { boundsWithin } from './parent-bounds.ts';
 import { firstNotGrantable, type Grant } from './permissions.ts';
 
 type KeyRow = Schema['api_keys'];
+/** A key with the limit of its family's first key. */
+type FoundRow = KeyRow & { root_rate_limit: number | null };
 
 /** An API key as its owners see it; the key itself is shown once, when it is made. Times are Unix ms. */
 export interface ApiKey {
@@ -28,6 +30,12 @@ export interface ApiKey {
   lastUsed: number | null;
 }
 
+/** A key that makes a request. */
+export interface CallingKey extends ApiKey {
+  /** The first of the keys that led to this one, against whose limit its requests count as well. */
+  root: { id: string; rateLimit: number | null } | null;
+}
+
 export interface NewKey {
   projectId: string;
   name: string;
@@ -41,7 +49,7 @@ export interface KeyActor {
   name: string;
   grants: readonly Grant[];
   /** The key that acts; absent for the administrator. */
-  key?: ApiKey;
+  key?: CallingKey;
 }
 
 /** How keys begin: WOTP 4's own, and those of v3 clients. */
@@ -70,11 +78,22 @@ export function keyService(deps: {
   const { database, events, clock, serverLimit } = deps;
   const usage = new Map<string, { count: number; lastUsed: number }>();
   // Only where no other process can revoke a key behind our back; emptied before a revocation is answered.
-  const remembered = new Map<string, KeyRow>();
+  const remembered = new Map<string, FoundRow>();
   let revocations = 0;
 
-  const byHash = database.prepare<{ hash: string }, KeyRow>((db, value) =>
-    db.selectFrom('api_keys').selectAll().where('hash', '=', value('hash')).where('revoked_at', 'is', null),
+  const byHash = database.prepare<{ hash: string }, FoundRow>((db, value) =>
+    db
+      .selectFrom('api_keys')
+      .selectAll()
+      .select((eb) =>
+        eb
+          .selectFrom('api_keys as root')
+          .select('root.rate_limit')
+          .whereRef('root.id', '=', 'api_keys.root_id')
+          .as('root_rate_limit'),
+      )
+      .where('hash', '=', value('hash'))
+      .where('revoked_at', 'is', null),
   );
   const addUsage = database.prepare<{ id: string; count: number; lastUsed: number }, unknown>((db, value) =>
     db
@@ -159,6 +178,7 @@ export function keyService(deps: {
         usage_count: 0,
         last_used_at: null,
         parent_id: parent?.id ?? null,
+        root_id: parent?.root?.id ?? parent?.id ?? null,
       };
       await trx.insertInto('api_keys').values(row).execute();
       await events.record(trx, {
@@ -210,7 +230,7 @@ export function keyService(deps: {
     },
 
     /** The key a request carries; undefined when it is unknown, revoked or expired. */
-    async authenticate(key: string): Promise<ApiKey | undefined> {
+    async authenticate(key: string): Promise<CallingKey | undefined> {
       if (!isKeyShaped(key)) return undefined;
       const hash = hashOf(key);
       let row = remembered.get(hash);
@@ -222,7 +242,8 @@ export function keyService(deps: {
           remembered.set(hash, row);
       }
       if (row.expires_at !== null && row.expires_at <= clock.now()) return undefined;
-      return toKey(row);
+      const { root_id: id, root_rate_limit: rateLimit } = row;
+      return { ...toKey(row), root: id === null ? null : { id, rateLimit } };
     },
 
     /** Counts one request of a key. Kept in memory until `flushUsage`. */

@@ -165,6 +165,23 @@ describe('a key that another key creates', () => {
     expect(made.body.data).toMatchObject({ rateLimit: 1_000_000_000, expiresAt: null });
   });
 
+  test('does no more together with its family than the first of them may, and is told so', async () => {
+    const root = await makeKey(server, ['*'], { rateLimit: 8 });
+    const children: { key: string }[] = [];
+    for (let i = 0; i < 2; i++) {
+      const child = (await create({ permissions: ['*'] }, root.key)).body.data;
+      children.push(child, (await create({}, child.key)).body.data);
+    }
+    // Four requests made the keys, so four are left to all of them.
+    const statuses: number[] = [];
+    for (const { key } of [...children, ...children]) statuses.push(await works(key));
+    expect(statuses).toEqual([200, 200, 200, 200, 429, 429, 429, 429]);
+    expect(await works(root.key)).toBe(429);
+    const refused = await server.call('GET', 'otp?limit=1', { key: children[1]!.key });
+    expect(refused.headers.get('ratelimit')).toMatch(/^"key";r=0;t=\d+$/);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
   test('ends with it, as do those that it created, and each is recorded', async () => {
     const parent = await makeKey(server, ['*']);
     const child = (await create({ permissions: ['*'] }, parent.key)).body.data;
