@@ -1,6 +1,7 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import wordListPath from 'word-list';
 import { generateMasterKey } from '../database/master-key.ts';
 import { generatePassword } from '../keys/password.ts';
 import { weaknessOf } from './weak-secret.ts';
@@ -17,6 +18,29 @@ describe('a secret that others know or guess is weak', () => {
     'your-master-password',
     'replace-with-your-own-key-of-32-characters',
     'example-password-1',
+    'ch@ngeme1234',
+    '$MASTER_PASSWORD',
+    '%MASTER_PASSWORD%',
+    'DB_MASTER_KEY',
+    '__SECRET__12',
+    'XXX-SECRET-XXX',
+    '***REDACTED***',
+    'FIXME-please',
+    'TODO_set_a_password',
+    'set-me-please-12',
+    '‹your password here›',
+    'this-is-a-secret-key-of-32-chars!',
+    'test-master-key-test-master-key-1',
+    't3st-m4st3r-k3y-1',
+    'my-super-secret-key-32-characters',
+    'dont-use-this-key-in-production!!',
+    "don't use this key in production!",
+    'not-a-real-key-not-a-real-key-00',
+    'wotp_<64 hex>',
+    'paste the API key here',
+    'https://otp.example.com',
+    'http://127.0.0.1:3000',
+    'changeme-changeme-1',
   ])('as a placeholder: %s', (secret) => {
     expect(weaknessOf(secret)).toBe('a placeholder');
   });
@@ -60,6 +84,29 @@ describe('a secret that others know or guess is weak', () => {
     'masterpassword',
     'persahabatan99',
     'hello world!',
+    'testmasterkeytestmasterkey12345678',
+    'P@ssw0rd1234',
+    'Passw0rd1234',
+    'passw0rd1234',
+    'P@ssw0rd12345678',
+    'Passwort1234',
+    'passwort12!!',
+    'Kennwort1234',
+    'wachtwoord12',
+    'Schmetterling1',
+    'schluessel1234',
+    'Schlüssel1234',
+    'postgres1234',
+    'Пароль1234!!',
+    'パスワード12345678',
+    'aabbccddeeff',
+    'aabbccddeeffgg',
+    '112233445566778899',
+    '111222333444555666777888999000',
+    '00000000-0000-0000-0000-000000000000',
+    'aaaabbbbccccddddeeeeffffgggghhhh',
+    'a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6',
+    '0xdeadbeefdeadbeef',
   ])('as easily guessed: %s', (secret) => {
     expect(weaknessOf(secret)).toBe('easily guessed');
   });
@@ -83,13 +130,20 @@ describe('a secret that was made up well is not', () => {
     const from = (characters: string, length: number) =>
       Array.from({ length }, () => characters[randomInt(characters.length)]).join('');
     const mixed = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+    const words = readFileSync(wordListPath, 'latin1')
+      .split('\n')
+      .filter((word) => /^[a-z]{4,9}$/.test(word));
     for (let i = 0; i < 100; i++) {
       for (const secret of [
         generateMasterKey(),
         generatePassword(),
         randomBytes(16).toString('hex'),
         randomBytes(24).toString('base64'),
+        randomBytes(24).toString('base64url'),
+        randomUUID(),
         from(mixed, 16),
+        from(`${mixed}!@#$%^&*-_+=?<>()[]{}`, 16),
+        Array.from({ length: 4 }, () => words[randomInt(words.length)]).join('-_. '[i % 4]),
       ]) {
         expect(weaknessOf(secret), secret).toBeUndefined();
       }

@@ -6,12 +6,26 @@ export type Weakness = 'a placeholder' | 'published' | 'easily guessed';
 
 /** What brackets, samples and tutorials put in the place of a secret. */
 const PLACEHOLDERS = [
-  /^(<.*>|\[.*\]|\{.*\}|\$\{.*\}|\$\(.*\))$/s,
+  /^(<.*>|‹.*›|«.*»|\[.*\]|\{.*\}|\$\{.*\}|\$\(.*\))$/s,
+  /<(\d* ?[a-z][a-z _-]+|[A-Z][A-Z_]+)>/,
+  // A variable that nothing expanded.
+  /^(\$\w+|%\w+%)$/,
+  /^https?:\/\//i,
   /change[-_ ]?(me|this|it|in)/i,
   /replace[-_ ]?(me|this|with)/i,
   /placeholder/i,
   /^(your|example|insert|enter|put)[-_ ]/i,
 ];
+/** Samples say these and nothing else; names of settings do too. */
+const SAMPLE_WORDS = new Set(
+  `a admin an and api be bytes changeme char characters chars db default demo dev development do dont dummy example fake
+  fixme for foo bar from here hex in insert is it key least long made master me min minimum must my new not of or passphrase
+  password paste please prod production real redacted replace sample secret secure set some string super t temp test
+  testing tests that the this to todo token use user value very with wotp x xx xxx xxxx your`.split(/\s+/),
+);
+const SAMPLE_WORD_MAX = 12;
+/** More digits than these around such words are a secret of their own. */
+const SAMPLE_DIGITS_MAX = 8;
 /** Known to everybody, in letters alone. The first is the key of a v3 that was given none. */
 const PUBLISHED = ['defaultsecretkeydonotuseinprod', 'correcthorsebatterystaple'];
 /** What dictionaries do not hold: made up for the purpose, or too long. */
@@ -19,6 +33,7 @@ const FAMOUS_WORDS = [
   'masterpassword',
   'adminpassword',
   'letmein',
+  'changeme',
   'iloveyou',
   'supercalifragilisticexpialidocious',
   'antidisestablishmentarianism',
@@ -47,6 +62,8 @@ const ROWS = [
   const around = row + row;
   return [around, [...around].reverse().join('')];
 });
+/** How a row can go on: most texts need no look along the rows themselves. */
+const PAIRS = new Set(ROWS.flatMap((row) => [...row].map((_, at) => row.slice(at, at + 2))));
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
   '@': 'a',
   '4': 'a',
@@ -69,7 +86,7 @@ const LETTER_BITS = 4.7;
 const DIGIT_BITS = 3.3;
 const MARK_BITS = 5;
 const SPACE_BITS = 2;
-/** Up to here letters that can be spoken count as a word of some language. */
+/** Up to here letters that could be spoken count as a word of some language. */
 const UNKNOWN_WORD_MAX = 14;
 const WORD_MIN = 4;
 /** Digits and marks that people add to what they know. */
@@ -79,23 +96,38 @@ const LOOKED_AT_MAX = 256;
 
 /** Why a secret is known to others, or guessed at once; undefined for one that is good. Takes some 10 ms. */
 export function weaknessOf(secret: string): Weakness | undefined {
-  if (PLACEHOLDERS.some((pattern) => pattern.test(secret))) return 'a placeholder';
+  const text = secret.normalize('NFC').slice(0, LOOKED_AT_MAX);
+  const withoutEnds = spelled(text.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, ''));
+  if (PLACEHOLDERS.some((pattern) => pattern.test(secret) || pattern.test(withoutEnds)))
+    return 'a placeholder';
   if (PUBLISHED.includes(secret.toLowerCase().replace(/[^a-z]/g, ''))) return 'published';
-  const text = secret.slice(0, LOOKED_AT_MAX);
-  const isWord = wordLookup();
-  const spelled = text.toLowerCase().replace(/[@43!10$57]/g, (mark) => LOOK_ALIKES[mark]!);
-  const bits = Math.min(
-    bitsOf(text, (letters, isAlone) => isWord(letters) || (isAlone && isSpeakable(letters))),
-    bitsOf(spelled, (letters) => isWord(letters)),
-  );
-  return bits < BITS_MIN ? 'easily guessed' : undefined;
+  if (bitsOf(text.replace(/^0x/i, ''), wordLookup()) < BITS_MIN) return 'easily guessed';
+  return isOfSampleWords(text) || isOfSampleWords(withoutEnds) ? 'a placeholder' : undefined;
 }
 
-/** @param isAlone whether the secret has no other letters */
-type IsWord = (letters: string, isAlone: boolean) => boolean;
+/** With letters in the place of what looks like them. */
+function spelled(text: string): string {
+  return text.toLowerCase().replace(/[@43!10$57]/g, (mark) => LOOK_ALIKES[mark]!);
+}
+
+/** Whether all its letters, written together or apart, make up words of samples. */
+function isOfSampleWords(text: string): boolean {
+  const letters = text.toLowerCase().replace(/[^\p{L}]/gu, '');
+  const digits = text.match(/\p{Nd}/gu)?.length ?? 0;
+  if (letters === '' || digits > SAMPLE_DIGITS_MAX) return false;
+  const ends = new Set([0]);
+  for (let end = 1; end <= letters.length; end++) {
+    for (let start = Math.max(0, end - SAMPLE_WORD_MAX); start < end; start++) {
+      if (ends.has(start) && SAMPLE_WORDS.has(letters.slice(start, end))) ends.add(end);
+    }
+  }
+  return ends.has(letters.length);
+}
+
+type IsWord = (letters: string) => boolean;
 
 /** Looks words up in the text of the list, which is in order: as a set it would take tens of MB for a few questions. */
-function wordLookup(): (letters: string) => boolean {
+function wordLookup(): IsWord {
   const list = readFileSync(wordListPath, 'latin1');
   return (letters) => {
     const word = letters.toLowerCase();
@@ -116,37 +148,64 @@ function hasLine(list: string, wanted: string): boolean {
   return false;
 }
 
-/** Whether letters could be a word of a language whose words are not listed: in one case, with vowels all along. */
+/** Whether letters could be a word of a language whose words are not listed: in one case, not too many consonants. */
 function isSpeakable(letters: string): boolean {
-  if (letters.length > UNKNOWN_WORD_MAX || !/^(\p{Lu}?\p{Ll}+|\p{Lu}+)$/u.test(letters)) return false;
-  const vowels = letters.match(/[aeiouy]/gi)?.length ?? 0;
-  return vowels * 3 >= letters.length && !/[^aeiouy]{4}/i.test(letters);
+  if (letters.length > UNKNOWN_WORD_MAX || !/^(\p{Lu}?\p{Ll}+|\p{Lu}+|\p{Lo}+)$/u.test(letters)) return false;
+  const plain = letters.normalize('NFD').replace(/\p{M}/gu, '');
+  if (/[^a-z]/i.test(plain)) return true;
+  const vowels = plain.match(/[aeiouy]/gi)?.length ?? 0;
+  return vowels * 5 >= plain.length && !/[^aeiouy]{6}/i.test(plain);
 }
 
-/** The fewest bits, over all ways to take added digits and marks off its ends. */
+/** The fewest bits, over the ways to take added digits and marks off its ends: a few of them, or all. */
 function bitsOf(text: string, isWord: IsWord): number {
   let fewest = Number.POSITIVE_INFINITY;
+  const take = (before: number, after: number) => {
+    const first = text.slice(0, before);
+    const last = text.slice(text.length - after);
+    if (/\p{L}/u.test(first + last)) return;
+    const core = text.slice(before, text.length - after);
+    const known = isWord(spelled(core)) ? WORD_BITS : bitsOfCore(spelled(core), isWord, false);
+    const added = Math.min((before + after) * MARK_BITS, bitsInRuns(first) + bitsInRuns(last));
+    fewest = Math.min(fewest, Math.min(known, bitsOfCore(core, isWord, true)) + added);
+  };
   for (let before = 0; before <= ADDED_MAX; before++) {
-    for (let after = 0; before + after <= ADDED_MAX && before + after < text.length; after++) {
-      const added = text.slice(0, before) + text.slice(text.length - after);
-      if (/\p{L}/u.test(added)) continue;
-      const core = text.slice(before, text.length - after);
-      fewest = Math.min(fewest, bitsOfCore(core, isWord) + (before + after) * MARK_BITS);
-    }
+    for (let after = 0; before + after <= ADDED_MAX && before + after < text.length; after++)
+      take(before, after);
   }
+  const [leading] = /^[^\p{L}]*/u.exec(text)!;
+  const [trailing] = /[^\p{L}]*$/u.exec(text)!;
+  if (leading.length + trailing.length < text.length) take(leading.length, trailing.length);
   return fewest;
 }
 
-function bitsOfCore(core: string, isWord: IsWord): number {
+/** @param mayBeForeign whether the only letters of the text may be a word that no list has */
+function bitsOfCore(core: string, isWord: IsWord, mayBeForeign: boolean): number {
   const unit = unitOf(core);
-  const asRepetition = unit === core ? Number.POSITIVE_INFINITY : bitsOfCore(unit, isWord) + REPETITION_BITS;
+  const asRepetition =
+    unit === core ? Number.POSITIVE_INFINITY : bitsOfCore(unit, isWord, mayBeForeign) + REPETITION_BITS;
   const parts = core.match(/\p{L}+|[^\p{L}]+/gu) ?? [];
   const isAlone = parts.filter((part) => /^\p{L}/u.test(part)).length === 1;
   const asWords = parts.reduce((bits, part) => {
     const inRuns = bitsInRuns(part);
-    return bits + (isWord(part, isAlone) ? Math.min(WORD_BITS, inRuns) : inRuns);
+    const isKnown = isWord(part) || (mayBeForeign && isAlone && isSpeakable(part));
+    return bits + (isKnown ? Math.min(WORD_BITS, inRuns) : inRuns);
   }, 0);
-  return Math.min(asRepetition, asWords, bitsInRuns(core));
+  return Math.min(asRepetition, asWords, bitsInRuns(core), bitsOfPattern(core));
+}
+
+/** The bits of rows whose characters are doubled, grouped by marks, or mixed one by one with those of another row. */
+function bitsOfPattern(text: string): number {
+  const plain = text.replace(/[^\p{L}\p{Nd}]/gu, '');
+  const marks = Math.min(1, text.length - plain.length) * MARK_BITS;
+  const once = plain.replace(/(.)\1+/gsu, '$1');
+  const letters = plain.replace(/\P{L}/gu, '');
+  const digits = plain.replace(/\P{Nd}/gu, '');
+  return (
+    marks +
+    REPETITION_BITS +
+    Math.min(bitsInRuns(plain), bitsInRuns(once), bitsInRuns(letters) + bitsInRuns(digits))
+  );
 }
 
 /** The shortest text that, over and over, makes this one up; itself when there is none. */
@@ -173,6 +232,7 @@ function bitsInRuns(text: string): number {
 function runAt(text: string, at: number): number {
   let length = 1;
   while (text[at + length] === text[at]) length += 1;
+  if (!PAIRS.has(text.slice(at, at + 2))) return length;
   for (const row of ROWS) {
     let end = at + length + 1;
     while (end <= text.length && row.includes(text.slice(at, end))) {

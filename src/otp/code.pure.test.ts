@@ -88,6 +88,18 @@ describe('what a person typed', () => {
     ['481516\u200f', '481516'],
     ['\u2068481516\u2069', '481516'],
     ['\ufeff481516', '481516'],
+    ['4 8 1 5 1 6', '481516'],
+    ['4815-16', '481516'],
+    ['PF6M 4T44', 'PF6M4T44'],
+    ['pf6m 4t44', 'PF6M4T44'],
+    ['PFMX-4444', 'PFMX4444'],
+    ['pfmx 4t44', 'PFMX4T44'],
+    ['PFM-4444', 'PFM4444'],
+    ['PFMX-ACDE-44', 'PFMXACDE44'],
+    ['P F M X 4 4', 'PFMX44'],
+    ['ABCD-1234', 'ABCD1234'],
+    ['AB-12-CD', 'AB12CD'],
+    ['PF\u200bMX4T', 'PFMX4T'],
   ])('%o is read as %o', (typed, code) => {
     expect(readCode(typed)).toBe(code);
   });
@@ -114,6 +126,49 @@ describe('what a person typed', () => {
     expect(refusalOf(typed)).toContain(named);
   });
 
+  test.each([
+    'code 482913',
+    'PIN 482913',
+    'is 482913',
+    'OTP-482913',
+    'otp\u2013482913',
+    'Code 4829',
+    'CODE 4829',
+    'PIN 4829',
+    'Kode\n4829',
+    'code ٤٨٢٩',
+    '482913 is',
+    'it is 4829',
+    'code PF6M4T',
+    'your code',
+    'YOUR CODE',
+    'the code is',
+    'hello there',
+    '\u2068code\u2069\u00a0482913',
+  ])('%o has words around the code, and is told what to send', (typed) => {
+    expect(refusalOf(typed)).toBe(
+      'A code is 4 to 10 letters A-Z or digits. Send the code alone, without the words around it.',
+    );
+  });
+
+  test.each(ALPHABETS)(
+    'no code of %s symbols is taken for words, alone or in even groups, in either case',
+    (alphabet) => {
+      for (let length = 4; length <= 10; length++) {
+        for (let i = 0; i < 200; i++) {
+          const code = generateCode(length, alphabet);
+          for (const size of [1, 2, 3, 4, 5, 10]) {
+            // Two groups of a word's and a number's lengths are no even groups.
+            if (length > size && length < 2 * size - 1) continue;
+            const grouped = code.match(new RegExp(`.{1,${size}}`, 'g'))!.join(' ');
+            expect(readCode(grouped), grouped).toBe(code);
+            expect(readCode(grouped.toLowerCase()), grouped).toBe(code);
+          }
+        }
+      }
+    },
+  );
+
   test('whatever it is, 4 to 10 ASCII letters or digits come out, and reading them again changes nothing', () => {
     const nearlyCode = fc.string({ unit: fc.constantFrom(...'0189azAZ -_\t\u0663\uff11ıſ\u212a') });
     fc.assert(
@@ -131,15 +186,21 @@ describe('what a person typed', () => {
     );
   });
 
-  test('white space, dashes, invisible characters and case make no difference', () => {
+  test('white space and dashes make no difference around a code and between digits, nor anywhere what nobody sees, or case', () => {
     const symbol = fc.constantFrom(...'0123456789abcdefghijklmnopqrstuvwxyz');
-    const filler = fc.stringMatching(/^[ \n\u00a0\u3000\u2013\u200b\u200f\u2066-]{0,3}$/);
-    const typed = fc.array(fc.tuple(symbol, fc.boolean(), filler), { minLength: 4, maxLength: 10 });
+    const digit = fc.constantFrom(...'0123456789');
+    const blank = fc.stringMatching(/^[ \n\u00a0\u3000\u2013\u200b\u200f\u2066-]{0,3}$/);
+    const unseen = fc.stringMatching(/^[\u200b\u200f\u2066]{0,3}$/);
+    const size = { minLength: 4, maxLength: 10 };
+    const typed = fc.oneof(
+      fc.array(fc.tuple(symbol, fc.boolean(), unseen), size),
+      fc.array(fc.tuple(digit, fc.boolean(), blank), size),
+    );
     fc.assert(
-      fc.property(typed, (symbols) => {
+      fc.property(typed, blank, blank, (symbols, before, after) => {
         const written = symbols.map(([s, upper, fill]) => (upper ? s.toUpperCase() : s) + fill).join('');
         const plain = symbols.map(([s]) => s.toUpperCase()).join('');
-        expect(readCode(written)).toBe(plain);
+        expect(readCode(before + written + after)).toBe(plain);
       }),
     );
   });
