@@ -2,8 +2,10 @@
 // @ts-check
 import { existsSync } from 'node:fs';
 import { requireOpenFiles } from './open-files.js';
+import { requireWorkingFolder } from './working-folder.js';
 
 requireOpenFiles();
+requireWorkingFolder();
 const preparation = new URL('../scripts/prepare.js', import.meta.url);
 // Only a checkout has it; an installed package comes built.
 if (existsSync(preparation)) {

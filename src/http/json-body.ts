@@ -15,6 +15,10 @@ export function takeJsonBodies(server: FastifyInstance): void {
       done(null, undefined);
       return;
     }
+    if (!saysUtf8(request.headers['content-type'])) {
+      done(new WotpError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON in UTF-8: Content-Type: application/json.'));
+      return;
+    }
     if (!isUtf8(bytes)) {
       done(new ValidationError('The body is not valid UTF-8.'));
       return;
@@ -54,6 +58,12 @@ function beyondItsBounds(request: FastifyRequest, body: string): ValidationError
       );
   }
   return undefined;
+}
+
+/** Whether the type of a body names no other charset: JSON between systems has this one (RFC 8259, 8.1). */
+function saysUtf8(contentType = ''): boolean {
+  const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType) ?? [];
+  return /^utf-?8$/i.test(charset);
 }
 
 function mayBeEmpty(schema: unknown): boolean {

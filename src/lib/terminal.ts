@@ -1,3 +1,5 @@
+import { SystemError } from './system-error.ts';
+
 /**
  * What a terminal obeys, reorders its text by, or hides: control and format characters, separators of lines, halves of
  * characters. Line feeds stay, and so do the joiners (U+200C, U+200D) that words of some scripts and emoji are made of.
@@ -30,8 +32,32 @@ export function printableJson(json: string): string {
 
 type Output = 'stdout' | 'stderr';
 
+const watched = new Set<Output>();
+
+/** Lets the program end with 1 and a sentence when what it prints is lost. That nobody reads on is no failure. */
+function watch(output: Output): void {
+  if (watched.has(output)) return;
+  watched.add(output);
+  let isSaid = false;
+  const lost = (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    process.exitCode = 1;
+    if (isSaid || output === 'stderr') return;
+    isSaid = true;
+    const { message } = new SystemError(error.code ?? '', 'write', 'to standard output', error);
+    writeLine(`wotp: ${message}`, 'stderr');
+  };
+  process[output].on('error', lost);
+  // The stream tells of it in the next turn, which a program that exits at once has no time for.
+  process.once('exit', () => {
+    const { errored } = process[output];
+    if (errored) lost(errored);
+  });
+}
+
 /** Writes a text for people. Everything that the program prints, but its log, goes through here. */
 export function write(text: string, to: Output = 'stdout'): void {
+  watch(to);
   process[to].write(printable(text));
 }
 

@@ -180,6 +180,43 @@ describe('what the operating system refuses is one sentence with what to do, and
   });
 });
 
+describe.skipIf(!existsSync('/dev/full'))('what is printed and cannot be written', () => {
+  const at = (before: string, line: string) =>
+    wotp(installation(), line.split(' '), { PORT: '0' }, '', undefined, { before });
+
+  test.each(['token list', 'token list --json', '--help', '--version', 'serve --help'])(
+    '%s onto a full disk is one sentence and exit 1',
+    async (line) => {
+      expect(await at('exec >/dev/full; ', line)).toEqual({
+        code: 1,
+        stdout: '',
+        stderr:
+          'wotp: Cannot write to standard output: the disk is full (ENOSPC). Free disk space, then try again.\n',
+      });
+    },
+  );
+
+  test('is exit 1 where not even that can be said', async () => {
+    const result = await at('exec >/dev/full 2>&1; ', 'token list');
+    expect(result).toEqual({ code: 1, stdout: '', stderr: '' });
+  });
+
+  test('is nothing to tell of where the reader has left', async () => {
+    const result = await at('mkfifo pipe; exec 3<>pipe >pipe 3<&-; ', 'token list');
+    expect(result).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+});
+
+test('a working folder that was deleted is one sentence and exit 1, for every command', async () => {
+  for (const line of ['--help', 'serve', ...COMMANDS]) {
+    const before = 'mkdir gone && cd gone && rmdir ../gone && ';
+    const cwd = tempFolder();
+    expect(await refusalOf(cwd, line, { before })).toContain(
+      'wotp: The working folder cannot be found (ENOENT)',
+    );
+  }
+});
+
 describe('a data folder whose path is too long for a socket', () => {
   test('has one at a short path that only its owner can reach, and commands find it from anywhere', async () => {
     const cwd = tempFolder();

@@ -184,6 +184,24 @@ describe('a body that cannot be read', () => {
     );
   });
 
+  test.each(['utf-16', 'UTF-16LE', 'iso-8859-1', '"us-ascii"', ''])(
+    'the charset %s is 415, whatever the bytes are',
+    async (charset) => {
+      const type = `application/json; charset=${charset}`;
+      const answer = await send('{"phone":"+6283834946034"}', { 'content-type': type });
+      expect(expectProblem(answer, 'UNSUPPORTED_MEDIA_TYPE').detail).toContain('UTF-8');
+    },
+  );
+
+  test.each([
+    'application/json;charset=utf-8',
+    'application/json; charset="UTF-8"',
+    'application/json; charset=utf8',
+  ])('the content type %s is read', async (type) => {
+    const problem = expectProblem(await send('{}', { 'content-type': type }), 'VALIDATION_ERROR');
+    expect(problem.detail).toContain('`phone` is required');
+  });
+
   const body = '{"phone":"+6283834946034"}';
   test.each([
     ['gzip', gzipSync(body)],

@@ -349,6 +349,14 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test.each(['health', 'health/ready'])('shows what %s says when the server takes no work', async (path) => {
+    const { content } = operationOf(document, `GET /api/v1/${path}`).responses[503]!;
+    const { value } = content!['application/json']!.examples!.unhealthy!;
+    expect(value).toMatchObject({ status: 'unhealthy' });
+    const { body } = await server.call('GET', path, { key: null });
+    expect(Object.keys(value)).toEqual(Object.keys(body));
+  });
+
   test('tells of bodies that are too large or no JSON wherever a body is read', async () => {
     const withBody = operations().filter(({ operation }) => operation.requestBody);
     expect(withBody.length).toBeGreaterThan(10);

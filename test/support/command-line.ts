@@ -47,6 +47,8 @@ export interface Circumstances {
   uid?: number;
   /** How many files it may have open. */
   openFiles?: number;
+  /** Shell that is run before it in the same process, such as one that changes where the output goes. */
+  before?: string;
 }
 
 interface StartOptions extends Circumstances {
@@ -58,10 +60,10 @@ function start(
   cwd: string,
   args: readonly string[],
   settings: Settings,
-  { input = '', program = PROGRAM, uid, openFiles }: StartOptions = {},
+  { input = '', program = PROGRAM, uid, openFiles, before = '' }: StartOptions = {},
 ): ChildProcess {
   const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
-  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program, ...args], {
+  const child = spawn('sh', ['-c', `${limit}${before}exec "$@"`, 'sh', process.execPath, program, ...args], {
     cwd,
     env: { ...BASE, ...settings },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -2,6 +2,7 @@ import { ERROR_CODES, type ErrorCode } from '../../errors/codes.ts';
 import { isOpen, ROUTE_ACCESS } from '../access.ts';
 import { resolve, type Schema } from '../reference/schema.ts';
 import { sentenceOf } from '../schemas.ts';
+import { UNHEALTHY_EXAMPLES } from './health-examples.ts';
 import { nameSchemas, withoutNoise } from './named-schemas.ts';
 import { problemExample } from './problem-examples.ts';
 
@@ -202,7 +203,7 @@ function describeSuccess({ responses }: Operation, schemas: Record<string, Schem
   }
 }
 
-/** Shows every refusal as this operation gives it. */
+/** Shows every refusal as this operation gives it, and what a probe says when it fails. */
 function addExamples(operation: Operation, schemas: Record<string, Schema>): void {
   for (const { description, content } of Object.values(operation.responses)) {
     const problem = content?.[PROBLEM_TYPE];
@@ -215,6 +216,9 @@ function addExamples(operation: Operation, schemas: Record<string, Schema>): voi
       }),
     );
   }
+  const unhealthy = UNHEALTHY_EXAMPLES[operation.operationId!];
+  const probe = operation.responses[503]?.content?.['application/json'];
+  if (unhealthy && probe) probe.examples = { unhealthy };
 }
 
 const ALL_CODES = Object.keys(ERROR_CODES) as ErrorCode[];
