@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { RateLimitError } from '../errors/errors.ts';
+import { networkOf } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../lib/duration.ts';
 import type { Counters } from '../limits/counters.ts';
@@ -151,10 +152,4 @@ const CEILING_LIMIT: Limit = {
 /** Whether the identity of a client is that of one address or network, not of all whose address is unknown. */
 function isAddress(identity: string): boolean {
   return /[.:]/.test(identity);
-}
-
-/** The /48 of an IPv6 client, of which only the /64 is known; undefined for any other. */
-function networkOf(address: string): string | undefined {
-  if (!address.endsWith('::/64')) return undefined;
-  return `${address.split(':').slice(0, 3).join(':')}::/48`;
 }
