@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PERMISSIONS } from '../keys/permissions.ts';
-import { accessOf, ROUTE_ACCESS } from './access.ts';
+import { accessOf, isOpen, ROUTE_ACCESS } from './access.ts';
 
 describe('the table of access', () => {
   test('is asked for every route: one that it does not name stops the start', () => {
@@ -32,15 +32,13 @@ describe('the table of access', () => {
   });
 
   test('leaves open only pages, documents, health and the sign-in', () => {
-    const open = Object.entries(ROUTE_ACCESS).filter(
-      ([, access]) => access === 'public' || access === 'health' || access === 'probe',
-    );
+    const open = Object.entries(ROUTE_ACCESS).filter(([, access]) => isOpen(access));
     for (const [route] of open) {
       expect(route).toMatch(
         /^GET \/(assets\/\*|openapi\.(json|yaml)|docs(\/|\/errors)?|api\/v1\/health.*)?$|^POST \/api\/v1\/session$/,
       );
     }
-    const known = [...PERMISSIONS, 'admin', 'any-key', 'public', 'health', 'probe'];
+    const known = [...PERMISSIONS, 'admin', 'any-key', 'public', 'page', 'sign-in', 'health', 'probe'];
     expect(Object.values(ROUTE_ACCESS).filter((access) => !known.includes(access))).toEqual([]);
   });
 

@@ -1,11 +1,15 @@
 import type { Permission } from '../keys/permissions.ts';
 
+type Open = 'probe' | 'health' | 'page' | 'sign-in' | 'public';
+const OPEN: ReadonlySet<string> = new Set<Open>(['probe', 'health', 'page', 'sign-in', 'public']);
+
 /**
- * Who may call a route: `probe`, `health` and `public` need no key, `any-key` any valid key or the administrator,
+ * Who may call a route: `probe`, `health`, `page`, `sign-in` and `public` need no key, `any-key` any valid key or the administrator,
  * `admin` the administrator only, and a permission a key that has it, or the administrator. A `probe` is not limited,
- * `health` has a limit of its own, and both answer while the server stops.
+ * `health` has a limit of its own, and both answer while the server stops. A `page` has a limit of its own too, and
+ * `sign-in` those of guesses, so that no other request keeps anybody from signing in.
  */
-export type Access = 'probe' | 'health' | 'public' | 'any-key' | 'admin' | Permission;
+export type Access = Open | 'any-key' | 'admin' | Permission;
 
 /** Every route and its access. A route that is not in this table does not start. */
 export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
@@ -24,7 +28,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /api/v1/migrate/v3': 'admin',
 
   'GET /api/v1/session': 'admin',
-  'POST /api/v1/session': 'public',
+  'POST /api/v1/session': 'sign-in',
   'DELETE /api/v1/session': 'admin',
   'POST /api/v1/session/ticket': 'admin',
 
@@ -67,8 +71,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /api/v1/health/ready': 'probe',
   'GET /api/v1/health/metrics': 'health',
 
-  'GET /': 'public',
-  'GET /assets/*': 'public',
+  'GET /': 'page',
+  'GET /assets/*': 'page',
   'GET /openapi.json': 'public',
   'GET /openapi.yaml': 'public',
   'GET /docs': 'public',
@@ -94,6 +98,6 @@ export function isOfHealth(access: Access | undefined): boolean {
 }
 
 /** Whether a route is open to everybody. */
-export function isOpen(access: Access | undefined): access is 'probe' | 'health' | 'public' | undefined {
-  return access === undefined || access === 'public' || isOfHealth(access);
+export function isOpen(access: Access | undefined): access is Open | undefined {
+  return access === undefined || OPEN.has(access);
 }

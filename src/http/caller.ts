@@ -19,6 +19,8 @@ export const NOBODY: Caller = { kind: 'nobody', name: 'nobody', grants: [], proj
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller;
+    /** Whether a page of another site sent it, or it came under a host name that is not the server's. */
+    isForeign: boolean;
     /** The project this request acts on. */
     projectId: string;
   }

@@ -10,7 +10,7 @@ const CALLBACKS = '/api/v1/channels/';
 /**
  * Refuses requests for another host name than this machine's and `PUBLIC_URL`'s, for a server that listens on loopback
  * only; undefined for any other. A web page whose name is pointed at 127.0.0.1 (DNS rebinding) is of one origin with
- * the server for a browser, so it could read what is public and use up what is counted by address.
+ * the server for a browser, so it could read what is public. What comes under another name is marked as foreign.
  */
 export function hostCheck(deps: {
   /** Where the server listens. */
@@ -29,6 +29,7 @@ export function hostCheck(deps: {
   return async (request) => {
     const { host: given, authorization } = request.headers;
     if (given === undefined || isOwn(given) || request.isControl) return;
+    request.isForeign = true;
     // A page of a stranger has neither a key nor a signature, but it can send a wrong password.
     if (request.headers['x-master-key'] === undefined) {
       if (request.url.startsWith(CALLBACKS)) return;

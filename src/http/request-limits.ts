@@ -42,6 +42,19 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
     return { quota, count: await counters.consume(`key:${id}`, quota, limits.windowMs) };
   }
 
+  async function countAs(
+    what: 'address' | 'page',
+    { isControl, isForeign, clientIdentity }: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    if (isControl) return;
+    const quota = limits.addressPerMinute;
+    // Any site that somebody at this address looks at can send requests, which must not use up what is theirs.
+    const counter = isForeign ? 'foreign' : what;
+    const count = await counters.consume(`${counter}:${clientIdentity}`, quota, ADDRESS_WINDOW_MS);
+    tellOrRefuse(reply, 'address', quota, ADDRESS_WINDOW_MS, count);
+  }
+
   // In memory, since the report has to come also while nothing can be counted in the database.
   let healthCounts = new Map<string, number>();
   let healthCountsEnd = 0;
@@ -76,12 +89,10 @@ export function requestLimiter(counters: Counters, limits: RequestLimits, clock:
     },
 
     /** Counts a request that came without a valid key, but for those of the control socket. Throws RateLimitError. */
-    async countAddress(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-      if (request.isControl) return;
-      const quota = limits.addressPerMinute;
-      const count = await counters.consume(`address:${request.clientIdentity}`, quota, ADDRESS_WINDOW_MS);
-      tellOrRefuse(reply, 'address', quota, ADDRESS_WINDOW_MS, count);
-    },
+    countAddress: (request: FastifyRequest, reply: FastifyReply) => countAs('address', request, reply),
+
+    /** Counts a request for the page that people sign in on, apart from the others. Throws RateLimitError. */
+    countPage: (request: FastifyRequest, reply: FastifyReply) => countAs('page', request, reply),
   };
 }
 

@@ -74,6 +74,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     reply.header('x-request-id', request.id);
     if (isOfApi(request)) reply.header('cache-control', 'no-store');
     request.caller = NOBODY;
+    request.isForeign = request.headers['sec-fetch-site'] === 'cross-site';
   };
   const server = Fastify({
     logger: false,
@@ -121,6 +122,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   decorateWithClient(server, connections);
   server.decorateRequest('caller', null as never);
   server.decorateRequest('projectId', '');
+  server.decorateRequest('isForeign', false);
 
   // Before the first route: each keeps the handler that was there when it came.
   server.setErrorHandler(errorHandler(log, troubles));
@@ -148,7 +150,17 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     connections.answering(request.raw);
     done();
   });
-  if (options.hostCheck) server.addHook('onRequest', options.hostCheck);
+  const { hostCheck } = options;
+  if (hostCheck) {
+    server.addHook('onRequest', async (request, reply) => {
+      try {
+        await hostCheck(request);
+      } catch (error) {
+        await limiter.countAddress(request, reply);
+        throw error;
+      }
+    });
+  }
   if (options.corsOrigins.length > 0) {
     // The library would refuse an OPTIONS that asks for no permission, and that as plain text.
     server.addHook('onRequest', (request, _reply, done) => {
@@ -183,7 +195,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     }
     if (isOpen(access)) {
       if (access === 'health') limiter.countHealth(request, reply);
-      else if (access !== 'probe') await limiter.countAddress(request, reply);
+      else if (access === 'page') await limiter.countPage(request, reply);
+      else if (access !== 'probe' && (access !== 'sign-in' || request.isForeign)) {
+        await limiter.countAddress(request, reply);
+      }
       return;
     }
     try {

@@ -219,6 +219,16 @@ describe('the token of the sign-in link', () => {
     expect(await admin.useSignInToken(token, ADDRESS)).toBe(true);
     expect(wrong).toHaveLength(8);
   });
+
+  test('is refused after a hundred wrong ones from an address, which are recorded no more, but never the right one', async () => {
+    const token = admin.newSignInToken();
+    for (let i = 0; i < 100; i++) await admin.useSignInToken(`wrong ${i}`, ADDRESS);
+    const before = wrong.length;
+    const refused = admin.useSignInToken('one more', ADDRESS);
+    await expect(refused).rejects.toMatchObject({ code: 'RATE_LIMIT_EXCEEDED' });
+    expect(wrong).toHaveLength(before);
+    expect(await admin.useSignInToken(token, ADDRESS)).toBe(true);
+  });
 });
 
 describe('wrong passwords', () => {

@@ -137,6 +137,7 @@ export function adminService(deps: {
     /**
      * Whether a token of the sign-in link is good; it is used up by that. Nobody is locked out of it: its 256 random
      * bits cannot be guessed.
+     * @throws RateLimitError for a wrong one after too many of them
      */
     async useSignInToken(candidate: string, address: string): Promise<boolean> {
       const right =
@@ -144,6 +145,7 @@ export function adminService(deps: {
         signInToken.until > clock.now() &&
         timingSafeEqual(keyed(candidate), signInToken.mac);
       if (!right) {
+        await limits.countWrongLink(address);
         await onWrong(address);
         return false;
       }

@@ -1,10 +1,13 @@
 import type { Database } from '../database/database.ts';
 import { RateLimitError } from '../errors/errors.ts';
+import { networkOf } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../lib/duration.ts';
 import type { Counters } from '../limits/counters.ts';
 
 const ADDRESS_WINDOW_MS = 15 * MINUTE_MS;
+/** Each is recorded, so they are bounded, though nobody can guess one. */
+const WRONG_LINKS_MAX = 100;
 /** An IPv6 network of 48 bits has so many times the guesses of an address: it holds 65,536 subscribers. */
 const PER_NETWORK = 5;
 const CEILING = 1_000;
@@ -97,6 +100,23 @@ export function guessLimits(deps: {
       return { giveBack };
     },
 
+    /**
+     * Counts a sign-in link that is no good, apart from the passwords. A good one is never refused.
+     * @throws RateLimitError after too many from the address
+     */
+    async countWrongLink(address: string): Promise<void> {
+      const limit = { quota: WRONG_LINKS_MAX, windowMs: ADDRESS_WINDOW_MS };
+      const { allowed, resetAt } = await counters.consume(
+        `sign-in-link:${address}`,
+        limit.quota,
+        limit.windowMs,
+      );
+      if (allowed) return;
+      const seconds = Math.max(1, Math.ceil((resetAt - clock.now()) / 1000));
+      const message = `Too many wrong sign-in links from this address. Try again in ${seconds} s.`;
+      throw new RateLimitError(message, seconds, { name: 'sign-in', ...limit, resetAt });
+    },
+
     /** Remembers for 30 days that the administrator signed in from an address. Never rejects. */
     async noteSignIn(address: string): Promise<void> {
       const now = clock.now();
@@ -132,10 +152,4 @@ const CEILING_LIMIT: Limit = {
 /** Whether the identity of a client is that of one address or network, not of all whose address is unknown. */
 function isAddress(identity: string): boolean {
   return /[.:]/.test(identity);
-}
-
-/** The /48 of an IPv6 client, of which only the /64 is known; undefined for any other. */
-function networkOf(address: string): string | undefined {
-  if (!address.endsWith('::/64')) return undefined;
-  return `${address.split(':').slice(0, 3).join(':')}::/48`;
 }

@@ -28,6 +28,12 @@ export function addressIdentity(address: string): string {
     .join(':')}::/64`;
 }
 
+/** The /48 of an IPv6 client, of which only the /64 is known (`addressIdentity`); undefined for any other. */
+export function networkOf(identity: string): string | undefined {
+  if (!identity.endsWith('::/64')) return undefined;
+  return `${identity.split(':').slice(0, 3).join(':')}::/48`;
+}
+
 /** The eight 16-bit groups of a valid IPv6 address. */
 function expandIPv6(address: string): number[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);

@@ -143,6 +143,14 @@ describe('one client address', () => {
     }
   });
 
+  test('shares five times the number with the others of its IPv6 network of 48 bits', async () => {
+    const { send, outcome } = node({ perClientIp: 4, perPrefix: 0 });
+    for (let i = 0; i < 20; i++)
+      await send({ phone: newPhone(), clientIp: `2001:db8:7:${i.toString(16)}::1` });
+    expect(await outcome({ phone: newPhone(), clientIp: '2001:db8:7:ffff::1' })).toBe(HOUR_MS / 1_000);
+    expect(await outcome({ phone: newPhone(), clientIp: '2001:db8:8:1::1' })).toBe('sent');
+  });
+
   test('may have the same code sent again: a retry and a resend are neither counted nor refused', async () => {
     const { otp, send, outcome } = node({ ...BY_CLIENT, perClientIp: 2 });
     const phone = newPhone();

@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../database/database.ts';
 import { RateLimitError } from '../errors/errors.ts';
+import { networkOf } from '../lib/client-address.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, timeOfId } from '../lib/id.ts';
 import type { VerificationRepository } from './repository.ts';
@@ -30,6 +31,8 @@ const PREFIX_WINDOW_MS = 10 * MINUTE_MS;
 /** So many numbers of a block that were verified in the last day show that people are asking. */
 const VERIFIED_LIFT = 3;
 const LAST_DIGITS = 4;
+/** An IPv6 network of 48 bits may have so many times the sends of an address. */
+const PER_NETWORK = 5;
 
 /** What is counted together: the newest verifications, and how many of them may lie in the window. */
 interface Window {
@@ -56,12 +59,14 @@ export function spreadLimits(deps: {
 }) {
   const { database, repository, rules } = deps;
 
-  const read = database.prepare<{ one: string; other: string }, { key: string; verifications: string }>(
-    (db, value) =>
-      db
-        .selectFrom('recent_sends')
-        .select(['key', 'verifications'])
-        .where('key', 'in', [value('one'), value('other')]),
+  const read = database.prepare<
+    { one: string; two: string; three: string },
+    { key: string; verifications: string }
+  >((db, value) =>
+    db
+      .selectFrom('recent_sends')
+      .select(['key', 'verifications'])
+      .where('key', 'in', [value('one'), value('two'), value('three')]),
   );
   const write = database.prepareChange<{ key: string; verifications: string; hour: number }>((db, value) =>
     db
@@ -78,17 +83,21 @@ export function spreadLimits(deps: {
   function windowsOf(trx: Transaction, { projectId, identity, clientIp, now }: SpreadSend): Window[] {
     const windows: Window[] = [];
     if (rules.perClientIp > 0 && clientIp !== null) {
-      windows.push({
-        key: `client ${projectId} ${clientIp}`,
-        limit: rules.perClientIp,
+      const windowOf = (client: string, limit: number, who: string): Window => ({
+        key: `client ${projectId} ${client}`,
+        limit,
         windowMs: HOUR_MS,
         name: 'client',
-        refusal: 'This client address was sent too many codes that nobody has verified.',
+        refusal: `${who} was sent too many codes that nobody has verified.`,
         async counting(ids) {
           const verified = await repository.verifiedAmong(trx, projectId, ids);
           return ids.filter((id) => !verified.has(id));
         },
       });
+      windows.push(windowOf(clientIp, rules.perClientIp, 'This client address'));
+      const network = networkOf(clientIp);
+      if (network !== undefined)
+        windows.push(windowOf(network, rules.perClientIp * PER_NETWORK, 'The network of this client'));
     }
     if (rules.perPrefix > 0) {
       const prefix = identity.slice(0, -LAST_DIGITS);
@@ -116,8 +125,8 @@ export function spreadLimits(deps: {
 
   /** What counts in each window, by its key. Throws RateLimitError when one of them is full. */
   async function look(trx: Transaction, windows: readonly Window[], now: number) {
-    const [one, other = one] = windows.map(({ key }) => key);
-    const rows = await read(trx, { one: one!, other: other! });
+    const [one, two = one, three = one] = windows.map(({ key }) => key);
+    const rows = await read(trx, { one: one!, two: two!, three: three! });
     const counted = new Map<string, string[]>();
     let refused: { window: Window; allowedAt: number } | undefined;
     for (const window of windows) {

@@ -109,6 +109,21 @@ describe('a server that listens on loopback only', () => {
   });
 });
 
+test('what comes under another name counts apart from what comes under its own, refused or let through', async () => {
+  const server = await startTestApp({ env: { ADDRESS_LIMIT_PER_MINUTE: '4' } });
+  onTestFinished(() => server.stop());
+  const madeUp = ['Authorization: Bearer x'];
+  const statuses: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    statuses.push((await callAs(server, 'evil.example', '/')).status);
+    statuses.push((await callAs(server, 'evil.example', '/api/v1/channels/x')).status);
+    statuses.push((await callAs(server, 'evil.example', '/api/v1/otp', { headers: madeUp })).status);
+  }
+  expect(statuses).toEqual([421, 404, 401, 421, 429, 429]);
+  expect((await callAs(server, 'localhost', '/')).status).toBe(200);
+  expect((await callAs(server, 'localhost', '/nothing')).status).toBe(404);
+});
+
 test('PUBLIC_URL adds its own name, and the refusal of any other names its address', async () => {
   const env = { PUBLIC_URL: 'https://verify.example.com:8443/' };
   const server = await startTestApp({ env });

@@ -439,7 +439,7 @@ describe('the OpenAPI document', () => {
   test('says who may call: nobody in particular, the administrator, or a key with a permission', () => {
     for (const { route, operation } of operations()) {
       const access = ROUTE_ACCESS[route];
-      const open = ['public', 'health', 'probe'].includes(access!);
+      const open = ['public', 'page', 'sign-in', 'health', 'probe'].includes(access!);
       const admin = { admin: [] };
       expect(operation.security, route).toEqual(
         open ? [] : access === 'admin' ? [admin] : [{ apiKey: [] }, admin],

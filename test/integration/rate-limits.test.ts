@@ -187,21 +187,51 @@ describe('the limit of an address', () => {
     expect((await from(address)).status).toBe(404);
   });
 
-  test('is shared by pages, files, unknown addresses, missing keys and wrong keys', async () => {
+  test('is shared by the reference, unknown addresses, missing keys and wrong keys', async () => {
     const address = newAddress();
     const statuses = [
-      await from(address, 'GET', '/'),
-      await from(address, 'GET', '/assets/phone.css'),
+      await from(address, 'GET', '/docs'),
+      await from(address, 'GET', '/openapi.json'),
       await from(address, 'GET', '/api/v1/otp'),
       await from(address, 'GET', '/api/v1/otp', `wotp_${'0'.repeat(64)}`),
       await from(address, 'GET', '/openapi.json'),
       await from(address, 'GET', '/docs'),
-      await from(address, 'POST', '/api/v1/session'),
       await from(address, 'GET', '/nothing'),
       await from(address, 'PATCH', '/api/v1/keys'),
       await from(address, 'GET', '/api/v1/otp', `wotp_${'1'.repeat(64)}`),
     ].map(({ status }) => status);
-    expect(statuses).toEqual([200, 200, 401, 401, 429, 429, 429, 429, 429, 429]);
+    expect(statuses).toEqual([200, 200, 401, 401, 429, 429, 429, 429, 429]);
+  });
+
+  test('keeps nobody from signing in: the page has a limit of its own, and passwords and links have that of guesses', async () => {
+    const address = newAddress();
+    const headers = { 'x-forwarded-for': address };
+    const signIn = (body: unknown) => server.call('POST', 'session', { key: null, headers, body });
+    for (let i = 0; i < 6; i++) {
+      await from(address);
+      expect((await signIn('{')).status).toBe(400);
+      expect((await signIn({ token: `junk ${i}` })).status).toBe(401);
+    }
+    expect((await from(address)).status).toBe(429);
+    expect((await signIn({ password: server.adminPassword })).status).toBe(200);
+    const link = server.app.admin.newSignInToken();
+    expect((await signIn({ token: link })).status).toBe(200);
+    const statuses: number[] = [];
+    for (const path of ['/', '/assets/phone.css', '/', '/assets/phone.css', '/'])
+      statuses.push((await from(address, 'GET', path)).status);
+    expect(statuses).toEqual([200, 200, 200, 200, 429]);
+    for (let i = 0; i < 10; i++) expect((await signIn({ password: `wrong ${i}` })).status).toBe(401);
+    expectProblem(await signIn({ password: server.adminPassword }), 'RATE_LIMIT_EXCEEDED');
+  });
+
+  test('is not used up by the pages of other sites in a browser at that address, which have one of their own', async () => {
+    const address = newAddress();
+    const headers = { 'x-forwarded-for': address, 'sec-fetch-site': 'cross-site' };
+    const statuses: number[] = [];
+    for (const path of ['/', '/docs', '/nothing', '/assets/phone.css', '/'])
+      statuses.push((await server.call('GET', path, { key: null, headers })).status);
+    expect(statuses).toEqual([200, 200, 404, 200, 429]);
+    for (const path of ['/', '/docs']) expect((await from(address, 'GET', path)).status).toBe(200);
   });
 
   test('lets through exactly as many of 200 at once', async () => {

@@ -1,5 +1,6 @@
 import { proto } from 'baileys';
 import { z } from 'zod';
+import { beyondBounds } from '../../http/json-bounds.ts';
 
 /*
  * What Baileys remembers of a linked number, as text. Files of others and rows of earlier versions are read by it, so it
@@ -130,6 +131,8 @@ export const KEY_KINDS = (Object.keys(kinds) as AuthKind[])
 export function readAuthValue(kind: string, text: string): unknown {
   const max = LARGE_KINDS.includes(kind) ? VALUE_MAX_CHARS : SMALL_VALUE_MAX_CHARS;
   if (text.length > max) throw new AuthValueError(`is larger than ${max} characters.`);
+  if (beyondBounds(text, Number.POSITIVE_INFINITY) !== undefined)
+    throw new AuthValueError('has more levels within each other than Baileys writes.');
   let value: unknown;
   try {
     value = withBytes(text);

@@ -112,6 +112,21 @@ describe('a folder that Baileys could not have written', () => {
     expect(refusalOf({ [name]: value })).toEqual([`files.${name}`]);
   });
 
+  test('is refused for values that are nested deeper than any of theirs', () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+    const bytes = '{"type":"Buffer","data":""}';
+    const arrays = `${'['.repeat(200_000)}${bytes}${']'.repeat(200_000)}`;
+    const session = 'session-491510_1.0.json';
+    expect(refusalOf({ [session]: `{"_sessions":${deep}}` })).toEqual([`files.${session}`]);
+    const senderKey = 'sender-key-1.json';
+    expect(refusalOf({ [senderKey]: `[{"a":${arrays}}]` })).toEqual([`files.${senderKey}`]);
+    expect(refusalOf({ [senderKey]: `[{"a":${deep}}]` })).toEqual([`files.${senderKey}`]);
+    const creds = `${JSON.stringify(good).slice(0, -1)},"extra":${deep}}`;
+    expect(refusalOf({ 'creds.json': creds })).toEqual(['files.creds.json']);
+    const shallow = `${'['.repeat(20)}{"b":"\\"[[["}${']'.repeat(20)}`;
+    expect(refusalOf({ [senderKey]: `[{"a":${shallow}}]` })).toEqual([]);
+  });
+
   test('is refused for more files than any number has', () => {
     const many = Array.from({ length: 200_001 }, (_, number) => [`pre-key-${number}.json`, 'null']);
     expect(refusalOf(Object.fromEntries(many))).toEqual(['files']);
