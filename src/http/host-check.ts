@@ -9,17 +9,17 @@ const CALLBACKS = '/api/v1/channels/';
 
 /**
  * Refuses requests for another host name than this machine's and `PUBLIC_URL`'s, for a server that listens on loopback
- * only; undefined for any other. A web page whose name is pointed at 127.0.0.1 (DNS rebinding) is of one origin with
+ * only, and none for any other. A web page whose name is pointed at 127.0.0.1 (DNS rebinding) is of one origin with
  * the server for a browser, so it could read what is public. What comes under another name is marked as foreign.
  */
 export function hostCheck(deps: {
-  /** Where the server listens. */
+  /** Where the server shall listen; where it does is asked of the server, since a name may stand for loopback too. */
   host: string;
   publicUrl: URL | undefined;
   keys: Pick<KeyService, 'authenticate'>;
-}): ((request: FastifyRequest) => Promise<void>) | undefined {
+}): (request: FastifyRequest) => Promise<void> {
   const { host, publicUrl, keys } = deps;
-  if (!isLoopback(host)) return undefined;
+  let isHere: boolean | undefined = isLoopback(host) || undefined;
 
   const isOwn = (given: string): boolean => {
     const name = /^(\[[^\]]*\]|[^:]*)(?::\d*)?$/.exec(given)?.[1]?.toLowerCase();
@@ -27,6 +27,8 @@ export function hostCheck(deps: {
   };
 
   return async (request) => {
+    isHere ??= isBoundHere(request);
+    if (!isHere) return;
     const { host: given, authorization } = request.headers;
     if (given === undefined || isOwn(given) || request.isControl) return;
     request.isForeign = true;
@@ -43,6 +45,12 @@ export function hostCheck(deps: {
         : `This server answers to localhost and to PUBLIC_URL (${publicUrl.origin}) only. Use one of them, or change PUBLIC_URL.`,
     );
   };
+}
+
+/** Whether the server listens on loopback only. */
+function isBoundHere({ server }: FastifyRequest): boolean {
+  const bound = server.server.address();
+  return typeof bound === 'object' && bound !== null && isLoopback(bound.address);
 }
 
 /** Whether the route itself will find out whose key it is. */

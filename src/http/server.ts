@@ -54,8 +54,8 @@ export interface ServerOptions {
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
   secure: boolean;
-  /** Refuses what is meant for another host; undefined where every host name is taken. */
-  hostCheck: ((request: FastifyRequest) => Promise<void>) | undefined;
+  /** Refuses what is meant for another host. */
+  hostCheck: (request: FastifyRequest) => Promise<void>;
 }
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
@@ -150,17 +150,14 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     connections.answering(request.raw);
     done();
   });
-  const { hostCheck } = options;
-  if (hostCheck) {
-    server.addHook('onRequest', async (request, reply) => {
-      try {
-        await hostCheck(request);
-      } catch (error) {
-        await limiter.countAddress(request, reply);
-        throw error;
-      }
-    });
-  }
+  server.addHook('onRequest', async (request, reply) => {
+    try {
+      await options.hostCheck(request);
+    } catch (error) {
+      await limiter.countAddress(request, reply);
+      throw error;
+    }
+  });
   if (options.corsOrigins.length > 0) {
     // The library would refuse an OPTIONS that asks for no permission, and that as plain text.
     server.addHook('onRequest', (request, _reply, done) => {

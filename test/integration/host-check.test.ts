@@ -7,7 +7,17 @@ import { sendRaw } from '../support/raw-http.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 
 const PASSWORD = 'a password only tests know';
-const STRANGE = ['evil.example', 'evil.example:3000', '127.0.0.1.evil.example', 'localhost.evil.example', ''];
+const STRANGE = [
+  'evil.example#.localhost',
+  'evil.example/.localhost',
+  '[evil.example].localhost',
+  '[localhost]',
+  'evil.example',
+  'evil.example:3000',
+  '127.0.0.1.evil.example',
+  'localhost.evil.example',
+  '',
+];
 const JSON_TYPE = 'Content-Type: application/json';
 
 /** Calls a server under a host name, as a page does whose name is pointed at it. */
@@ -135,6 +145,15 @@ test('PUBLIC_URL adds its own name, and the refusal of any other names its addre
     const { detail } = expectProblem(await callAs(server, host, '/api/v1/health'), 'MISDIRECTED_REQUEST');
     expect(detail).toContain('PUBLIC_URL (https://verify.example.com:8443)');
   }
+});
+
+test('a server that listens on loopback in another spelling takes no other name either', async () => {
+  const server = await startTestApp({ env: { HOST: '::ffff:127.0.0.1' } });
+  onTestFinished(() => server.stop());
+  const address = `http://127.0.0.1:${/\d+$/.exec(server.address)![0]}`;
+  const request = (host: string) => sendRaw(address, `GET /api/v1/health HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  expect((await request('evil.example')).status).toBe(421);
+  expect((await request('localhost')).status).toBe(200);
 });
 
 test('a server that listens on every address answers under any name', async () => {
