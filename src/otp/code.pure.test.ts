@@ -143,7 +143,6 @@ describe('what a person typed', () => {
     'your code',
     'YOUR CODE',
     'the code is',
-    'hello there',
     '\u2068code\u2069\u00a0482913',
   ])('%o has words around the code, and is told what to send', (typed) => {
     expect(refusalOf(typed)).toBe(

@@ -46,22 +46,20 @@ export function readCode(typed: string): string {
 }
 
 /**
- * Whether a text has words in it, such as `PIN 482913`, rather than being a code in groups, such as `ABCD-1234`: groups
- * are about as long as each other, and those of letters alone in upper case or of the letters that WOTP's codes have.
+ * Whether a text has words in it, such as `PIN 482913` or `is 482913`, rather than being a code in groups, such as
+ * `abcd-1234` or `ab cd-12`: a name of a code, or lower-case letters beside a run of digits of another length. A right
+ * code that somebody writes in groups is never taken for a sentence, or nobody could use it.
  */
 function hasWords(typed: string): boolean {
   const groups = typed
     .split(BETWEEN_GROUPS)
     .map((group) => group.replace(ALL_IGNORED, ''))
     .filter((group) => group !== '');
-  const ofLetters = groups.filter((group) => /^[A-Za-z]{2,}$/.test(group));
-  if (groups.length < 2 || ofLetters.length === 0) return false;
-  return !areEven(groups) || ofLetters.some((group) => NAMES_OF_A_CODE.test(group) || !isGroupOfCode(group));
-}
-
-function isGroupOfCode(letters: string): boolean {
-  const upper = letters.toUpperCase();
-  return letters === upper || [...upper].every((letter) => SYMBOLS.alphanumeric.includes(letter));
+  const words = groups.filter((group) => /^[A-Za-z]{2,}$/.test(group));
+  if (groups.length < 2 || words.length === 0) return false;
+  if (words.some((word) => NAMES_OF_A_CODE.test(word))) return true;
+  const hasLongNumber = groups.some((group) => /^\d{4,}$/.test(group));
+  return hasLongNumber && !areEven(groups) && words.some((word) => word !== word.toUpperCase());
 }
 
 /** Whether groups are as long as each other but for one character, or but for a shorter last one of three or more. */
