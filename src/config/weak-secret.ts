@@ -6,10 +6,10 @@ export type Weakness = 'a placeholder' | 'published' | 'easily guessed';
 
 /** What brackets, samples and tutorials put in the place of a secret. */
 const PLACEHOLDERS = [
-  /^(<.*>|‹.*›|«.*»|\[.*\]|\{.*\}|\$\{.*\}|\$\(.*\))$/s,
-  /<(\d* ?[a-z][a-z _-]+|[A-Z][A-Z_]+)>/,
+  /^\$?[<‹«[{(]+[\p{L}\p{N}\s"'.,:;/_-]*[>›»\]})]+$/u,
+  /<(\d+ [a-z]+|[a-z][a-z _-]{4,}|[A-Z][A-Z_]{4,})>/,
   // A variable that nothing expanded.
-  /^(\$\w+|%\w+%)$/,
+  /^(\$([A-Z][A-Z\d_]+|[a-z][a-z\d_]+)|%\w+%)$/,
   /^https?:\/\//i,
   /change[-_ ]?(me|this|it|in)/i,
   /replace[-_ ]?(me|this|with)/i,
@@ -102,6 +102,7 @@ export function weaknessOf(secret: string): Weakness | undefined {
     return 'a placeholder';
   if (PUBLISHED.includes(secret.toLowerCase().replace(/[^a-z]/g, ''))) return 'published';
   if (bitsOf(text.replace(/^0x/i, ''), wordLookup()) < BITS_MIN) return 'easily guessed';
+  if ((text.match(/\p{Nd}/gu)?.length ?? 0) > SAMPLE_DIGITS_MAX) return undefined;
   return isOfSampleWords(text) || isOfSampleWords(withoutEnds) ? 'a placeholder' : undefined;
 }
 
@@ -113,8 +114,7 @@ function spelled(text: string): string {
 /** Whether all its letters, written together or apart, make up words of samples. */
 function isOfSampleWords(text: string): boolean {
   const letters = text.toLowerCase().replace(/[^\p{L}]/gu, '');
-  const digits = text.match(/\p{Nd}/gu)?.length ?? 0;
-  if (letters === '' || digits > SAMPLE_DIGITS_MAX) return false;
+  if (letters === '') return false;
   const ends = new Set([0]);
   for (let end = 1; end <= letters.length; end++) {
     for (let start = Math.max(0, end - SAMPLE_WORD_MAX); start < end; start++) {
@@ -197,7 +197,7 @@ function bitsOfCore(core: string, isWord: IsWord, mayBeForeign: boolean): number
 /** The bits of rows whose characters are doubled, grouped by marks, or mixed one by one with those of another row. */
 function bitsOfPattern(text: string): number {
   const plain = text.replace(/[^\p{L}\p{Nd}]/gu, '');
-  const marks = Math.min(1, text.length - plain.length) * MARK_BITS;
+  const marks = new Set(text.replace(/[\p{L}\p{Nd}]/gu, '')).size * MARK_BITS;
   const once = plain.replace(/(.)\1+/gsu, '$1');
   const letters = plain.replace(/\P{L}/gu, '');
   const digits = plain.replace(/\P{Nd}/gu, '');
