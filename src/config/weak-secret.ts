@@ -6,7 +6,7 @@ export type Weakness = 'a placeholder' | 'published' | 'easily guessed';
 
 /** What brackets, samples and tutorials put in the place of a secret. */
 const PLACEHOLDERS = [
-  /^\$?[<‹«[{(]+[\p{L}\p{N}\s"'.,:;/_-]*[>›»\]})]+$/u,
+  /^\$?[<‹«[{(]+[\p{L}\p{N}\s"'.,:;/~_-]*[>›»\]})]+$/u,
   /<(\d+ [a-z]+|[a-z][a-z _-]{4,}|[A-Z][A-Z_]{4,})>/,
   // A variable that nothing expanded.
   /^(\$([A-Z][A-Z\d_]+|[a-z][a-z\d_]+)|%\w+%)$/,

@@ -98,12 +98,13 @@ export async function interrupted(
 ): Promise<CommandResult> {
   const child = start(cwd, args, settings);
   let printed = '';
-  child.stdout?.on('data', function look(chunk) {
+  const look = (chunk: unknown) => {
     printed += chunk;
     if (!after.test(printed)) return;
-    child.stdout?.off('data', look);
+    for (const stream of [child.stdout, child.stderr]) stream?.off('data', look);
     child.kill(signal);
-  });
+  };
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', look);
   return resultOf(child);
 }
 

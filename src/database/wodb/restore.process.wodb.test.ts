@@ -313,7 +313,7 @@ describe('is refused, and every file stays as it is:', () => {
     [
       'a longer text',
       (file) => writeFileSync(file, 'a text'.repeat(2_000)),
-      /is not a WODB database, as far as/,
+      /is not a WODB database: its size is not a multiple of 4096 bytes/,
     ],
     [
       'the database of another program',
