@@ -408,7 +408,7 @@ test('a folder that is not there and a name that is taken are refused before any
   // A file of this name tonight would be in the way of every later night.
   await expect(
     server.app.maintenance!.backup({ to: join(folder, 'nightly'), keep: 14 }, 'cli'),
-  ).rejects.toThrow(/Make the folder first/);
+  ).rejects.toThrow(/Create the folder first/);
   expect(existsSync(join(folder, 'none'))).toBe(false);
   const made = await server.app.maintenance!.backup({ to: join(folder, 'named.wodb') }, 'cli');
   expect(made.file).toBe(join(folder, 'named.wodb'));
