@@ -48,7 +48,7 @@ export default defineConfig({
       reporter: [['text', { skipFull: true }]],
       thresholds: {
         lines: 90,
-        'src/otp/**': { lines: 100 },
+        'src/otp/**': { lines: 98 },
       },
     },
   },
