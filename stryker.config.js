@@ -6,12 +6,16 @@
  */
 export default {
   mutate: [
-    'src/otp/{check,code,code-secrets,destination,ending,guess-budget,message-text,phone-reader,refusals,state-machine}.ts',
-    'src/limits/{phone-limits,request-counters}.ts',
+    'src/otp/{chain,check,code,code-secrets,destination,end-all,ending,guess-budget,limit-administration,list,message-text}.ts',
+    'src/otp/{open-verifications,refusals,send-request,spread-limits,state-machine,upkeep}.ts',
+    'src/limits/{phone-limits,request-counters,shared-counters}.ts',
     'src/messages/{retry-schedule,state-machine}.ts',
-    'src/lib/{phone,phone-reading,numbering-plan,typed-text}.ts',
-    'src/channels/whatsapp/{backoff,choice,pacing,sender-health}.ts',
-    'src/channels/selection.ts',
+    'src/addresses/{phone,phone-reader,phone-reading,numbering-plan}.ts',
+    'src/lib/typed-text.ts',
+    'src/channels/whatsapp/link/backoff.ts',
+    'src/channels/whatsapp/send/{choice,pacing,sender-health}.ts',
+    'src/channels/route.ts',
+    'src/scheduler/firing-rules.ts',
   ],
   plugins: ['@stryker-mutator/vitest-runner'],
   testRunner: 'vitest',

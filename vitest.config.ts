@@ -48,7 +48,8 @@ export default defineConfig({
       reporter: [['text', { skipFull: true }]],
       thresholds: {
         lines: 90,
-        'src/otp/**': { lines: 98 },
+        // Its commands run as processes of their own, which the e2e tests start.
+        'src/otp/!(cli).ts': { lines: 100 },
       },
     },
   },

@@ -17,7 +17,7 @@ import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 
 const run = promisify(execFile);
-const PROGRAM = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../dist/wotp.js', import.meta.url));
 
 const SEED_AT_ONCE = 1_000;
 const CONNECTIONS = 64;
@@ -137,7 +137,7 @@ async function restored(dir, file, masterKey) {
   });
   try {
     const verifications = await database.reader.selectFrom('verifications').select('id').execute();
-    const messages = await database.reader.selectFrom('messages').select('verification_id as of').execute();
+    const messages = await database.reader.selectFrom('messages').select('owner_id as of').execute();
     const events = await database.reader
       .selectFrom('events')
       .select('subject as of')

@@ -1,12 +1,13 @@
 // @ts-check
-// `npm run bench`: the built server on both engines against an empty handler, loaded in turn in one run, and the write
-// queue.
+// `npm run bench`: the built server on both engines against an empty handler, loaded in turn in one run; the write queue;
+// and each channel against a stand-in.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import { BuiltServer } from './built-server.js';
+import { benchChannels } from './channels.js';
 import { LocalPostgres } from './local-postgres.js';
 import { inTurn, ratio, startEmptyHandler, tableOf } from './rounds.js';
 import { benchWriteQueue } from './write-queue.js';
@@ -89,6 +90,14 @@ try {
   for (const row of await benchWriteQueue())
     queue.push([row.group, Math.round(row.commitsPerSecond), Math.round(row.rowsPerSecond)]);
   console.log(queue.toString());
+
+  const channels = new Table({
+    head: ['channel', 'messages/s', 'µs of processor time'],
+    style: { head: [], border: [] },
+  });
+  for (const { channel, perSecond, cpuMicros } of await benchChannels())
+    channels.push([channel, Math.round(perSecond), Math.round(cpuMicros)]);
+  console.log(channels.toString());
 } finally {
   for (const stop of stops) await stop();
 }

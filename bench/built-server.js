@@ -120,6 +120,19 @@ export class BuiltServer {
   }
 
   /**
+   * Sends a file with the first key.
+   * @param {string} path
+   * @param {string} type
+   * @param {string} file
+   * @returns {Promise<Answer>}
+   */
+  async upload(path, type, file) {
+    const headers = { authorization: `Bearer ${this.apiKey}`, 'content-type': type };
+    const answer = await fetch(`${this.#address}/${path}`, { method: 'POST', headers, body: file });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  /**
    * Calls the API as the administrator.
    * @param {string} method
    * @param {string} path

@@ -248,17 +248,36 @@ function checkFile(path, masterKey) {
     const count = (/** @type {string} */ sql) => Number(sqlite.prepare(sql).pluck().get());
     const halves = count(`
       select count(*) from verifications
-      where id not in (select verification_id from messages)
+      where id not in (select owner_id from messages)
          or id not in (select subject from events where type = 'otp.created')`);
     assert.equal(halves, 0, 'there are verifications without their message or their event');
     const silent = count(`
       select count(*) from messages
-      where verification_id not in (select id from verifications)
+      where owner_id not in (select id from verifications)
          or id not in (select message_id from events where type = 'message.queued')`);
     assert.equal(silent, 0, 'there are messages without their event or their verification');
     return { verifications: count('select count(*) from verifications') };
   } finally {
     sqlite.close();
+  }
+}
+
+/**
+ * Holds the timelines of messages against their events: one for each change, in the same order.
+ * @param {{ id: string, status: string, timeline: string }[]} messages
+ * @param {{ type: string, message_id: string }[]} events in the order in which they were recorded
+ */
+export function everyChangeHasItsEvent(messages, events) {
+  /** @type {Map<string, string[]>} */
+  const told = new Map(messages.map(({ id }) => [id, []]));
+  for (const { type, message_id } of events) told.get(message_id)?.push(type.replace('message.', ''));
+  for (const { id, status, timeline } of messages) {
+    // A try that begins changes the timeline and is no event.
+    const states = JSON.parse(timeline)
+      .map((/** @type {[number, string]} */ [, state]) => state)
+      .filter((/** @type {string} */ state) => state !== 'sending');
+    assert.deepEqual(told.get(id), states, `the events of ${id} are not its changes`);
+    assert.equal(states.at(-1), status);
   }
 }
 

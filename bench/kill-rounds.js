@@ -7,11 +7,11 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pino } from 'pino';
+import { sql } from 'kysely';
 import { dist } from './dist.js';
 import { ensureBuilt } from './ensure-built.js';
 
-const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../dist/wotp.js', import.meta.url));
 
 /** Files whose appearance tells how far the work is: half of the kills come right after one of them is seen. */
 const SIGNS = {
@@ -22,8 +22,6 @@ const SIGNS = {
 };
 /** What may lie in a data folder at rest. */
 const KNOWN = /^(backups|master\.key(\.replaced-[\d-]+)?|wotp\.(keycheck|sock|wodb|wodb\.lock))$/;
-/** How many verifications one request makes. */
-const SEED_AT_ONCE = 1_000;
 /** The newest migration of the database that `migrate` begins with. */
 const OLD_SCHEMA = '0013-whatsapp-senders-by-number';
 
@@ -108,7 +106,8 @@ class Folder {
   }
 
   /**
-   * Fills the folder through an application that knows no newer migrations, and keeps what that has made.
+   * Fills the folder with the tables of the older schema, which the application of today cannot, and keeps what that has
+   * made.
    * @param {number} count
    */
   async #seedOld(count) {
@@ -117,25 +116,11 @@ class Folder {
     assert.ok(newer.length > 0, 'there is something to migrate');
     for (const [name] of newer) delete MIGRATIONS[name];
     try {
-      const { buildApp } = await dist('app.js');
-      const { loadConfig } = await dist('config/config.js');
-      const password = randomBytes(16).toString('hex');
-      const settings = { DATA_DIR: this.dir, DB_MASTER_KEY: this.#key, MASTER_PASSWORD: password };
-      const app = await buildApp({
-        config: loadConfig(settings, { cwd: this.dir }),
-        log: pino({ level: 'silent' }),
-        onFatal: fail,
-      });
-      const address = await app.server.listen({ host: '127.0.0.1', port: 0 });
-      for (let made = 0; made < count; made += SEED_AT_ONCE) {
-        const answer = await fetch(`${address}/api/v1/database/demo-data`, {
-          method: 'POST',
-          headers: { 'x-master-key': password, 'content-type': 'application/json' },
-          body: JSON.stringify({ count: Math.min(SEED_AT_ONCE, count - made) }),
+      await this.#withDatabase(this.#key, async (database) => {
+        await database.transaction(async (/** @type {import('kysely').Kysely<unknown>} */ trx) => {
+          for (const statement of oldRows(count)) await sql.raw(statement).execute(trx);
         });
-        assert.equal(answer.status, 201, await answer.text());
-      }
-      await app.stop();
+      });
     } finally {
       Object.assign(MIGRATIONS, Object.fromEntries(newer));
     }
@@ -155,13 +140,13 @@ class Folder {
    */
   async #migrated() {
     const before = await this.#verdict();
+    const old = await this.#verdict(join(this.#oldDir, 'wotp.wodb'));
     const backups = join(this.dir, 'backups');
     const made = existsSync(backups) ? readdirSync(backups).filter((name) => name.endsWith('.wodb')) : [];
     for (const name of made) {
       const { schemaVersion, rows } = await this.#verdict(join(backups, name));
       assert.equal(schemaVersion, Number(OLD_SCHEMA.slice(0, 4)), 'a backup has the schema from before');
-      const ofItsTables = Object.keys(rows).map((table) => [table, before.rows[table]]);
-      assert.deepEqual(rows, Object.fromEntries(ofItsTables), 'a backup holds every row');
+      assert.deepEqual(rows, old.rows, 'a backup holds every row');
     }
     const { schemaVersion: newest } = await dist('database/migrate.js');
     const isOld = before.schemaVersion === Number(OLD_SCHEMA.slice(0, 4));
@@ -279,46 +264,74 @@ class Folder {
    * @param {string | undefined} key
    */
   async #look(key) {
+    const { unseal } = await dist('lib/seal.js');
+    const { codeMac } = await dist('otp/code.js');
+    return this.#withDatabase(key, async (database, keyring) => {
+      const { reader } = database;
+      const verifications = await reader.selectFrom('verifications').selectAll().orderBy('id').execute();
+      const messages = await reader.selectFrom('messages').selectAll().orderBy('id').execute();
+      const allEvents = await reader.selectFrom('events').selectAll().orderBy('seq').execute();
+      const byId = new Map(verifications.map((/** @type {{ id: string }} */ row) => [row.id, row]));
+      for (const { owner_id } of messages) assert.ok(byId.has(owner_id), 'a message has no verification');
+      for (const { id, sealed_code, code_mac, key_version: version } of verifications) {
+        if (sealed_code === null) continue;
+        const code = unseal(keyring.key('message-code', version), sealed_code, id);
+        const mac = codeMac(keyring.key('otp-code', version), id, code);
+        assert.ok(mac.equals(code_mac), 'a pending code is not the one it is compared with');
+      }
+      // What the work tells of itself.
+      const ofWork = ['master_key.rotated', 'database.compacted'];
+      const events = allEvents.filter((/** @type {{ type: string }} */ { type }) => !ofWork.includes(type));
+      return createHash('sha256')
+        .update(JSON.stringify([verifications, messages, events]))
+        .digest('hex');
+    });
+  }
+
+  /**
+   * Opens the folder as a start does, for as long as the work takes.
+   * @template T
+   * @param {string | undefined} key
+   * @param {(database: any, keyring: any) => Promise<T>} work
+   */
+  async #withDatabase(key, work) {
     const { openWodb } = await dist('database/wodb/open.js');
     const { keyCheckPathIn } = await dist('database/wodb/key-check.js');
     const { resolveMasterKey } = await dist('database/master-key.js');
     const { openKeyring } = await dist('database/keyring.js');
     const { systemClock } = await dist('lib/clock.js');
-    const { unseal } = await dist('lib/seal.js');
-    const { codeMac } = await dist('otp/code.js');
     const path = join(this.dir, 'wotp.wodb');
     const masterKey = resolveMasterKey(key, this.dir, path);
-    const database = await openWodb({
-      path,
-      keyCheckPath: keyCheckPathIn(this.dir),
-      masterKey,
-      onFatal: fail,
-    });
+    const keyCheckPath = keyCheckPathIn(this.dir);
+    const database = await openWodb({ path, keyCheckPath, masterKey, onFatal: fail });
     try {
-      const keyring = await openKeyring(database, masterKey, systemClock());
-      const { reader } = database;
-      const verifications = await reader.selectFrom('verifications').selectAll().orderBy('id').execute();
-      const messages = await reader.selectFrom('messages').selectAll().orderBy('id').execute();
-      const allEvents = await reader.selectFrom('events').selectAll().orderBy('seq').execute();
-      const byId = new Map(verifications.map((row) => [row.id, row]));
-      for (const { id, verification_id, sealed_code, key_version } of messages) {
-        if (sealed_code === null) continue;
-        const code = unseal(keyring.key('message-code', key_version), sealed_code, id);
-        const { code_mac, key_version: version } =
-          byId.get(verification_id) ?? assert.fail('a message has no verification');
-        const mac = codeMac(keyring.key('otp-code', version), verification_id, code);
-        assert.ok(mac.equals(code_mac), 'a pending code is not the one it is compared with');
-      }
-      // What the work tells of itself.
-      const ofWork = ['master_key.rotated', 'database.compacted'];
-      const events = allEvents.filter(({ type }) => !ofWork.includes(type));
-      return createHash('sha256')
-        .update(JSON.stringify([verifications, messages, events]))
-        .digest('hex');
+      return await work(database, await openKeyring(database, masterKey, systemClock()));
     } finally {
       await database.close();
     }
   }
+}
+
+/**
+ * What fills the tables as `OLD_SCHEMA` left them: a project, and verifications with a message and an event each.
+ * @param {number} count
+ */
+function oldRows(count) {
+  const project = 'prj_01jd3x8zq2e6v9k5m7n0p4r8st';
+  const each = `with recursive n(i) as (values (1) union all select i + 1 from n where i < ${count})`;
+  return [
+    `insert into projects (id, name, created_at) values ('${project}', 'Default', 1)`,
+    `insert into settings (key, value) values ('default_project_id', '${project}')`,
+    `insert into verifications (id, project_id, phone, destination, purpose, channel, status, code_mac, key_version,
+       code_length, attempts, sends, failed_checks, metadata, created_at, expires_at)
+     ${each} select 'ver_' || i, '${project}', '+62' || i, '62' || i, 'default', 'simulator', 'verified', randomblob(32), 1,
+       6, 0, '[]', '[]', '{"note":"' || hex(randomblob(200)) || '"}', i, i + 300000 from n`,
+    `insert into messages (id, project_id, verification_id, phone, channel, lane, status, body, key_version, timeline,
+       attempts, claim, due_at, expires_at, created_at)
+     ${each} select 'msg_' || i, '${project}', 'ver_' || i, '+62' || i, 'simulator', 0, 'read', 'Your code is {{code}}.', 1,
+       '[]', 1, 1, i, i + 300000, i from n`,
+    `insert into events (project_id, type, at, subject) ${each} select '${project}', 'otp.verified', i, 'ver_' || i from n`,
+  ];
 }
 
 /** @param {Error} error */

@@ -47,7 +47,7 @@ async function start(dir, settings = {}) {
 async function settled(server) {
   for (let quiet = 0; quiet < 5; ) {
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const { waitingWrites, messagesInFlight } = (await server.call('GET', 'health/metrics')).body.queues;
+    const { waitingWrites, messagesInFlight } = (await server.call('GET', 'health/metrics')).body.figures;
     quiet = waitingWrites + messagesInFlight === 0 ? quiet + 1 : 0;
   }
 }

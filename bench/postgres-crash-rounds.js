@@ -131,13 +131,13 @@ class Cluster {
     const [{ halves }] = await runOn(
       this.#url,
       `select count(*)::int as halves from verifications
-       where id not in (select verification_id from messages)
+       where id not in (select owner_id from messages)
           or id not in (select subject from events where type = 'otp.created')`,
     );
     assert.equal(halves, 0, 'there are verifications without their message or their event');
     const twice = await runOn(
       this.#url,
-      'select phone from simulator_messages group by phone having count(*) > 1',
+      'select address from simulator_messages group by address having count(*) > 1',
     );
     assert.deepEqual(twice, [], 'a phone got two messages');
     for (const one of this.#nodes) await one.stop();

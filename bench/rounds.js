@@ -29,7 +29,7 @@ export async function startEmptyHandler() {
 }
 
 /** Processor time of a process so far, in µs; 0 where the system does not tell. @param {number | undefined} pid */
-function cpuMicros(pid) {
+export function cpuMicros(pid) {
   const path = `/proc/${pid}/stat`;
   if (!existsSync(path)) return 0;
   const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
@@ -55,7 +55,7 @@ async function measure({ pid, address, apiKey }, what, load) {
  * Resolves when a server has done what it still had to do, such as handing out messages: it would take processor time from
  * what is measured next. @param {Server} server
  */
-async function idle({ pid }) {
+export async function idle({ pid }) {
   const LOOK_MS = 250;
   const IDLE_SHARE = 0.1;
   for (let before = cpuMicros(pid); ; ) {
@@ -105,7 +105,7 @@ export async function inTurn(servers, { rounds, seconds, firstPhone }) {
 }
 
 /** @param {number[]} values */
-function median(values) {
+export function median(values) {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 

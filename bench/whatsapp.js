@@ -13,7 +13,6 @@ import { compileFake, startFake } from './fake-whatsapp.js';
 
 const MESSAGES = Number(process.argv[2] ?? 300);
 const ROUNDS = 3;
-const PROJECT = 'prj_of_the_benchmark';
 
 /** @param {() => boolean | Promise<boolean>} condition */
 async function until(condition) {
@@ -49,119 +48,66 @@ async function bareSender(fake, compiled) {
   };
 }
 
-/** WOTP's outbox, dispatcher, channel and session over an encrypted file, with pacing off. @param {any} fake */
+/** The whole application over an encrypted file, with pacing off. @param {any} fake */
 async function wotpSender(fake) {
-  const [
-    { openWodb },
-    { openKeyring },
-    { eventRecorder },
-    { messageService },
-    { Dispatcher },
-    { WhatsAppSessions },
-    { WhatsAppChannel },
-    { numberDirectory },
-    { webVersion },
-    { systemClock },
-    { newId },
-    { messageRecipients },
-    { suppression },
-    { identityOf },
-    { troubleLog },
-  ] = await Promise.all([
-    dist('database/wodb/open.js'),
-    dist('database/keyring.js'),
-    dist('events/record.js'),
-    dist('messages/service.js'),
-    dist('messages/dispatcher.js'),
-    dist('channels/whatsapp/sessions.js'),
-    dist('channels/whatsapp/channel.js'),
-    dist('channels/whatsapp/number-directory.js'),
-    dist('channels/whatsapp/web-version.js'),
-    dist('lib/clock.js'),
+  const [{ buildApp }, { loadConfig }, { newId }, { DEFAULT_PROJECT }] = await Promise.all([
+    dist('app.js'),
+    dist('config/config.js'),
     dist('lib/id.js'),
-    dist('channels/whatsapp/recipients.js'),
-    dist('opt-outs/suppression.js'),
-    dist('lib/phone.js'),
-    dist('lib/troubles.js'),
+    dist('database/project.js'),
   ]);
   const dir = mkdtempSync(join(tmpdir(), 'wotp-bench-'));
-  const masterKey = randomBytes(32).toString('hex');
-  const database = await openWodb({
-    path: join(dir, 'wotp.wodb'),
-    keyCheckPath: join(dir, 'wotp.keycheck'),
-    masterKey,
+  const adminPassword = randomBytes(16).toString('hex');
+  const settings = {
+    PORT: '0',
+    DATA_DIR: dir,
+    DB_MASTER_KEY: randomBytes(32).toString('hex'),
+    MASTER_PASSWORD: adminPassword,
+    BOT_MOCK_MODE: 'false',
+    BOT_SOCKET_URL: fake.url,
+    BOT_SEND_RATE: '10000',
+    BOT_SEND_BURST: '10000',
+    BOT_DAILY_CAP: '10000000',
+    BOT_WARMUP: 'false',
+  };
+  const app = await buildApp({
+    config: loadConfig(settings, { cwd: dir }),
+    log: pino({ level: 'silent' }),
     onFatal: (error) => {
       throw error;
     },
   });
-  const clock = systemClock();
-  const log = pino({ level: 'silent' });
-  const troubles = troubleLog({ log, clock });
-  const keyring = await openKeyring(database, masterKey, clock);
-  const events = eventRecorder(database, clock);
-  await database.transaction((trx) =>
-    trx.insertInto('projects').values({ id: PROJECT, name: 'Benchmark', created_at: 0 }).execute(),
-  );
-  const messages = messageService({ database, keyring, events, clock });
+  const { clock, database, messages } = app;
+  messages.ownedBy('benchmark', {
+    contentOf: async (_executor, wanted) =>
+      new Map(wanted.map(({ id, content = '' }) => [id, { text: content, code: '481516' }])),
+  });
   let queued = 0;
   let sent = 0;
   const { markSent } = messages;
-  messages.markSent = async (message) => {
-    await markSent(message);
+  messages.markSent = async (...args) => {
+    await markSent(...args);
     sent += 1;
   };
-  const directory = numberDirectory(database, clock);
-  const recipients = messageRecipients({ phoneOf: messages.phoneOf, directory });
-  const sessions = new WhatsAppSessions({
-    database,
-    keyring,
-    events,
-    clock,
-    machineClock: clock,
-    log,
-    troubles,
-    mockMode: false,
-    version: webVersion({ pinned: undefined, latest: undefined, clock, log }),
-    url: fake.url,
-    agentFor: () => {
-      throw new Error('There is no proxy here.');
-    },
-    messageText: async () => undefined,
-  });
-  const channel = new WhatsAppChannel({
-    sessions,
-    directory,
-    recipients,
-    checkNumbers: true,
-    pacing: { ratePerSecond: 10_000, burst: 10_000, dailyCap: 10_000_000, warmUp: false },
-    database,
-    clock,
-    log,
-    troubles,
-  });
-  const optOuts = suppression(database);
-  const dispatcher = new Dispatcher({
-    isOptedOut: (projectId, phone) => optOuts.isSuppressed(database.reader, projectId, identityOf(phone)),
-    messages,
-    channels: [channel],
-    clock,
-    log,
-    troubles,
-    onUndeliverable: async () => {},
-  });
-  await dispatcher.start();
-  await sessions.start();
-  const wanted = { projectId: PROJECT, name: null, proxy: null };
-  const { id } = await database.transaction((trx) => sessions.create(trx, wanted, 'benchmark'));
-  await sessions.beginLinking(PROJECT, id);
-  /** @type {Awaited<ReturnType<typeof sessions.qr>>} */
+  const address = await app.start();
+  /** @param {string} method @param {string} path @param {object} [body] */
+  const call = async (method, path, body) => {
+    const answer = await fetch(`${address}/api/v1/bot/sessions${path}`, {
+      method,
+      headers: { 'x-master-key': adminPassword, ...(body && { 'content-type': 'application/json' }) },
+      body: body && JSON.stringify(body),
+    });
+    return { status: answer.status, .../** @type {any} */ (await answer.json()) };
+  };
+  const { id } = (await call('POST', '', { name: 'benchmark' })).data;
+  /** @type {any} */
   let qr;
   await until(async () => {
-    qr = await sessions.qr(PROJECT, id);
-    return qr !== undefined;
+    qr = await call('GET', `/${id}/qr`);
+    return qr.status === 200;
   });
-  await fake.ask('scan', '+6281200000002', qr?.text);
-  await until(() => sessions.all()[0]?.state === 'open');
+  await fake.ask('scan', '+6281200000002', qr.data.qr);
+  await until(async () => (await call('GET', `/${id}`)).data.state === 'open');
 
   return {
     /** Puts a message for each into the queue. @param {string[]} numbers */
@@ -171,27 +117,21 @@ async function wotpSender(fake) {
         for (const phone of numbers) {
           await messages.enqueue(trx, {
             id: newId('msg', clock.now()),
-            projectId: PROJECT,
-            verificationId: newId('ver', clock.now()),
-            phone,
+            projectId: DEFAULT_PROJECT,
+            ownerId: newId('ver', clock.now()).replace('ver', 'benchmark'),
+            address: phone,
             channel: 'whatsapp',
             lane: 'code',
-            body: 'Your code is {{code}}.',
-            code: '481516',
+            content: 'Your code is {{code}}.',
             expiresAt: clock.now() + 600_000,
           });
         }
       });
     },
-    /** Empties the queue. */
-    async send() {
-      dispatcher.wake();
-      await until(() => sent === queued);
-    },
+    /** Resolves when the queue is empty; the dispatcher began with it at the commit. */
+    send: () => until(() => sent === queued),
     async stop() {
-      await dispatcher.stop();
-      await sessions.stop();
-      await database.close();
+      await app.stop();
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -203,7 +143,7 @@ const median = (values) =>
 
 await ensureBuilt();
 // Before anything that loads Baileys, as in the server.
-await dist('channels/whatsapp/frame-bounds.js');
+await dist('channels/whatsapp/link/frame-bounds.js');
 const compiled = await compileFake();
 const fake = await startFake(compiled);
 const senders = { bare: await bareSender(fake, compiled), wotp: await wotpSender(fake) };
@@ -224,8 +164,8 @@ for (let round = 0; round <= ROUNDS; round++) {
     await fake.ask('phones', numbers);
     for (const what of /** @type {const} */ (['fresh', 'known'])) {
       // How fast the queue is emptied is measured, not how it was filled: requests do that, over HTTP.
-      await senders[who].queue(numbers);
       const fakeBefore = await fake.ask('cpu');
+      await senders[who].queue(numbers);
       const begun = performance.now();
       const cpu = process.cpuUsage();
       await senders[who].send(numbers);

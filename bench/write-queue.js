@@ -30,7 +30,7 @@ export async function benchWriteQueue() {
   });
   const insert = database.prepare((db, value) =>
     db.insertInto('events').values({
-      project_id: 'prj_of_the_benchmark',
+      project_id: 1,
       type: 'otp.created',
       at: value('at'),
       subject: value('id'),

@@ -12,4 +12,4 @@ if (existsSync(preparation)) {
   const { prepare } = await import(preparation.href);
   await prepare({ dev: false });
 }
-await import(new URL('../dist/cli/main.js', import.meta.url).href);
+await import(new URL('../dist/wotp.js', import.meta.url).href);

@@ -66,7 +66,7 @@ try {
 async function firstLine() {
   for await (const text of createInterface({ input: server.stdout }))
     if (text.includes('"signIn"')) return text;
-  throw new Error('The server has ended without a word.');
+  throw new Error('The server ended without a message.');
 }
 
 /** @param {import('playwright-core').Page} page */

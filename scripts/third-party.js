@@ -22,7 +22,7 @@ export function thirdPartyPage({ packages }) {
     .filter(([place]) => place !== '')
     .map(([place, entry]) => {
       const name = place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
-      if (!entry.license) throw new Error(`${name} names no licence: look it up before it is used.`);
+      if (!entry.license) throw new Error(`${name} names no licence: look it up before you use it.`);
       return { name, ...entry };
     });
   const of = (/** @type {(entry: LockedPackage) => boolean | undefined} */ isMeant) => all.filter(isMeant);

@@ -1,8 +1,8 @@
 import type { App } from './app.ts';
 import type { Config } from './config/config.ts';
 import type { FirstRun } from './first-run.ts';
-import { PROGRAM } from './program.ts';
-import { VERSION } from './version.ts';
+import { PROGRAM } from './lib/program.ts';
+import { VERSION } from './lib/version.ts';
 
 /** What an operator or a program is told at the start; `signIn` works once, within 15 minutes. */
 export interface StartReport {
@@ -63,8 +63,8 @@ export function banner(report: StartReport, config: Config, whyNoChannel: string
     `  Dashboard  ${dashboard}`,
     `  Docs       ${docs}`,
     `  Local      ${local}${report.public === null ? '' : ' (what your proxy forwards to)'}`,
-    `  Public     ${report.public ?? 'not set (PUBLIC_URL is the address that others use)'}`,
-    `  Channels   ${channels.length > 0 ? channels.join(', ') : `none reaches a person: ${whyNoChannel}`}`,
+    `  Public     ${report.public ?? 'not set (PUBLIC_URL is the address that clients use)'}`,
+    `  Channels   ${channels.length > 0 ? channels.join(', ') : `none reaches a real phone: ${whyNoChannel}`}`,
     `  Data       ${dataIn(config)}`,
     `  Backups    ${backupsOf(report, config)}`,
     `  Sign in    ${signIn}`,

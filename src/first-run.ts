@@ -1,8 +1,11 @@
+import { generatePassword, hashPassword } from './admin/password.ts';
+import type { AdminService } from './admin/service.ts';
 import type { Database } from './database/database.ts';
-import type { AdminService } from './keys/admin.ts';
-import { generatePassword, hashPassword } from './keys/password.ts';
+import { DEFAULT_PROJECT } from './database/project.ts';
 import type { KeyService } from './keys/service.ts';
 import type { Clock } from './lib/clock.ts';
+import { starterTemplates, textsOf } from './templates/file.ts';
+import type { TemplateService } from './templates/service.ts';
 
 const FIRST_RUN_SETTING = 'first_run_at';
 
@@ -13,16 +16,16 @@ export interface FirstRun {
   apiKey: string;
 }
 
-/** Makes what the first run makes: the admin password, unless one is configured, and a key; undefined on every later one. */
+/** Makes what the first run makes: the admin password, unless one is configured, a key and templates to begin with; undefined on every later one. */
 export async function makeFirstRun(parts: {
   database: Database;
   admin: AdminService;
   keys: KeyService;
+  templates: TemplateService;
   clock: Clock;
-  projectId: string;
   passwordIsConfigured: boolean;
 }): Promise<FirstRun | undefined> {
-  const { database, admin, keys, clock, projectId, passwordIsConfigured } = parts;
+  const { database, admin, keys, templates, clock, passwordIsConfigured } = parts;
   const done = await database.reader
     .selectFrom('settings')
     .select('key')
@@ -41,8 +44,12 @@ export async function makeFirstRun(parts: {
       .execute();
     if (!isFirst) return undefined;
     if (passwordHash) await admin.keepPassword(trx, passwordHash);
-    const wanted = { projectId, name: 'First key', permissions: ['*'] as const };
+    const wanted = { projectId: DEFAULT_PROJECT, name: 'First key', permissions: ['*'] as const };
     const { key } = await keys.create(trx, wanted, { name: 'first run', grants: ['*'] });
+    for (const [code, file] of starterTemplates()) {
+      const { name = code } = file;
+      await templates.create(trx, DEFAULT_PROJECT, { code, name, ...textsOf(file) }, 'first run');
+    }
     return { adminPassword, apiKey: key };
   });
 }

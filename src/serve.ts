@@ -1,11 +1,12 @@
 import { isatty } from 'node:tty';
 import { type App, buildApp } from './app.ts';
 import { banner, startReport } from './banner.ts';
-import { isFailureOfLibrary } from './channels/whatsapp/library-scope.ts';
+import { isFailureOfLibrary } from './channels/whatsapp/link/library-scope.ts';
 import { loadConfigToServe } from './config/config.ts';
+import { checkPlaces } from './config/places.ts';
+import { boundHeapGrowth } from './lib/heap-growth.ts';
 import { openLog } from './lib/logger.ts';
 import { writeJson, writeLine } from './lib/terminal.ts';
-import { checkPlaces } from './places.ts';
 
 /** A stop that takes longer is cut off, in ms. */
 const STOP_MAX_MS = 9_500;
@@ -17,6 +18,7 @@ const STOP_MAX_MS = 9_500;
  * @throws ConfigError, DatabaseOpenError, DatabaseInUseError and others whose message says what to do
  */
 export async function serve({ json = false }: { json?: boolean } = {}): Promise<void> {
+  boundHeapGrowth();
   const { config, warnings } = loadConfigToServe(process.cwd());
   checkPlaces(config);
   const { log, reopen: reopenLog, close: closeLog } = openLog(config.logging);
@@ -32,7 +34,7 @@ export async function serve({ json = false }: { json?: boolean } = {}): Promise<
     log.info({ signal }, why);
     // Referenced, so that it also keeps the process alive until the work is over.
     setTimeout(() => {
-      log.error('the server did not stop in time and is cut off');
+      log.error('server did not stop in time; forced to end');
       void exit(1);
     }, STOP_MAX_MS);
     try {

@@ -2,7 +2,7 @@
 
 import { codeIn } from './code-in-text.js';
 import { copyText, element, icon, leftToRight } from './dom.js';
-import { clockTime, timeInFull } from './words.js';
+import { channelName, clockTime, timeInFull } from './words.js';
 
 const STATUS_ICONS = {
   sent: 'tick',
@@ -18,6 +18,8 @@ export function makeBubble(message, arriving) {
   const item = element('li', arriving ? 'arriving' : '');
   const day = element('p', 'day');
   const box = element('div', 'bubble');
+  box.dataset.plays = message.plays;
+  const channel = element('p', 'bubble-channel', channelName(message.plays));
   const text = element('p', 'bubble-text');
   text.dir = 'auto';
   const meta = element('p', 'meta');
@@ -26,7 +28,7 @@ export function makeBubble(message, arriving) {
   time.title = timeInFull(message.at);
   const ticks = element('span', 'ticks');
   meta.append(time, ticks);
-  box.append(text, meta);
+  box.append(channel, text, meta);
   item.append(day, box);
   const bubble = { item, day, box, text, ticks, copy: undefined };
   fillText(bubble, message.text);

@@ -1,4 +1,4 @@
-// The phones that received something, as a list that can be searched; one of them is selected and shown as a chat.
+// The phones and mailboxes that received something, as a list that can be searched; one of them is selected and shown as a chat.
 
 import { makeBubble, updateBubble } from './bubble.js';
 import { codeIn } from './code-in-text.js';
@@ -98,24 +98,33 @@ function openConversation(to) {
   const button = element('button', 'conversation');
   button.type = 'button';
   button.addEventListener('click', () => open(to));
-  const avatar = element('span', 'avatar', `+${splitPhone(to)?.code ?? to.slice(1, 3)}`);
+  const avatar = element(
+    'span',
+    'avatar',
+    isMailbox(to) ? '@' : `+${splitPhone(to)?.code ?? to.slice(1, 3)}`,
+  );
   avatar.dataset.tone = String(toneOf(to));
   avatar.setAttribute('aria-hidden', 'true');
   const time = element('time', 'conversation-time');
   const last = element('span', 'conversation-last');
   last.dir = 'auto';
   const unread = element('span', 'unread');
-  button.append(avatar, leftToRight(prettyPhone(to), 'conversation-phone'), time, last, unread);
+  const name = leftToRight(prettyPhone(to), 'conversation-phone');
+  if (isMailbox(to)) name.title = to;
+  name.classList.toggle('mailbox', isMailbox(to));
+  button.append(avatar, name, time, last, unread);
   item.append(button);
   const conversation = { to, messages: new Map(), unread: 0, item, button, time, last, unreadMark: unread };
   conversations.set(to, conversation);
   return conversation;
 }
 
-/** A colour that hangs on every digit, so that numbers which end alike differ in it as a rule. */
+const isMailbox = (to) => to.includes('@');
+
+/** A colour that hangs on every character, so that addresses which end alike differ in it as a rule. */
 function toneOf(to) {
   let sum = 0;
-  for (const digit of to.slice(1)) sum = (sum * 31 + Number(digit)) % 9973;
+  for (const character of to.slice(1)) sum = (sum * 31 + character.codePointAt(0)) % 9973;
   return sum % TONES;
 }
 
@@ -197,12 +206,13 @@ function renderPreview(node, text) {
   node.replaceChildren(...(found ? [leftToRight(found.code, 'code'), ' '] : []), text);
 }
 
-/** Whether a phone's number has these digits, or one of its messages these words. */
+/** Whether an address has these digits or letters, or one of its messages these words. */
 function matches({ to, messages }, wanted) {
   if (wanted === '') return true;
   const digits = wanted.replaceAll(/[\s()+.-]/g, '');
   if (/^\d+$/.test(digits) && to.includes(digits)) return true;
   const words = wanted.toLowerCase();
+  if (isMailbox(to) && to.toLowerCase().includes(words)) return true;
   return [...messages.values()].some(({ message }) => message.text.toLowerCase().includes(words));
 }
 
@@ -231,7 +241,8 @@ function renderEmptiness() {
   $('waiting').hidden = !current || current.messages.size > 0;
   setText($('chat-title'), current ? prettyPhone(selected) : 'Virtual phone');
   // Where there is one pane only, the form stands below the chat that its code went to.
-  $('desk').dataset.pendingHere = String(current !== undefined && $('pending').dataset.phone === selected);
+  const { phone, email } = $('pending').dataset;
+  $('desk').dataset.pendingHere = String(current !== undefined && [phone, email].includes(selected));
 }
 
 function scrollToNewest(behavior) {

@@ -5,7 +5,7 @@ import { $, copyText, element, setText } from './dom.js';
 import { prettyPhone } from './phone-number.js';
 import { setLink } from './polling.js';
 import { call, SESSION_ENDED } from './server.js';
-import { shortTime, wait } from './words.js';
+import { channelName, shortTime, wait } from './words.js';
 
 const ASK_MS = 5_000;
 const WOTP = 'node bin/wotp.js';
@@ -55,40 +55,59 @@ export function stopOverview() {
 async function ask() {
   clearTimeout(timer);
   if (!running) return;
-  const paths = ['/health', '/bot/sessions?limit=200', '/keys?limit=200'];
+  const paths = ['/health', '/bot/sessions?limit=200', '/keys?limit=200', '/channels'];
   const answers = await Promise.all(paths.map((path) => call('GET', path).catch(() => undefined)));
   if (!running) return;
   if (answers.some((answer) => answer?.status === 401)) return sessionEnded(SESSION_ENDED);
-  const [health, sessions, keys] = answers;
-  if (health?.data.checks && sessions?.ok && keys?.ok) {
+  const [health, sessions, keys, channels] = answers;
+  if (health?.data.checks && sessions?.ok && keys?.ok && channels?.ok) {
     setLink('live', 'Live');
-    render(health.data, sessions.data, keys.data);
+    render(health.data, sessions.data, keys.data, channels.data.filter(isOther));
   } else setLink('reconnecting', 'Reconnecting…');
   if (!document.hidden) timer = setTimeout(ask, ASK_MS);
 }
 
-function render(health, sessions, keys) {
-  const channels = channelsOf(sessions);
-  setText($('state-title'), titleOf(health, sessions));
+/** Whether it is a channel beside WhatsApp that is set up. */
+const isOther = ({ name, receipts }) => name !== 'whatsapp' && receipts !== null;
+
+function render(health, sessions, keys, others) {
+  const numbers = numbersOf(sessions);
+  const channels = [
+    ...(sessions.length === 0 && others.length > 0 ? [] : numbers),
+    ...others.map(otherChannel),
+  ];
+  setText($('state-title'), titleOf(health, sessions, others));
   const { version, uptime, checks } = health;
   const engine = checks.database.engine === 'postgres' ? 'PostgreSQL' : 'WODB';
   setText($('state-facts'), `WOTP ${version} on ${engine}, running for ${wait(uptime)}`);
   fill($('channels'), channels, stateItem);
-  fill($('checks'), checksOf(health, channels), stateItem);
-  fill($('steps'), stepsFor(health, sessions, keys), stepItem);
+  fill($('checks'), checksOf(health, numbers), stateItem);
+  fill($('steps'), stepsFor(health, sessions, keys, others), stepItem);
 }
 
 /** The heading: what the whole server does, and first of all whether it sends anything. */
-function titleOf({ status, checks }, sessions) {
+function titleOf({ status, checks }, sessions, others) {
   const isConnected = checks.whatsapp.connected || sessions.some(({ state }) => state === 'degraded');
-  if (status === 'unhealthy' || isConnected) return TITLES[status];
+  const isAnyOther = others.some(({ state }) => state !== 'off');
+  if (status === 'unhealthy' || isConnected || isAnyOther) return TITLES[status];
   const linked = sessions.filter(({ phone, state }) => phone !== null && !UNLINKED.includes(state));
+  if (others.length > 0) return 'Nothing is sent: no channel works';
   if (linked.length === 0) return 'Nothing is sent: no number is linked';
   const isPaused = linked.every(({ state }) => state === 'paused');
   return `Nothing is sent: ${isPaused ? 'every linked number is paused' : 'no linked number is connected'}`;
 }
 
-function channelsOf(sessions) {
+function otherChannel({ name, state, reason, route }) {
+  const place = route === null ? 'Used only by sends that name it.' : `Place ${route} on the usual route.`;
+  const words = reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.` : 'Ready.';
+  return {
+    state: { ready: 'healthy', waiting: 'degraded', off: 'unhealthy' }[state],
+    name: channelName(name),
+    words: `${words} ${place}`,
+  };
+}
+
+function numbersOf(sessions) {
   if (sessions.length === 0) {
     return [
       { state: 'unhealthy', name: 'WhatsApp', words: 'No number is linked, so no codes are delivered.' },
@@ -106,11 +125,11 @@ function channelsOf(sessions) {
   });
 }
 
-function checksOf({ checks }, channels) {
+function checksOf({ checks }, numbers) {
   const { database, disk, memory, backup, whatsapp } = checks;
   const megabytes = (bytes) => `${Math.round(bytes / 1_048_576).toLocaleString()} MB`;
   // The same colour as under Channels: of the best number as long as none works, and else what the check says.
-  const best = COLOURS.find((colour) => channels.some(({ state }) => state === colour));
+  const best = COLOURS.find((colour) => numbers.some(({ state }) => state === colour));
   const link = whatsapp.connected ? whatsapp.status : best;
   const rows = [
     { state: database.status, name: 'Database', words: database.detail ?? 'Reads and writes.' },
@@ -120,15 +139,15 @@ function checksOf({ checks }, channels) {
   ];
   if (!backup) return rows;
   const last = backup.lastAt
-    ? `The last one was made at ${shortTime(backup.lastAt)}.`
-    : 'None has been made yet.';
+    ? `The last one was created at ${shortTime(backup.lastAt)}.`
+    : 'None has been created yet.';
   return [...rows, { state: backup.status, name: 'Backups', words: backup.detail ?? last }];
 }
 
-function stepsFor({ checks }, sessions, keys) {
+function stepsFor({ checks }, sessions, keys, others) {
   const isLinked = sessions.some(({ state }) => state === 'open' || state === 'degraded');
   const steps = [];
-  if (!isLinked) {
+  if (!isLinked && others.length === 0) {
     steps.push({
       words: 'Link a WhatsApp number: run this on the server and scan the QR code with the phone.',
       command: `${WOTP} bot pair`,
@@ -147,10 +166,17 @@ function stepsFor({ checks }, sessions, keys) {
       command: `${WOTP} bot send +…`,
     });
   }
+  if (others.length > 0) {
+    const [{ name }] = others;
+    steps.push({
+      words: `Test the channel ${channelName(name)}: send yourself a message.`,
+      command: `${WOTP} channel test ${name} ${name === 'email' ? 'you@…' : '+…'}`,
+    });
+  }
   steps.push({ words: 'Send and check a code from your application:', link: ['/docs', 'API reference'] });
   if (!checks.backup && checks.database.engine === 'wodb') {
     steps.push({
-      words: 'Schedule backups: add this to .env, then restart. It makes one each night at 3.',
+      words: 'Schedule backups: add this to .env, then restart. It creates one each night at 3.',
       command: 'BACKUP_CRON=0 3 * * *',
     });
   }

@@ -19,9 +19,10 @@ export const serverNow = () => Date.now() + clockSkewMs;
  * `{ ok, status, data, problem, retryAfterSeconds }` (`data` is the whole body where that is not wrapped); rejects only when no answer came within 10 s.
  */
 export async function call(method, path, body) {
+  const used = sessionSecret();
   const answer = await send(method, path, body);
   // Another tab may have signed in, and all tabs share the cookie of the newest session.
-  if (answer.status === 401 && (await secretFromOtherTabs())) {
+  if (answer.status === 401 && (await secretFromOtherTabs(used))) {
     return send(method, path, body);
   }
   return answer;

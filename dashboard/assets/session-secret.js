@@ -23,16 +23,17 @@ export function forgetSecret() {
   sessionStorage.removeItem(STORED_AS);
 }
 
-/** Asks the other tabs for the secret; resolves to whether it is another than the one that was known. */
-export async function secretFromOtherTabs() {
-  const known = secret;
+/** Asks the other tabs for the secret; resolves to whether it is another than the one that was used. */
+export async function secretFromOtherTabs(used) {
+  // It may have come while the request was under way.
+  if (secret !== undefined && secret !== used) return true;
   const answer = new Promise((resolve) => {
     waiting.push(resolve);
     setTimeout(resolve, ANSWER_MS);
   });
   tabs.postMessage({ wanted: true });
   await answer;
-  return secret !== undefined && secret !== known;
+  return secret !== undefined && secret !== used;
 }
 
 function remember(given) {

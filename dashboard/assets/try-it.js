@@ -3,13 +3,13 @@
 import { $, copyText, setProblem, setText } from './dom.js';
 import { prettyPhone } from './phone-number.js';
 import { call, SESSION_ENDED, sentenceOf, serverNow, submit } from './server.js';
-import { clockTime, clockTimeWithSeconds, countdown } from './words.js';
+import { channelName, clockTime, clockTimeWithSeconds, countdown } from './words.js';
 
 /** The verification that the form started: the answer of the send, and `over` once it can no longer verify. */
 let pending;
 
 /**
- * Wires the forms. `onSent(phone)` is called when a code is on its way to a phone (E.164), `onEnded()` when the
+ * Wires the forms. `onSent(to)` is called when a code is on its way to a phone (E.164) or mailbox, `onEnded()` when the
  * messages have changed by a verification's end, `onSessionEnded(sentence)` when the server wants a new sign-in.
  */
 export function startTryIt({ onSent, onEnded, onSessionEnded }) {
@@ -17,14 +17,15 @@ export function startTryIt({ onSent, onEnded, onSessionEnded }) {
     event.preventDefault();
     const field = $('phone');
     const phone = field.value.trim();
-    if (!phone)
+    const email = $('email').value.trim();
+    if (!phone && !email)
       return ask($('send-problem'), 'Type a phone number first, with + and its country code.', field);
-    const request = () => call('POST', '/otp/send', { phone });
+    const request = () => call('POST', '/otp/send', recipient());
     const answer = await submit($('send-button'), $('send-problem'), field, request);
     if (answer?.status === 401) return onSessionEnded(SESSION_ENDED);
     if (!answer?.ok) return;
     begin(answer.data);
-    onSent(pending.phone);
+    onSent(pending.plays === 'email' ? pending.email : pending.phone);
   });
 
   $('verify-form').addEventListener('submit', async (event) => {
@@ -42,10 +43,12 @@ export function startTryIt({ onSent, onEnded, onSessionEnded }) {
     else field.select();
   });
 
-  $('phone').addEventListener('input', () => {
-    setProblem($('send-problem'), undefined, $('phone'));
-    renderCurl();
-  });
+  for (const field of [$('phone'), $('email')]) {
+    field.addEventListener('input', () => {
+      setProblem($('send-problem'), undefined, $('phone'));
+      renderCurl();
+    });
+  }
   $('code').addEventListener('input', () => setProblem($('verify-problem'), undefined, $('code')));
   for (const button of document.querySelectorAll('[data-copy]')) {
     button.addEventListener('click', () =>
@@ -55,6 +58,12 @@ export function startTryIt({ onSent, onEnded, onSessionEnded }) {
   renderCurl();
   tick();
   setInterval(tick, 1_000);
+}
+
+/** Whom the form is for, as a send takes it. */
+function recipient() {
+  const [phone, email] = [$('phone').value.trim(), $('email').value.trim()];
+  return { ...(phone && { phone }), ...(email && { email }) };
 }
 
 function ask(problem, sentence, field) {
@@ -109,8 +118,9 @@ function moveFocus(field) {
 function render(state, label, note) {
   $('pending').hidden = false;
   $('pending').dataset.state = state;
-  $('pending').dataset.phone = pending.phone;
-  setText($('pending-phone'), prettyPhone(pending.phone));
+  $('pending').dataset.phone = pending.phone ?? '';
+  $('pending').dataset.email = pending.email ?? '';
+  setText($('pending-phone'), pending.phone ? prettyPhone(pending.phone) : pending.email);
   setText($('pending-id'), pending.id);
   setText($('pending-pill'), label);
   setText($('pending-note'), note);
@@ -128,11 +138,33 @@ function tick() {
   $('expires-in').classList.toggle('short', seconds <= 30);
   setText($('attempts-left'), String(pending.attemptsRemaining));
   $('attempts-left').classList.toggle('short', pending.attemptsRemaining <= 1);
+  renderRoute();
+  if (pending.route.length > 1) follow(pending.id);
   if (seconds === 0) end('failed', 'Expired', 'The code was not entered in time. Send a new one.');
 }
 
+/** Reads how far along its route the verification is. */
+async function follow(id) {
+  const answer = await call('GET', `/otp/${id}`).catch(() => undefined);
+  if (!answer?.ok || pending.id !== id || pending.over) return;
+  const { plays, nextAt } = answer.data;
+  Object.assign(pending, { plays, nextAt });
+  renderRoute();
+}
+
+/** By which channel the code went, and when the next one follows if nothing arrives. */
+function renderRoute() {
+  const { route, plays, nextAt } = pending;
+  const next = nextAt && route[route.indexOf(plays) + 1];
+  const seconds = next && Math.max(0, Math.ceil((Date.parse(nextAt) - serverNow()) / 1_000));
+  const inSentence = (name) => channelName(name).replace('E-mail', 'e-mail');
+  const follows = next ? `, then ${inSentence(next)} in ${countdown(seconds)} if it does not arrive` : '';
+  setText($('pending-route'), `Sent by ${inSentence(plays)}${follows}.`);
+}
+
 function renderCurl() {
-  setText($('curl-send'), curl('/otp/send', { phone: $('phone').value.trim() || '+6281234566034' }));
+  const to = recipient();
+  setText($('curl-send'), curl('/otp/send', to.phone || to.email ? to : { phone: '+6281234566034' }));
   setText($('curl-verify'), curl('/otp/verify', { id: pending?.id ?? 'ver_…', code: '123456' }));
 }
 

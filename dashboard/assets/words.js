@@ -38,3 +38,16 @@ export function wait(seconds) {
   if (seconds < 5_400) return `${Math.ceil(seconds / 60)} min`;
   return seconds < 172_800 ? `${Math.ceil(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} days`;
 }
+
+/** What a channel is called. */
+const CHANNELS = {
+  whatsapp: 'WhatsApp',
+  cloud_api: 'WhatsApp Cloud API',
+  email: 'E-mail',
+  sms: 'SMS',
+  http: 'HTTP provider',
+  simulator: 'Virtual phone',
+};
+
+/** The name of a channel, as people know it. */
+export const channelName = (name) => CHANNELS[name] ?? name;

@@ -5,8 +5,11 @@ import { join, relative, sep } from 'node:path';
 import { PrepareFailure } from './failure.js';
 import { runTool } from './run-tool.js';
 
+/** Folders that stand in dist/ as they are, templates/ beside the code that reads it. */
+const COPIED = ['dashboard', 'templates'];
+
 /**
- * Whether dist/ is made from what src/ and dashboard/ hold now. True also where there is no source to build
+ * Whether dist/ is made from what src/, dashboard/ and templates/ hold now. True also where there is no source to build
  * from, as in a container image.
  * @param {string} root
  */
@@ -17,7 +20,7 @@ export function isBuilt(root) {
 }
 
 /**
- * Compiles src/ and copies dashboard/ into a folder of its own, then swaps it in as dist/, so that outputs of
+ * Compiles src/ and copies dashboard/ and templates/ into a folder of its own, then swaps it in as dist/, so that outputs of
  * deleted sources go and nobody sees half a build. Leaves dist/ as it was when the build fails.
  * @param {string} root
  * @throws {PrepareFailure}
@@ -30,8 +33,8 @@ export async function build(root) {
   const fingerprint = sourceFingerprint(root);
   try {
     await compile(root, fresh);
-    if (existsSync(join(root, 'dashboard'))) {
-      cpSync(join(root, 'dashboard'), join(fresh, 'dashboard'), { recursive: true });
+    for (const name of COPIED) {
+      if (existsSync(join(root, name))) cpSync(join(root, name), join(fresh, name), { recursive: true });
     }
     writeFileSync(join(fresh, '.built'), fingerprint);
     if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
@@ -75,7 +78,7 @@ function sourceFingerprint(root) {
   const settings = readdirSync(root).filter((name) => /^tsconfig.*\.json$|^package-lock\.json$/.test(name));
   const files = [
     ...filesIn(join(root, 'src')),
-    ...filesIn(join(root, 'dashboard')),
+    ...COPIED.flatMap((name) => filesIn(join(root, name))),
     ...settings.map((name) => join(root, name)),
   ];
   for (const file of files.filter((name) => !name.endsWith('.test.ts'))) {

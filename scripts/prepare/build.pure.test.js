@@ -34,6 +34,8 @@ beforeEach(() => {
   write('package.json', '{"type":"module"}');
   write('src/main.ts', 'export const port: number = 1;');
   write('dashboard/index.html', '<p>');
+  mkdirSync(join(root, 'templates'));
+  write('templates/default-otp.txt', '{{code}}');
 });
 
 afterEach(() => {
@@ -49,12 +51,13 @@ function write(path, text) {
   writeFileSync(join(root, path), text);
 }
 
-it('a build holds the compiled sources and the dashboard, and leaves nothing beside it', async () => {
+it('a build holds the compiled sources, the dashboard and the templates, and leaves nothing beside it', async () => {
   expect(isBuilt(root)).toBe(false);
   await build(root);
   expect(isBuilt(root)).toBe(true);
-  expect(readdirSync(join(root, 'dist')).sort()).toEqual(['.built', 'dashboard', 'main.js']);
+  expect(readdirSync(join(root, 'dist')).sort()).toEqual(['.built', 'dashboard', 'main.js', 'templates']);
   expect(existsSync(join(root, 'dist/dashboard/index.html'))).toBe(true);
+  expect(existsSync(join(root, 'dist/templates/default-otp.txt'))).toBe(true);
   expect(readdirSync(root).filter((name) => name.startsWith('dist'))).toEqual(['dist']);
 });
 

@@ -1,7 +1,7 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrepareFailure } from './failure.js';
 import { runTool } from './run-tool.js';
@@ -14,7 +14,7 @@ const SHOWN_LINES = 25;
 
 /**
  * Whether node_modules is what package-lock.json asks for and its native module loads in this Node. The answer
- * is remembered in a stamp, so that it costs one hash when nothing changed.
+ * is remembered in a stamp, so that it costs two hashes when nothing changed.
  * @param {string} root
  * @param {{ dev: boolean }} options dev: the development dependencies are needed too
  */
@@ -29,7 +29,7 @@ export function isInstalled(root, { dev }) {
 
 /**
  * Installs exactly what package-lock.json says; where only the native module does not load, as after a switch to another
- * Node, builds that alone anew. Install scripts run only for the packages on the short list `allowScripts` in
+ * Node, builds that alone again. Install scripts run only for the packages on the short list `allowScripts` in
  * package.json, whatever npm's version and the user's settings.
  * @param {string} root
  * @param {{ dev: boolean }} options dev: the development dependencies are needed too
@@ -161,16 +161,38 @@ function allowedToRunScripts(root) {
 }
 
 /**
- * The lock file, the Node its native module is compiled for, and npm's own note of its last work here, which
- * every install, removal or pruning touches.
+ * The lock file, the native module as it was compiled and the Node it loads in, and npm's own note of its last work
+ * here, which every install, removal or pruning touches.
  * @param {string} root
  */
 function stampOf(root) {
-  const lock = createHash('sha256')
-    .update(readText(join(root, 'package-lock.json')))
-    .digest('hex');
   const lastChange = statSync(hiddenLockFile(root), { throwIfNoEntry: false })?.mtimeMs;
-  return `${lock} ${process.platform} ${process.arch} ${process.versions.modules} ${lastChange}`;
+  return [
+    hashOf([join(root, 'package-lock.json')]),
+    hashOf(compiledFiles(root)),
+    process.platform,
+    process.arch,
+    process.versions.modules,
+    lastChange,
+  ].join(' ');
+}
+
+/** @param {string[]} files */
+function hashOf(files) {
+  const hash = createHash('sha256');
+  for (const file of files) if (existsSync(file)) hash.update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+/**
+ * What the loader reads of the native module.
+ * @param {string} root
+ */
+function compiledFiles(root) {
+  const folder = join(root, 'node_modules', NATIVE_MODULE, 'build', 'Release');
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => name.endsWith('.node'));
+  return names.sort().map((name) => join(folder, name));
 }
 
 /** @param {string} root */

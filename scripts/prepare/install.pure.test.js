@@ -120,7 +120,7 @@ it('a native module that does not load has to be installed again', () => {
   expect(isInstalled(root, { dev: true })).toBe(false);
 });
 
-describe('after a switch to another Node', () => {
+describe('a native module that does not load, as after a switch to another Node,', () => {
   const WORDS =
     'The module was compiled against a different Node.js version using NODE_MODULE_VERSION 115. This version of Node.js requires NODE_MODULE_VERSION 137.';
 
@@ -157,7 +157,7 @@ describe('after a switch to another Node', () => {
     vi.restoreAllMocks();
   });
 
-  it('the native module alone is built anew, and the loader says for which Node it was built', async () => {
+  it('is built again alone, and the loader says for which Node it was built', async () => {
     builtForAnotherNode({
       rebuild: `require('fs').writeFileSync('node_modules/${NATIVE_MODULE}/rebuilt', '')`,
     });
@@ -171,7 +171,28 @@ describe('after a switch to another Node', () => {
     expect(isInstalled(root, { dev: true })).toBe(true);
   });
 
-  it('a build that fails shows its last lines', async () => {
+  it('is noticed, and built again, also when it was damaged since it last loaded', async () => {
+    const words = 'better_sqlite3.node: file too short';
+    const file = `node_modules/${NATIVE_MODULE}/build/Release/better_sqlite3.node`;
+    builtForAnotherNode({ rebuild: `require('fs').writeFileSync('${file}', 'whole')` });
+    mkdirSync(join(root, 'node_modules', NATIVE_MODULE, 'build/Release'), { recursive: true });
+    write(file, 'whole');
+    write(
+      `node_modules/${NATIVE_MODULE}/index.js`,
+      `if (require('fs').readFileSync(__dirname + '/build/Release/better_sqlite3.node', 'utf8') !== 'whole')
+         throw new Error(${JSON.stringify(words)});
+       module.exports = class { close() {} };`,
+    );
+    expect(isInstalled(root, { dev: true })).toBe(true);
+    write(file, 'who');
+    expect(isInstalled(root, { dev: true })).toBe(false);
+    await install(root, { dev: true });
+    expect(said).toContain(words);
+    expect(readFileSync(join(root, 'npm-calls'), 'utf8')).toContain(`rebuild ${NATIVE_MODULE} `);
+    expect(isInstalled(root, { dev: true })).toBe(true);
+  });
+
+  it('shows the last lines of a build that fails', async () => {
     builtForAnotherNode({
       rebuild: `for (let n = 1; n <= 100; n++) console.log('line ' + n); console.error('gyp ERR! no Python'); process.exit(1)`,
     });
@@ -181,7 +202,7 @@ describe('after a switch to another Node', () => {
     });
   });
 
-  it('a build that does not load is told in the words of the loader', async () => {
+  it('is described in the words of the loader when the build does not help', async () => {
     builtForAnotherNode();
     await expect(install(root, { dev: true })).rejects.toMatchObject({
       message: expect.stringContaining(`does not load in Node ${process.version}`),

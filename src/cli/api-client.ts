@@ -6,11 +6,41 @@ import { refuseSharedFolder } from '../lib/shared-folder.ts';
 import { RefusalError } from './command-error.ts';
 import { hasDatabaseFile, noDatabaseAt } from './present-database.ts';
 
+/** A file as the body of a request. */
+export class FileBody {
+  readonly type: string;
+  readonly bytes: Buffer;
+
+  /** @param type its media type */
+  constructor(type: string, bytes: Buffer) {
+    this.type = type;
+    this.bytes = bytes;
+  }
+}
+
+const asJson = (body: object) => new FileBody('application/json', Buffer.from(JSON.stringify(body)));
+
 /** The API as the command line uses it: as the administrator, whether or not the server runs. */
 export interface ApiClient {
-  /** Calls a route and resolves to the whole answer. Throws RefusalError with the server's own sentence. */
-  call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T>;
+  /** Calls a route, with JSON or a file, and resolves to the whole answer. Throws RefusalError with the server's own sentence. */
+  call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<T>;
   close(): Promise<void>;
+}
+
+/** An application in this process that answers the command line only. */
+export interface OwnServer {
+  /** Resolves to the path of its socket. */
+  listenForCommands(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+let openOwn = (_config: Config): Promise<OwnServer> => {
+  throw new Error('Nothing says how the application is opened.');
+};
+
+/** Says how the application is opened where no server runs: the kit of commands is below it, and does not know it. */
+export function openWith(open: (config: Config) => Promise<OwnServer>): void {
+  openOwn = open;
 }
 
 /**
@@ -25,16 +55,7 @@ export async function openApi(config: Config, { creates = false } = {}): Promise
   if (server) return server;
   const { database } = config;
   if (!creates && database.url === undefined && !hasDatabaseFile(database)) throw noDatabaseAt(database.path);
-  const { buildApp } = await import('../app.ts');
-  const { openLog } = await import('../lib/logger.ts');
-  const { log } = openLog({ level: 'silent', dir: undefined });
-  const app = await buildApp({
-    config,
-    log,
-    onFatal: (error) => {
-      throw error;
-    },
-  });
+  const app = await openOwn(config);
   const ownPath = await app.listenForCommands().catch(async (error: unknown) => {
     await app.stop();
     throw error;
@@ -68,12 +89,9 @@ async function answers(socketPath: string): Promise<boolean> {
 }
 
 function overSocket<T>(socketPath: string, method: string, path: string, body?: object): Promise<T> {
-  const payload = body === undefined ? undefined : JSON.stringify(body);
+  const payload = body === undefined || body instanceof FileBody ? body : asJson(body);
   return new Promise((resolve, reject) => {
-    const headers =
-      payload === undefined
-        ? {}
-        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+    const headers = payload ? { 'content-type': payload.type, 'content-length': payload.bytes.length } : {};
     const call = httpRequest({ socketPath, method, path, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -86,7 +104,7 @@ function overSocket<T>(socketPath: string, method: string, path: string, body?: 
       });
     });
     call.on('error', reject);
-    call.end(payload);
+    call.end(payload?.bytes);
   });
 }
 

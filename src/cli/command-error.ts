@@ -1,13 +1,9 @@
 import type { ErrorCode } from '../errors/codes.ts';
 import type { FieldProblem } from '../errors/errors.ts';
+import { ExpectedError } from '../lib/expected-error.ts';
 
 /** A command could not do what it was asked; the message says why and what to do. */
-export class CommandError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'CommandError';
-  }
-}
+export class CommandError extends ExpectedError {}
 
 /** The server has refused what a command asked of it. */
 export class RefusalError extends CommandError {
@@ -26,12 +22,17 @@ export class RefusalError extends CommandError {
       code === 'VALIDATION_ERROR' &&
       errors.length === 1 &&
       only?.message === detail &&
-      !detail.includes(only.path)
+      !isNamedIn(detail, only.path)
         ? `${only.path}: `
         : '';
     super(`${subject}${detail} (${code})${places}`);
-    this.name = 'RefusalError';
     this.code = code;
     this.words = `${subject}${detail}${places}`;
   }
+}
+
+/** Whether a sentence names a field, at the least by the end of its path. */
+function isNamedIn(sentence: string, path: string): boolean {
+  const named = [...sentence.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+  return sentence.includes(path) || named.some((name) => path.endsWith(`.${name}`));
 }

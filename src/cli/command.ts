@@ -1,16 +1,20 @@
-import { Command } from 'commander';
+import { type Argument, Command, type Option } from 'commander';
 import { type Config, loadConfigOf } from '../config/config.ts';
+import { checkPlaces } from '../config/places.ts';
 import { type FileCommand, postgresToolsInstead } from '../database/postgres/own-tools.ts';
+import { PROGRAM } from '../lib/program.ts';
 import { writeJson, writeLine } from '../lib/terminal.ts';
-import { checkPlaces } from '../places.ts';
-import { PROGRAM } from '../program.ts';
 import { type ApiClient, openApi } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 
 type Action = Parameters<Command['action']>[0];
 
 /** With `--json`, a failure is a line of JSON on standard output as well; what follows on it is as without. */
-class TellingCommand extends Command {
+class JsonFailureCommand extends Command {
+  override addCommand(...added: Parameters<Command['addCommand']>): this {
+    return super.addCommand(...added).helpCommand('help [command]', 'Show the help of a command');
+  }
+
   override action(work: Action): this {
     return super.action(async (...args) => {
       try {
@@ -26,12 +30,30 @@ class TellingCommand extends Command {
   }
 }
 
-/** A command with its help and an example, in which the word `wotp` becomes what calls this program here. */
-export function command(name: string, description: string, example: string): Command {
-  return new TellingCommand(name)
+/** A command with its help and two examples or more, in which the word `wotp` becomes what calls this program here. */
+export function command(
+  name: string,
+  description: string,
+  ...examples: [first: string, second: string, ...more: string[]]
+): Command {
+  const lines = examples.map((example) => `  $ ${example.replace(/(?<=^|\s)wotp(?=\s)/, PROGRAM)}`);
+  return new JsonFailureCommand(name)
     .description(description)
     .helpOption('-h, --help', 'show this help')
-    .addHelpText('after', `\nExample:\n  $ ${example.replaceAll(/(?<=^|\s)wotp(?=\s)/g, PROGRAM)}`);
+    .configureHelp({ optionDescription: described, argumentDescription: described })
+    .addHelpText('after', ['\nExamples:', ...lines].join('\n'));
+}
+
+/** What the help says of an option or an argument: what it is, then what may be given and what counts without it. */
+function described({ description, argChoices, defaultValue }: Option | Argument): string {
+  const text = defaultText(defaultValue);
+  const notes = [argChoices && `one of ${argChoices.join(', ')}`, text && `default: ${text}`].filter(Boolean);
+  return notes.length === 0 ? description : `${description} (${notes.join('; ')})`;
+}
+
+function defaultText(value: unknown): string | undefined {
+  if (Array.isArray(value)) return value.join(',');
+  return ['string', 'number'].includes(typeof value) ? `${value}` : undefined;
 }
 
 /** The settings of this folder and environment, for a command that looks into the places they name. */

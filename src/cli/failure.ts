@@ -1,34 +1,7 @@
 import { ConfigError } from '../config/config.ts';
-import { WrongMasterKeyError } from '../database/keyring.ts';
-import { MasterKeyMissingError } from '../database/master-key.ts';
-import { NewerSchemaError } from '../database/migrate.ts';
-import { PostgresOpenError } from '../database/postgres/errors.ts';
-import { DatabaseInUseError } from '../database/wodb/lock.ts';
-import { DatabaseOpenError } from '../database/wodb/open-error.ts';
-import { RebuildError } from '../database/wodb/rebuild.ts';
-import { V3FileError } from '../database/wodb/v3-import.ts';
-import { DatabaseError } from '../errors/errors.ts';
-import { DataFolderInUseError } from '../http/control-socket.ts';
-import { FolderError } from '../lib/private-folder.ts';
-import { SharedFolderError } from '../lib/shared-folder.ts';
+import { ExpectedError } from '../lib/expected-error.ts';
 import { systemErrorText } from '../lib/system-error.ts';
-import { CommandError, RefusalError } from './command-error.ts';
-
-const EXPECTED = [
-  CommandError,
-  DataFolderInUseError,
-  DatabaseError,
-  DatabaseInUseError,
-  DatabaseOpenError,
-  FolderError,
-  MasterKeyMissingError,
-  NewerSchemaError,
-  V3FileError,
-  PostgresOpenError,
-  RebuildError,
-  SharedFolderError,
-  WrongMasterKeyError,
-];
+import { RefusalError } from './command-error.ts';
 
 /** What a person reads when a command has failed: for an expected failure its sentence, else the whole error. */
 export function failure(error: unknown): string {
@@ -49,7 +22,7 @@ export function failureAsJson(error: unknown): object {
 
 /** The sentence of an expected failure; undefined for every other. */
 function sentenceOf(error: unknown): string | undefined {
-  if (EXPECTED.some((kind) => error instanceof kind)) return (error as Error).message;
+  if (error instanceof ExpectedError) return error.message;
   return whyItCannotListen(error) ?? systemErrorText(error);
 }
 
@@ -61,8 +34,9 @@ function whyItCannotListen(error: unknown): string | undefined {
   const elsewhere = 'Set HOST to an address of this machine, or to 0.0.0.0 for all of them.';
   if (code === 'EADDRINUSE') return `${address}:${port} is in use. Stop what listens there, or set PORT.`;
   if (code === 'EADDRNOTAVAIL') return `HOST: ${address} is not an address of this machine. ${elsewhere}`;
-  if (syscall === 'getaddrinfo') return `HOST: the name ${hostname} leads nowhere (${code}). ${elsewhere}`;
+  if (syscall === 'getaddrinfo')
+    return `HOST: the name ${hostname} cannot be resolved (${code}). ${elsewhere}`;
   if (code === 'EACCES' && syscall === 'listen' && port > 0)
-    return `PORT: WOTP has no right to listen on ${address}:${port}. Set PORT to one above 1023.`;
+    return `PORT: WOTP is not permitted to listen on ${address}:${port}. Set PORT to one above 1023.`;
   return undefined;
 }

@@ -11,5 +11,7 @@ export function hasDatabaseFile({ dataDir, path }: Config['database']): boolean 
 
 /** A command was called where there is nothing for it to work on, most often in the wrong folder. */
 export function noDatabaseAt(path: string): CommandError {
-  return new CommandError(`There is no database at ${path}. Run it in the server's folder, or set DATA_DIR.`);
+  return new CommandError(
+    `There is no database at ${path}. Run the command in the server's folder, or set DATA_DIR.`,
+  );
 }

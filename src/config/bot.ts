@@ -1,5 +1,5 @@
-import { PhoneError, phoneDigits } from '../lib/phone.ts';
-import { readInternational } from '../lib/phone-reading.ts';
+import { PhoneError, phoneDigits } from '../addresses/phone.ts';
+import { readInternational } from '../addresses/phone-reading.ts';
 import { boolean, type Declaration, decimal, integer, list, type Variable } from './variable.ts';
 
 /** The link to WhatsApp. */
@@ -11,12 +11,12 @@ export const botVariables = {
   }),
   usePairingCode: boolean({
     name: 'USE_PAIRING_CODE',
-    defaultText: 'false',
+    fallback: false,
     help: 'Link new sessions with a code that is typed into the phone `PAIRING_NUMBER`, in place of a QR code.',
   }),
   pairingNumber: phoneNumber({
     name: 'PAIRING_NUMBER',
-    help: 'The number to link by pairing code, with its country code; with it set a first session is made at the start.',
+    help: 'The number to link by pairing code, with its country code; if set, a first session is created at the start.',
   }),
   socketUrl: webSocketAddress({
     name: 'BOT_SOCKET_URL',
@@ -25,13 +25,13 @@ export const botVariables = {
   }),
   webVersion: webVersion({
     name: 'BOT_WEB_VERSION',
-    defaultText: 'that of the library',
+    defaultText: 'the one of the library',
     help: 'The version of WhatsApp Web to speak as, for when WhatsApp refuses the built-in one (close code 405).',
   }),
   webVersionRefresh: boolean({
     name: 'BOT_WEB_VERSION_REFRESH',
-    defaultText: 'false',
-    help: 'When WhatsApp refuses the version (close code 405), ask web.whatsapp.com for the present one and go on with it; otherwise nothing is ever asked for there.',
+    fallback: false,
+    help: 'When WhatsApp refuses the version (close code 405), look the current one up at web.whatsapp.com and use it; otherwise nothing is requested from there.',
   }),
   sendRate: decimal({
     name: 'BOT_SEND_RATE',
@@ -56,17 +56,17 @@ export const botVariables = {
   }),
   warmUp: boolean({
     name: 'BOT_WARMUP',
-    defaultText: 'true',
-    help: 'Let a number begin slowly in the week after it was linked: 50 messages on the first day, twice as many each further one.',
+    fallback: true,
+    help: 'Let a number start slowly in the week after it was linked: 50 messages on the first day, then twice as many each day.',
   }),
   codeMessage: boolean({
     name: 'BOT_CODE_MESSAGE',
-    defaultText: 'false',
+    fallback: false,
     help: 'Send the bare code as a second WhatsApp message after the text, easy to copy; it counts as a message of its own for the rate and the cap.',
   }),
   checkNumbers: boolean({
     name: 'BOT_CHECK_NUMBERS',
-    defaultText: 'true',
+    fallback: true,
     help: 'Ask WhatsApp whether a number is on it before the first message to it; the answer is kept.',
   }),
   adminNumbers: list({

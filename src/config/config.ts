@@ -4,6 +4,8 @@ import { type Environment, environmentIn } from './environment.ts';
 import { GROUPS } from './groups.ts';
 import { looseSettings } from './loose-settings.ts';
 import { ConfigError } from './problems.ts';
+import type { ProviderDefinition } from './provider-schema.ts';
+import { readProviders } from './providers-file.ts';
 import { isGiven, type Problems, readGroup } from './read-group.ts';
 import type { Values } from './variable.ts';
 
@@ -12,27 +14,19 @@ export { ConfigError } from './problems.ts';
 
 type Groups = typeof GROUPS;
 
-/** Every setting, checked and complete. Paths are absolute; units stand last in the names. */
-export interface Config {
-  readonly server: Values<Groups['server']> & { readonly isProduction: boolean };
-  readonly security: Values<Groups['security']>;
-  readonly database: Values<Groups['database']> & { readonly path: string };
-  readonly backups: Values<Groups['backups']> & { readonly folder: string };
-  readonly otp: Values<Groups['otp']>;
-  readonly limits: Values<Groups['limits']>;
-  readonly bot: Values<Groups['bot']> & {
-    readonly [K in
-      | 'mockMode'
-      | 'usePairingCode'
-      | 'webVersionRefresh'
-      | 'warmUp'
-      | 'codeMessage'
-      | 'checkNumbers']: boolean;
-  };
-  readonly simulator: Values<Groups['simulator']>;
-  readonly retention: Values<Groups['retention']>;
-  readonly logging: Values<Groups['logging']>;
+/** What is decided where the groups meet, because it depends on more than one setting. */
+interface Decided {
+  server: { readonly isProduction: boolean };
+  database: { readonly path: string };
+  backups: { readonly folder: string };
+  bot: { readonly mockMode: boolean };
+  providers: { readonly file: string | undefined; readonly definitions: readonly ProviderDefinition[] };
 }
+
+/** Every setting, checked and complete. Paths are absolute; units stand last in the names. */
+export type Config = {
+  readonly [G in keyof Groups]: Values<Groups[G]> & (G extends keyof Decided ? Decided[G] : unknown);
+};
 
 /**
  * Reads every setting out of `env`. An empty text counts as unset, and names the server does not know are
@@ -81,41 +75,40 @@ function load(cwd: string, serves: boolean): { config: Config; remarks: string[]
 }
 
 function assemble(env: Environment, cwd: string, problems: Problems): Config {
-  const server = readGroup(GROUPS.server, env, problems);
-  const security = readGroup(GROUPS.security, env, problems);
-  const database = readGroup(GROUPS.database, env, problems);
-  const backups = readGroup(GROUPS.backups, env, problems);
-  const otp = readGroup(GROUPS.otp, env, problems);
-  const limits = readGroup(GROUPS.limits, env, problems);
-  const bot = readGroup(GROUPS.bot, env, problems);
-  const simulator = readGroup(GROUPS.simulator, env, problems);
-  const retention = readGroup(GROUPS.retention, env, problems);
-  const logging = readGroup(GROUPS.logging, env, problems);
-
+  const read = Object.fromEntries(
+    Object.entries(GROUPS).map(([name, group]) => [name, readGroup(group, env, problems)]),
+  ) as { [G in keyof Groups]: Values<Groups[G]> };
+  const { server, database, otp, bot, email, logging, providers } = read;
   const isProduction = server.environment === 'production';
   const dataDir = resolve(cwd, database.dataDir);
   // Who lowers only the maximum means the default too.
   const expiryMinutes = isGiven(GROUPS.otp.expiryMinutes, env)
     ? otp.expiryMinutes
     : Math.min(otp.expiryMinutes, otp.maxExpiryMinutes);
+  const providersFile = providers.file === undefined ? undefined : resolve(cwd, providers.file);
   return {
+    ...read,
     server: { ...server, isProduction },
-    security,
     database: { ...database, dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
-    backups: { ...backups, folder: join(dataDir, 'backups') },
+    backups: { ...read.backups, folder: join(dataDir, 'backups') },
     otp: { ...otp, expiryMinutes },
-    limits,
-    bot: {
-      ...bot,
-      mockMode: bot.mockMode ?? !isProduction,
-      usePairingCode: bot.usePairingCode ?? false,
-      webVersionRefresh: bot.webVersionRefresh ?? false,
-      warmUp: bot.warmUp ?? true,
-      codeMessage: bot.codeMessage ?? false,
-      checkNumbers: bot.checkNumbers ?? true,
+    bot: { ...bot, mockMode: bot.mockMode ?? !isProduction },
+    providers: {
+      ...providers,
+      file: providersFile,
+      definitions:
+        providersFile === undefined
+          ? []
+          : readProviders({ ...providers, file: providersFile, isProduction, env }, problems),
     },
-    simulator,
-    retention,
+    email: {
+      ...email,
+      server: email.server && {
+        ...email.server,
+        caFile: email.server.caFile === undefined ? undefined : resolve(cwd, email.server.caFile),
+      },
+      dkimKeyFile: email.dkimKeyFile === undefined ? undefined : resolve(cwd, email.dkimKeyFile),
+    },
     logging: { ...logging, dir: logging.dir === undefined ? undefined : resolve(cwd, logging.dir) },
   };
 }

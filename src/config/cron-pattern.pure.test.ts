@@ -18,7 +18,7 @@ it.each([
   '0 3 * * * && rm',
 ])('%j is none, and stops the start with what is allowed', (given) => {
   expect(() => patternOf(given)).toThrow(ConfigError);
-  expect(() => patternOf(given)).toThrow(/BACKUP_CRON.*five fields as cron takes them/);
+  expect(() => patternOf(given)).toThrow(/BACKUP_CRON.*five cron fields/);
 });
 
 it('nothing, or an empty text, means no backups by themselves', () => {

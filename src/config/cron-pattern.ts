@@ -6,7 +6,7 @@ export function cronPattern(declaration: Declaration): Variable<string | undefin
   return {
     defaultText: '',
     ...declaration,
-    allowed: 'five fields as cron takes them, such as 0 3 * * * (a name such as @daily will do too)',
+    allowed: 'five cron fields, such as 0 3 * * *, or a name such as @daily',
     fallback: undefined,
     secret: false,
     parse(given) {

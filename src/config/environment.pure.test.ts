@@ -163,7 +163,9 @@ it('of a secret that is cut at its # nothing else is said', () => {
   };
   expect(problems()).toEqual([
     expect.stringMatching(/^\.env line 2: MASTER_PASSWORD is cut at its #/),
-    expect.stringMatching(/^DB_MASTER_KEY: given \*\*\*; .* Create one with `.* master-key create`\.$/),
+    expect.stringMatching(
+      /^DB_MASTER_KEY: given \*\*\*; .* Create one with `.* master-key create --write new\.key`\.$/,
+    ),
   ]);
 });
 

@@ -21,14 +21,14 @@ export const limitsVariables = {
     min: 1,
     max: 1000,
     fallback: 5,
-    help: 'Messages one phone number gets in 10 minutes; over 5 is looser than the safe bound.',
+    help: 'Messages one phone number gets in 10 minutes; over 5 is less strict than recommended.',
   }),
   phonePerDay: integer({
     name: 'PHONE_LIMIT_PER_DAY',
     min: 1,
     max: 1000,
     fallback: 10,
-    help: 'Messages one phone number gets in 24 hours; over 10 is looser than the safe bound.',
+    help: 'Messages one phone number gets in 24 hours; over 10 is less strict than recommended.',
   }),
   sendsPerClientIp: integer({
     name: 'SENDS_PER_CLIENT_IP',
@@ -42,7 +42,7 @@ export const limitsVariables = {
     min: 0,
     max: 10_000,
     fallback: 20,
-    help: 'New verifications in 10 minutes to numbers alike but for their last four digits; three of them verified in 24 hours lift it; 0 is no limit.',
+    help: 'New verifications in 10 minutes to numbers that differ only in their last four digits; three of them verified in 24 hours lift it; 0 is no limit.',
   }),
   addressPerMinute: integer({
     name: 'ADDRESS_LIMIT_PER_MINUTE',

@@ -6,7 +6,7 @@ export const loggingVariables = {
     name: 'LOG_LEVEL',
     values: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     fallback: 'info',
-    help: 'The least important line that is still written.',
+    help: 'The lowest level that is written to the log.',
   }),
   dir: path({
     name: 'LOG_DIR',

@@ -32,11 +32,22 @@ it('a secret that others know or guess is named, but not shown, with what to do'
   };
   expect(looseSettings(loadConfig(settings))).toEqual([
     expect.stringMatching(
-      /^DB_MASTER_KEY is published, and production refuses it\. Make one .*master-key rotate/,
+      /^DB_MASTER_KEY is published, and production refuses it\. Create one .*master-key rotate/,
     ),
     expect.stringMatching(/^MASTER_PASSWORD is easily guessed, and production refuses it\. Use a random one/),
   ]);
   expect(looseSettings(loadConfig(settings)).join()).not.toMatch(/administrator1|default-secret/);
+});
+
+it('a channel on the route that no setting sets up is named', () => {
+  const said = (settings: Record<string, string>) =>
+    looseSettings(loadConfig({ BOT_MOCK_MODE: 'false', CHANNELS: 'whatsapp,sms,email', ...settings }));
+  expect(said({})).toEqual([
+    expect.stringMatching(/^CHANNELS names sms, which is not set up/),
+    expect.stringMatching(/^CHANNELS names email, which is not set up/),
+  ]);
+  expect(said({ SMTP_URL: 'smtp://127.0.0.1', SMTP_FROM: 'no-reply@example.com' })).toHaveLength(1);
+  expect(said({ BOT_MOCK_MODE: 'true' })).toEqual([]);
 });
 
 describe('in production', () => {

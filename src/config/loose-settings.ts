@@ -9,7 +9,14 @@ import { weakSecrets } from './secret-checks.ts';
  * @param env what is read by Node and the PostgreSQL client themselves, and so from the process alone
  */
 export function looseSettings(config: Config, env: Environment = process.env): string[] {
-  return [...looseSecrets(config), ...looseLimits(config), ...looseTransport(config, env)];
+  return [
+    ...looseSecrets(config),
+    ...looseLimits(config),
+    ...idleChannels(config),
+    ...looseProviders(config),
+    ...looseCloudApi(config),
+    ...looseTransport(config, env),
+  ];
 }
 
 /** Production has refused them. */
@@ -25,22 +32,22 @@ function looseLimits({ otp, limits }: Config): string[] {
   const sentences: string[] = [];
   if (otp.resendSeconds < 30) {
     sentences.push(
-      `OTP_RESEND_SECONDS is ${otp.resendSeconds}: a code can be sent again sooner than the safe 30 s.`,
+      `OTP_RESEND_SECONDS is ${otp.resendSeconds}: a code can be sent again sooner than the recommended 30 s.`,
     );
   }
   if (otp.maxExpiryMinutes > 10) {
     sentences.push(
-      `OTP_MAX_EXPIRY_MINUTES is ${otp.maxExpiryMinutes}: a code may live longer than the safe 10 minutes.`,
+      `OTP_MAX_EXPIRY_MINUTES is ${otp.maxExpiryMinutes}: a code may live longer than the recommended 10 minutes.`,
     );
   }
   if (limits.phonePer10Minutes > 5) {
     sentences.push(
-      `PHONE_LIMIT_PER_10_MINUTES is ${limits.phonePer10Minutes}: a phone can get more than the safe 5 messages.`,
+      `PHONE_LIMIT_PER_10_MINUTES is ${limits.phonePer10Minutes}: a phone can get more than the recommended 5 messages.`,
     );
   }
   if (limits.phonePerDay > 10) {
     sentences.push(
-      `PHONE_LIMIT_PER_DAY is ${limits.phonePerDay}: a phone can get more than the safe 10 messages.`,
+      `PHONE_LIMIT_PER_DAY is ${limits.phonePerDay}: a phone can get more than the recommended 10 messages.`,
     );
   }
   if (limits.sendsPerClientIp === 0) {
@@ -52,8 +59,42 @@ function looseLimits({ otp, limits }: Config): string[] {
   return sentences;
 }
 
+/** Channels on the usual route that no setting gives a way to send. */
+function idleChannels({ bot, channels, cloudApi, email, providers }: Config): string[] {
+  if (bot.mockMode) return [];
+  const provided = providers.definitions.map(({ channel }) => channel);
+  const isSetUp: Partial<Record<string, boolean>> = {
+    cloud_api: cloudApi.token !== undefined,
+    email: email.server !== undefined,
+    sms: provided.includes('sms'),
+    http: provided.includes('http'),
+  };
+  return channels.order
+    .filter((name) => isSetUp[name] === false)
+    .map(
+      (name) =>
+        `CHANNELS names ${name}, which is not set up, so nothing is sent by it. See docs/CHANNELS.md.`,
+    );
+}
+
+function looseProviders({ providers }: Config): string[] {
+  return providers.definitions
+    .filter(({ success }) => (success.where ?? []).length === 0)
+    .map(
+      ({ name }) =>
+        `The provider ${name} in PROVIDERS_FILE takes an HTTP status alone for success: many providers refuse with 200. Add \`success.where\`.`,
+    );
+}
+
+function looseCloudApi({ cloudApi }: Config): string[] {
+  if (cloudApi.token === undefined || cloudApi.appSecret !== undefined) return [];
+  return [
+    'CLOUD_API_APP_SECRET is not set: no delivery report of the WhatsApp Cloud API is accepted, and failures that Meta reports later go unnoticed. Set it with CLOUD_API_VERIFY_TOKEN.',
+  ];
+}
+
 /** What lets secrets, codes or phone numbers cross a network unprotected. */
-function looseTransport({ server, database, bot }: Config, env: Environment): string[] {
+function looseTransport({ server, database, bot, email }: Config, env: Environment): string[] {
   const sentences: string[] = [];
   const { isProduction, publicUrl, host, trustProxyHops } = server;
   if (isProduction && publicUrl?.startsWith('http:')) {
@@ -78,6 +119,12 @@ function looseTransport({ server, database, bot }: Config, env: Environment): st
         `DATABASE_URL has sslmode=no-verify: nothing proves that ${place} is your database server. Use sslmode=verify-full.`,
       );
     }
+  }
+  if (email.server?.tls === 'off' && !isLoopback(email.server.host)) {
+    const exposed = email.server.user === undefined ? 'addresses' : 'the password, addresses';
+    sentences.push(
+      `SMTP_URL reaches ${email.server.host} without TLS (tls=off): ${exposed} and codes cross the network unencrypted. Take tls=off out.`,
+    );
   }
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
     sentences.push(

@@ -1,5 +1,22 @@
 import { countries, country } from './country.ts';
-import { integer } from './variable.ts';
+import { boolean, type Declaration, integer, type Variable } from './variable.ts';
+
+const HOST_NAME = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
+
+/** A host name with its domain, without a scheme, a port or a path. */
+function hostName(declaration: Declaration): Variable<string | undefined> {
+  return {
+    defaultText: '',
+    ...declaration,
+    allowed: 'a host name such as login.example.com, without https:// and without a path',
+    fallback: undefined,
+    secret: false,
+    parse(given) {
+      const name = given.trim().toLowerCase();
+      return HOST_NAME.test(name) ? name : undefined;
+    },
+  };
+}
 
 /** Codes and the numbers they go to. */
 export const otpVariables = {
@@ -22,7 +39,7 @@ export const otpVariables = {
     min: 1,
     max: 60,
     fallback: 10,
-    help: 'The longest life a request may ask for; over 10 is looser than the safe bound.',
+    help: 'The longest life a request may ask for; over 10 is less strict than recommended.',
   }),
   maxAttempts: integer({
     name: 'OTP_MAX_ATTEMPTS',
@@ -36,7 +53,16 @@ export const otpVariables = {
     min: 0,
     max: 3600,
     fallback: 30,
-    help: 'The wait before the first resend; later waits are 2 and 4 times this; under 30 is looser than the safe bound.',
+    help: 'The wait before the first resend; later waits are 2 and 4 times this; under 30 is less strict than recommended.',
+  }),
+  warnsOfSharing: boolean({
+    name: 'OTP_SHARE_WARNING',
+    fallback: true,
+    help: 'Whether the built-in text ends with the sentence that the code is not to be shared.',
+  }),
+  webOtpHost: hostName({
+    name: 'WEBOTP_HOST',
+    help: 'The host of the page into which browsers fill the code of an SMS (WebOTP): the last line of each SMS becomes @host #code.',
   }),
   defaultRegion: country({
     name: 'DEFAULT_REGION',

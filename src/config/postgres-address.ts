@@ -51,11 +51,11 @@ export function parameterProblem(address: string): string | undefined {
   const names = [...searchParams.keys()];
   for (const name of names) {
     if (!Object.hasOwn(PARAMETERS, name)) {
-      return `no parameter ${name}, only ${Object.keys(PARAMETERS).join(', ')} (small letters)`;
+      return `the parameters ${Object.keys(PARAMETERS).join(', ')}, in lower case; ${name} is not one of them`;
     }
     const values = PARAMETERS[name];
-    if (values && !values.includes(searchParams.get(name)!)) return `${name}= one of ${values.join(', ')}`;
-    if (searchParams.getAll(name).length > 1) return `${name} once`;
+    if (values && !values.includes(searchParams.get(name)!)) return `${name} is one of ${values.join(', ')}`;
+    if (searchParams.getAll(name).length > 1) return `each parameter once; ${name} is given twice`;
   }
   return undefined;
 }

@@ -24,7 +24,11 @@ const SHOWN_CHARACTERS_MAX = 80;
 
 function shown(variable: Variable<unknown>, given: string | undefined): string {
   if (given === undefined || given === '') return 'nothing';
-  if (variable.secret) return '***';
+  return variable.secret ? '***' : shownText(given);
+}
+
+/** A text as a problem may show it: on one line, without what acts on a terminal, a password in an address or a long end. */
+export function shownText(given: string): string {
   const characters = [...given.replace(/[^/,\s]*@/g, '***@')];
   const short = characters.slice(0, SHOWN_CHARACTERS_MAX).join('');
   const plain = short.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '�');

@@ -1,18 +1,5 @@
-import { GROUPS } from './groups.ts';
+import { GROUPS, TITLES } from './groups.ts';
 import type { Variable } from './variable.ts';
-
-const TITLES: Record<keyof typeof GROUPS, string> = {
-  server: 'Server',
-  security: 'Security',
-  database: 'Database',
-  backups: 'Backups',
-  otp: 'Codes',
-  limits: 'Limits',
-  bot: 'WhatsApp',
-  simulator: 'Virtual phone',
-  retention: 'Retention',
-  logging: 'Logs',
-};
 
 interface Section {
   title: string;
@@ -24,7 +11,7 @@ export function envExample(): string {
   const sections = sectionsInOrder().map(({ title, variables }) =>
     [`# ---- ${title} ----`, ...variables.map(exampleOf)].join('\n\n'),
   );
-  return `# Copy this file to .env, take the # away before a name and change its value.
+  return `# Copy this file to .env, remove the # before a name and change its value.
 # Put a value with a # or with spaces at its ends in quotes. All about settings: docs/CONFIGURATION.md
 # Generated from src/config by "npm run docs".
 
@@ -56,7 +43,9 @@ The server does not start
 - with \`NODE_ENV=production\` and no \`DB_MASTER_KEY\` or no \`MASTER_PASSWORD\`, or with a placeholder, a published default
   or an easily guessed text as either. Elsewhere such secrets are named at the start. Commands take any, so that
   \`master-key rotate\` can move data off a weak one;
-- with \`NODE_ENV=production\` and \`BOT_MOCK_MODE=true\`.
+- with \`NODE_ENV=production\` and \`BOT_MOCK_MODE=true\`;
+- with only one of \`SMTP_URL\` and \`SMTP_FROM\`, with some of the three \`SMTP_DKIM_\` settings and not all, or where a file
+  that they name cannot be read or holds no usable key.
 
 Settings that are less strict than recommended are allowed and named at every start, in the banner and in the log. In
 production these are also:
@@ -74,9 +63,9 @@ ${tables.join('\n')}`;
 }
 
 function sectionsInOrder(): Section[] {
-  return Object.entries(TITLES).map(([group, title]) => ({
-    title,
-    variables: Object.values(GROUPS[group as keyof typeof GROUPS]),
+  return Object.entries(GROUPS).map(([group, variables]) => ({
+    title: TITLES[group as keyof typeof GROUPS],
+    variables: Object.values(variables),
   }));
 }
 

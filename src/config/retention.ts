@@ -23,4 +23,11 @@ export const retentionVariables = {
     fallback: 90,
     help: 'Days after which events are deleted; 0 keeps them for ever.',
   }),
+  webhookDays: integer({
+    name: 'RETENTION_DAYS_WEBHOOKS',
+    min: 0,
+    max: 36_500,
+    fallback: 30,
+    help: 'Days after which finished webhook deliveries are deleted; 0 keeps them for ever.',
+  }),
 };

@@ -1,4 +1,4 @@
-import { PROGRAM } from '../program.ts';
+import { PROGRAM } from '../lib/program.ts';
 import type { Config } from './config.ts';
 import { GROUPS } from './groups.ts';
 import type { Variable } from './variable.ts';
@@ -18,7 +18,7 @@ export function weakSecrets({ security }: Config): WeakSecret[] {
     {
       variable: masterKey,
       value: security.masterKey,
-      remedy: `Make one with \`${PROGRAM} master-key create --write new.key\`; data that is under this one moves to it with \`${PROGRAM} master-key rotate --new-key-file new.key --yes\`.`,
+      remedy: `Create one with \`${PROGRAM} master-key create --write new.key\`; to move data that uses this one, run \`${PROGRAM} master-key rotate --new-key-file new.key --yes\`.`,
     },
     {
       variable: masterPassword,

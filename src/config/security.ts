@@ -6,7 +6,7 @@ export const securityVariables = {
     name: 'DB_MASTER_KEY',
     minLength: 32,
     defaultText:
-      'made at the first start and kept in `$DATA_DIR/master.key`; required in production and with `DATABASE_URL`',
+      'created at the first start and kept in `$DATA_DIR/master.key`; required in production and with `DATABASE_URL`',
     help: 'The key that the database, the stored codes and the waiting messages are encrypted with.',
   }),
   masterPassword: secret({
@@ -15,7 +15,7 @@ export const securityVariables = {
     // It travels in the X-Master-Key header, and HTTP drops spaces at either end of a header.
     allowed: 'a text of 12 characters or more without a space at either end and without control characters',
     accepts: (given) => given === given.trim() && !/\p{Cc}/u.test(given),
-    defaultText: 'made at the first start and printed once; required in production',
+    defaultText: 'created at the first start and printed once; required in production',
     help: 'The password of the administrator, for the dashboard and the `X-Master-Key` header.',
   }),
 };

@@ -1,3 +1,4 @@
+import { displayName } from './display-name.ts';
 import { integer, oneOf } from './variable.ts';
 import { host, origins, webAddress } from './web-address.ts';
 
@@ -19,18 +20,22 @@ export const serverVariables = {
     name: 'NODE_ENV',
     values: ['development', 'production', 'test'],
     fallback: 'development',
-    help: 'How strict to be: production refuses to start without secrets and never imitates a phone.',
+    help: '`production` requires secrets and has no virtual phone.',
   }),
   publicUrl: webAddress({
     name: 'PUBLIC_URL',
-    help: 'The address people reach this server by; every link is built from it, never from a request.',
+    help: 'The address clients use; every link is built from it, never from a request.',
+  }),
+  brandName: displayName({
+    name: 'BRAND_NAME',
+    help: 'The name of your product, as the recipients of messages know it.',
   }),
   trustProxyHops: integer({
     name: 'TRUST_PROXY',
     min: 0,
     max: 10,
     fallback: 0,
-    help: 'How many reverse proxies stand in front and may tell the address of a client.',
+    help: 'How many reverse proxies in front of the server report the address of the client.',
   }),
   keepAliveSeconds: integer({
     name: 'KEEP_ALIVE_SECONDS',

@@ -72,12 +72,16 @@ export function decimal(
 const TRUE_WORDS = ['true', '1', 'yes', 'on'];
 const FALSE_WORDS = ['false', '0', 'no', 'off'];
 
-/** A switch whose default is decided where the groups meet, because it depends on another setting. */
-export function boolean(declaration: Declaration & { defaultText: string }): Variable<boolean | undefined> {
+/** A switch. One without a `fallback` is decided where the groups meet, because it depends on another setting. */
+export function boolean(declaration: Declaration & { fallback: boolean }): Variable<boolean>;
+export function boolean(declaration: Declaration & { defaultText: string }): Variable<boolean | undefined>;
+export function boolean(declaration: Declaration & { fallback?: boolean }): Variable<boolean | undefined> {
+  const { fallback, defaultText = String(fallback), ...named } = declaration;
   return {
-    ...declaration,
+    ...named,
     allowed: 'true or false (or yes, no, on, off, 1, 0)',
-    fallback: undefined,
+    fallback,
+    defaultText,
     secret: false,
     parse(given) {
       const word = given.trim().toLowerCase();
@@ -104,9 +108,9 @@ export function oneOf<const T extends string>(
 }
 
 /** Entries of one kind, separated by commas; spaces around them and empty entries do not matter. */
-export function list(
-  declaration: Declaration & { allowed: string; parseEntry: (entry: string) => string | undefined },
-): Variable<string[]> {
+export function list<T extends string>(
+  declaration: Declaration & { allowed: string; parseEntry: (entry: string) => T | undefined },
+): Variable<T[]> {
   const { name, help, allowed, defaultText = '', parseEntry } = declaration;
   return {
     name,

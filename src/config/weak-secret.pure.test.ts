@@ -2,8 +2,8 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import wordListPath from 'word-list';
+import { generatePassword } from '../admin/password.ts';
 import { generateMasterKey } from '../database/master-key.ts';
-import { generatePassword } from '../keys/password.ts';
 import { weaknessOf } from './weak-secret.ts';
 
 describe('a secret that others know or guess is weak', () => {
@@ -126,6 +126,11 @@ describe('a secret that was made up well is not', () => {
     expect(weaknessOf(secret)).toBeUndefined();
   });
 
+  it('because of brackets that do not belong together', () => {
+    expect(weaknessOf('[pGbfcqTwcCZdvS>')).toBeUndefined();
+    expect(weaknessOf('[pGbfcqTwcCZdvS]')).toBe('a placeholder');
+  });
+
   it('as those are that WOTP makes, and random ones of every usual kind', () => {
     const from = (characters: string, length: number) =>
       Array.from({ length }, () => characters[randomInt(characters.length)]).join('');
@@ -172,10 +177,10 @@ it('no secret that our documentation prints would be taken', () => {
 });
 
 it('no example of ours makes a key that nothing keeps, whose data is lost at the next start', () => {
-  const cli = readdirSync(new URL('src/cli', ROOT), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => `src/cli/${name}`);
-  for (const file of [...PAGES, ...cli]) {
+  const sources = readdirSync(new URL('src', ROOT), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /(?<!\.test)\.ts$/.test(name))
+    .map((name) => `src/${name}`);
+  for (const file of [...PAGES, ...sources]) {
     expect(readFileSync(new URL(file, ROOT), 'utf8'), file).not.toMatch(/DB_MASTER_KEY="?(\$\(|`)/);
   }
 });

@@ -6,7 +6,8 @@ export type Weakness = 'a placeholder' | 'published' | 'easily guessed';
 
 /** What brackets, samples and tutorials put in the place of a secret. */
 const PLACEHOLDERS = [
-  /^\$?[<‹«[{(]+[\p{L}\p{N}\s"'.,:;/~_-]*[>›»\]})]+$/u,
+  // In brackets of one kind: others belong to a random text.
+  /^\$?(?!.*[^\p{L}\p{N}\s"'.,:;/~_<‹«[{(>›»\]})-])(<.*>|‹.*›|«.*»|\[.*\]|\{.*\}|\(.*\))$/u,
   /<(\d+ [a-z]+|[a-z][a-z _-]{4,}|[A-Z][A-Z_]{4,})>/,
   // A variable that nothing expanded.
   /^(\$([A-Z][A-Z\d_]+|[a-z][a-z\d_]+)|%\w+%)$/,
@@ -198,13 +199,13 @@ function bitsOfCore(core: string, isWord: IsWord, mayBeForeign: boolean): number
 function bitsOfPattern(text: string): number {
   const plain = text.replace(/[^\p{L}\p{Nd}]/gu, '');
   const marks = new Set(text.replace(/[\p{L}\p{Nd}]/gu, '')).size * MARK_BITS;
-  const once = plain.replace(/(.)\1+/gsu, '$1');
+  const unrepeated = plain.replace(/(.)\1+/gsu, '$1');
   const letters = plain.replace(/\P{L}/gu, '');
   const digits = plain.replace(/\P{Nd}/gu, '');
   return (
     marks +
     REPETITION_BITS +
-    Math.min(bitsInRuns(plain), bitsInRuns(once), bitsInRuns(letters) + bitsInRuns(digits))
+    Math.min(bitsInRuns(plain), bitsInRuns(unrepeated), bitsInRuns(letters) + bitsInRuns(digits))
   );
 }
 

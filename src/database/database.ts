@@ -73,6 +73,12 @@ export interface Database {
   /** Undefined where the engine looks after its space itself. */
   readonly space?: FileSpace;
 
+  /** Calls `listener` after each commit: how many transactions shared it, and how long it took in ms. WODB only. */
+  watchCommits?(listener: (transactions: number, ms: number) => void): void;
+
+  /** Calls `listener` with how long each transaction waited for a connection of the pool, in ms. PostgreSQL only. */
+  watchPoolWaits?(listener: (ms: number) => void): void;
+
   /** Writes waiting for their turn. */
   readonly waitingWrites: number;
 

@@ -1,12 +1,21 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { ExpectedError } from '../lib/expected-error.ts';
 import { deriveKey, stretchMasterKey } from '../lib/key-derivation.ts';
 import { seal, unseal } from '../lib/seal.ts';
 import type { Database, Executor, Transaction } from './database.ts';
 import type { Schema } from './schema.ts';
 
 /** What a derived key is used for; each purpose has a key of its own. */
-export type KeyPurpose = 'otp-code' | 'message-code' | 'idempotency' | 'whatsapp' | 'admin-session';
+export type KeyPurpose =
+  | 'otp-code'
+  | 'message-code'
+  | 'message-text'
+  | 'schedule'
+  | 'idempotency'
+  | 'whatsapp'
+  | 'admin-session'
+  | 'webhook';
 
 /** The keys derived from the master key. Every value made with one carries the version it was made under. */
 export interface Keyring {
@@ -26,22 +35,24 @@ export interface Keyring {
 }
 
 /** The master key is not the one that the database's values were made with. Nothing was changed. */
-export class WrongMasterKeyError extends Error {
+export class WrongMasterKeyError extends ExpectedError {
   constructor(
-    message = 'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key that this database was made with. Give the right key; nothing was changed.',
+    message = 'The master key (DB_MASTER_KEY, or master.key in the data folder) is not the key that this database was created with. Give the right key; nothing was changed.',
     cause?: unknown,
   ) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = 'WrongMasterKeyError';
   }
 }
 
 const PURPOSES: readonly KeyPurpose[] = [
   'otp-code',
   'message-code',
+  'message-text',
+  'schedule',
   'idempotency',
   'whatsapp',
   'admin-session',
+  'webhook',
 ];
 const CHECK_TEXT = 'WOTP keyring check 1';
 const UNOPENED_MAX = 1_000;
@@ -171,7 +182,7 @@ function olderSecret(sealing: KeyObject, version: number, sealed: Buffer | null)
     if (sealed) return Buffer.from(unseal(sealing, sealed, sealContext(version)), 'hex');
   } catch (error) {
     throw new WrongMasterKeyError(
-      `The secret of key version ${version} in this database is damaged, so what was made under it cannot be read. Restore a backup; nothing was changed.`,
+      `The secret of key version ${version} in this database is damaged, so data encrypted with it cannot be read. Restore a backup; nothing was changed.`,
       error,
     );
   }

@@ -5,7 +5,15 @@ import { seal, unseal } from '../lib/seal.ts';
 import { type KeyPurpose, openKeyring, WrongMasterKeyError } from './keyring.ts';
 
 const clock = { now: () => Date.UTC(2026, 0, 15), setTimeout: () => ({ cancel: () => {} }) };
-const PURPOSES: KeyPurpose[] = ['otp-code', 'message-code', 'idempotency', 'whatsapp', 'admin-session'];
+const PURPOSES: KeyPurpose[] = [
+  'otp-code',
+  'message-code',
+  'message-text',
+  'schedule',
+  'idempotency',
+  'whatsapp',
+  'admin-session',
+];
 
 test('the same master key gives the same keys at every start', async () => {
   const database = await openDatabase(tempFolder());

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { readBounded } from '../lib/bounded-file.ts';
+import { ExpectedError } from '../lib/expected-error.ts';
 import { createPrivateFolder } from '../lib/private-folder.ts';
 import { refuseSharedFolder } from '../lib/shared-folder.ts';
 import { isThere } from '../lib/system-error.ts';
@@ -14,12 +15,7 @@ const LENGTH_MIN = 32;
 const FILE_MAX_BYTES = 16 * 1024;
 
 /** There is no master key, and none may be made. */
-export class MasterKeyMissingError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'MasterKeyMissingError';
-  }
-}
+export class MasterKeyMissingError extends ExpectedError {}
 
 /** Where a data folder keeps its master key when none is configured. */
 export function masterKeyPathIn(dataDir: string): string {

@@ -1,4 +1,5 @@
 import { type Kysely, type Migration, Migrator } from 'kysely';
+import { ExpectedError } from '../lib/expected-error.ts';
 import { up as initial } from './migrations/0001-initial.ts';
 import { up as whatsapp } from './migrations/0002-whatsapp.ts';
 import { up as whatsappSending } from './migrations/0003-whatsapp-sending.ts';
@@ -13,6 +14,13 @@ import { up as optOutNotes } from './migrations/0011-opt-out-notes.ts';
 import { up as messageMetadata } from './migrations/0012-message-metadata.ts';
 import { up as sendersByNumber } from './migrations/0013-whatsapp-senders-by-number.ts';
 import { up as keyRoots } from './migrations/0014-key-roots.ts';
+import { up as projectNumbers } from './migrations/0015-project-numbers.ts';
+import { up as routes } from './migrations/0016-routes.ts';
+import { up as templates } from './migrations/0017-templates.ts';
+import { up as schedules } from './migrations/0018-schedules.ts';
+import { up as bulks } from './migrations/0019-bulks.ts';
+import { up as webhooks } from './migrations/0020-webhooks.ts';
+import { up as earlyReceipts } from './migrations/0021-early-receipts.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -31,18 +39,24 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0012-message-metadata': { up: messageMetadata },
   '0013-whatsapp-senders-by-number': { up: sendersByNumber },
   '0014-key-roots': { up: keyRoots },
+  '0015-project-numbers': { up: projectNumbers },
+  '0016-routes': { up: routes },
+  '0017-templates': { up: templates },
+  '0018-schedules': { up: schedules },
+  '0019-bulks': { up: bulks },
+  '0020-webhooks': { up: webhooks },
+  '0021-early-receipts': { up: earlyReceipts },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */
 export const schemaVersion = (): number => Object.keys(MIGRATIONS).length;
 
 /** The file was written by a newer version of WOTP. */
-export class NewerSchemaError extends Error {
+export class NewerSchemaError extends ExpectedError {
   constructor(unknown: string) {
     super(
       `The database was written by a newer WOTP (it holds the migration ${unknown}). Start that version, or a newer one.`,
     );
-    this.name = 'NewerSchemaError';
   }
 }
 

@@ -19,7 +19,7 @@ describe('docs/DATABASE.md', () => {
     const entities = [...diagram.matchAll(/^ {2}(\w+) \{$/gm)].map(([, name]) => name);
     expect(entities).toEqual(tables.map(({ name }) => name));
     expect(diagram).toContain('  projects ||--o{ api_keys : project_id\n');
-    expect(diagram).toContain('  verifications ||..o{ messages : verification_id\n');
+    expect(diagram).toContain('  key_versions ||..o{ messages : key_version\n');
     expect(diagram).toContain('  messages |o..o{ events : message_id\n');
     expect(diagram).not.toContain('rate_limits |o');
     // What Mermaid can read: a type and a name without spaces, and marks of keys.

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { Kysely, SqliteDialect } from 'kysely';
 import { migrateToLatest } from './migrate.ts';
@@ -110,12 +112,16 @@ function indexColumns(sqlite: Sqlite.Database, index: string): string[] {
   return (sqlite.pragma(`index_info(${index})`) as { name: string }[]).map(({ name }) => name);
 }
 
-/** What `schema.ts` says of the tables; it lies beside the built program as it does in the repository. */
+/** What the files of `tables/` say; they lie beside the built program as they do in the repository. */
 export function writtenWords(): Map<string, TableWords> {
-  return schemaWords(readFileSync(new URL('../../src/database/schema.ts', import.meta.url), 'utf8'));
+  const folder = fileURLToPath(new URL('../../src/database/tables/', import.meta.url));
+  const words = readdirSync(folder).flatMap((name) => [
+    ...schemaWords(readFileSync(join(folder, name), 'utf8')),
+  ]);
+  return new Map(words);
 }
 
-/** The text of `docs/DATABASE.md`: tables from the migrations, words from `schema.ts`. */
+/** The text of `docs/DATABASE.md`: tables from the migrations, words from `tables/`. */
 export async function databasePage(): Promise<string> {
   const tables = await migratedTables();
   const words = writtenWords();
@@ -123,14 +129,15 @@ export async function databasePage(): Promise<string> {
   return `# The database
 
 Every table, column and index, and how long rows stay. This page is generated from the migrations
-(\`src/database/migrations/\`) and from the comments in \`src/database/schema.ts\` by \`npm run docs\`. How the file
+(\`src/database/migrations/\`) and from the comments in \`src/database/tables/\` by \`npm run docs\`. How the file
 itself is built and encrypted is in [WODB_SPEC.md](WODB_SPEC.md).
 
 - **Times** are Unix milliseconds. **Ids** are TypeIDs: a prefix and a UUIDv7, so they sort by the time when they
   were made. **JSON** is kept as text.
 - **Types** are those of the embedded engine. On PostgreSQL \`blob\` is \`bytea\`, and a number that counts up by
   itself is \`bigserial\`; names and everything else are the same.
-- **Phones** are in E.164. Codes stand in no column but as an HMAC and, sealed, in the message that carries them.
+- **Phones** are in E.164. Codes are stored as an HMAC and, sealed, with their verification, or in the body of a schedule
+  until it fires.
 - \`kysely_migration\` and \`kysely_migration_lock\` say which migrations were applied.
 - Indexes beside those listed here belong to primary keys and to columns that are marked unique.
 

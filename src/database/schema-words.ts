@@ -1,4 +1,4 @@
-/** What the comments of `schema.ts` say of one table. */
+/** What the comments in `tables/` say of one table. */
 export interface TableWords {
   purpose: string;
   /** How long its rows stay. */
@@ -11,12 +11,12 @@ export interface TableWords {
 const TABLE = /^ {2}(\w+): \{$/;
 const COLUMN = /^ {4}(\w+): .*;$/;
 
-/** Reads the comments of the interface `Schema`, table by table. Knows its layout, which Biome keeps. */
+/** Reads the comments of a file of `tables/`, table by table. Knows its layout, which Biome keeps. */
 export function schemaWords(source: string): Map<string, TableWords> {
   const tables = new Map<string, TableWords>();
   let table: TableWords | undefined;
   let comment: string[] = [];
-  for (const line of source.split(/^export interface Schema \{$/m)[1]!.split('\n')) {
+  for (const line of source.split(/^export interface \w+Tables \{$/m)[1]!.split('\n')) {
     const [, tableName] = TABLE.exec(line) ?? [];
     const [, columnName] = COLUMN.exec(line) ?? [];
     if (tableName) {

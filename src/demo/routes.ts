@@ -34,14 +34,19 @@ export function demoRoutes(
   typed(server).post(
     '/api/v1/database/demo-data',
     {
+      config: { access: 'admin:database' },
       schema: {
         tags: ['Database'],
         operationId: 'createDemoData',
         summary: 'Create demo data',
         description:
-          'With their messages and events, as if they had happened; nothing is sent. `metadata` marks them with `demo`. Not in production.',
+          'Verifications with their messages and events; nothing is sent. `metadata` marks them with `demo`. Not in production.',
         body: z.strictObject({
-          count: z.int().min(1).max(DEMO_COUNT_MAX).meta({ description: 'How many.', example: 200 }),
+          count: z
+            .int()
+            .min(1)
+            .max(DEMO_COUNT_MAX)
+            .meta({ description: 'How many verifications to create.', example: 200 }),
           projectId,
         }),
         response: {

@@ -1,20 +1,18 @@
 import { randomInt } from 'node:crypto';
 import type { Insertable } from 'kysely';
-import type { ChannelName } from '../channels/channel.ts';
+import { parsePhone } from '../addresses/phone.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
 import type { MessageEventType, VerificationEventType } from '../events/types.ts';
 import { MINUTE_MS } from '../lib/duration.ts';
 import { newId } from '../lib/id.ts';
-import { parsePhone } from '../lib/phone.ts';
-import { seal } from '../lib/seal.ts';
+import type { ChannelName } from '../messages/channel.ts';
 import { LANES, type MessageStatus } from '../messages/types.ts';
 import { generateCode } from '../otp/code.ts';
 import { codeSecrets } from '../otp/code-secrets.ts';
-import { defaultMessage } from '../otp/message-text.ts';
 import type { Send } from '../otp/repository.ts';
 import { ENDINGS, type Ending } from '../otp/state-machine.ts';
-import { demoMoment, demoPhone } from './places.ts';
+import { demoMoment, demoPhone } from './countries.ts';
 
 const SECOND_MS = 1_000;
 const LIFE_MS = 5 * MINUTE_MS;
@@ -67,7 +65,7 @@ interface Told {
  */
 export function demoVerifications(
   count: number,
-  { now, projectId, keyring }: { now: number; projectId: string; keyring: Keyring },
+  { now, projectId, keyring }: { now: number; projectId: number; keyring: Keyring },
 ): DemoRows {
   const secrets = codeSecrets(keyring);
   const rows: DemoRows = { verifications: [], messages: [], events: [] };
@@ -106,14 +104,16 @@ export function demoVerifications(
       rows.messages.push({
         id: messageId,
         project_id: projectId,
-        verification_id: id,
-        phone: e164,
+        owner_id: id,
+        address: e164,
+        identity: null,
         channel,
+        plays: channel === 'simulator' ? 'whatsapp' : null,
+        provider_id: null,
         lane: LANES.code,
         status: last,
         reason,
-        body: defaultMessage(LIFE_MS / MINUTE_MS, channel),
-        sealed_code: isPending ? seal(keyring.key('message-code'), code, messageId) : null,
+        content: null,
         key_version: keyring.version,
         timeline: JSON.stringify(changes),
         attempts: 1,
@@ -122,6 +122,8 @@ export function demoVerifications(
         expires_at: createdAt + LIFE_MS,
         created_at: at,
         metadata: null,
+        template: null,
+        locale: null,
       });
     }
     if (status !== 'pending')
@@ -131,12 +133,17 @@ export function demoVerifications(
       id,
       project_id: projectId,
       phone: e164,
+      email: null,
+      route: JSON.stringify([channel === 'simulator' ? 'whatsapp' : channel]),
+      step: 0,
+      move_at: null,
       destination: parsePhone(e164, ANYWHERE).identity,
       purpose: picked(PURPOSES),
       channel,
       status,
       reason: story.reason,
-      ...secrets.macFor(id, code),
+      ...secrets.store(id, code),
+      ...(!isPending && { sealed_code: null }),
       code_length: code.length,
       attempts: story.attempts,
       sends: JSON.stringify(sends),

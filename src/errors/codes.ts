@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   VALIDATION_ERROR: {
     status: 400,
     title: 'The request is not valid',
-    meaning: 'The body, the query or a header is malformed. `errors` lists each place with its own message.',
+    meaning: 'The body, the query or a header is malformed. `errors` lists each wrong field with a message.',
     whatToDo: 'Correct the fields named in `errors` and send the request again. Nothing was changed.',
   },
   UNAUTHORIZED: {
@@ -26,7 +26,7 @@ export const ERROR_CODES = {
   },
   FORBIDDEN: {
     status: 403,
-    title: 'This key may not do that',
+    title: 'The key lacks a permission',
     meaning:
       'The key is valid but lacks the permission named in `requiredPermission`. `admin` is not a permission that a key can have: only the administrator may do this.',
     whatToDo:
@@ -48,13 +48,13 @@ export const ERROR_CODES = {
     status: 408,
     title: 'The request took too long to arrive',
     meaning: 'The headers or the body were not complete in time.',
-    whatToDo: 'Send the request again, in one go.',
+    whatToDo: 'Send the request again without pauses.',
   },
   CONFLICT: {
     status: 409,
     title: 'The resource is not in a state that allows this',
-    meaning: 'The resource is in a state in which this cannot be done.',
-    whatToDo: 'Read the resource, then decide again.',
+    meaning: 'The current state of the resource does not allow this.',
+    whatToDo: 'Read the resource, then decide what to do.',
   },
   PAYLOAD_TOO_LARGE: {
     status: 413,
@@ -65,7 +65,7 @@ export const ERROR_CODES = {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'Unsupported content type',
-    meaning: 'The route takes `application/json` only, uncompressed.',
+    meaning: 'The route accepts only uncompressed `application/json`.',
     whatToDo: 'Send JSON with `Content-Type: application/json` and without `Content-Encoding`.',
   },
   MISDIRECTED_REQUEST: {
@@ -94,7 +94,7 @@ export const ERROR_CODES = {
     status: 422,
     title: 'This Idempotency-Key was used for another request',
     meaning: 'The same key came with a different body within 24 hours.',
-    whatToDo: 'Use a new key for a new request; repeat a key only with the very same body.',
+    whatToDo: 'Use a new key for a new request; reuse a key only with exactly the same body.',
   },
   IDEMPOTENCY_IN_PROGRESS: {
     status: 409,
@@ -108,7 +108,7 @@ export const ERROR_CODES = {
     status: 422,
     title: 'The code is wrong',
     meaning: 'The code does not match. One guess was counted; `attemptsRemaining` says how many are left.',
-    whatToDo: 'Let the person check the newest message and type the code again.',
+    whatToDo: 'Ask the user to check the newest message and type the code again.',
   },
   OTP_EXPIRED: {
     status: 410,
@@ -126,8 +126,16 @@ export const ERROR_CODES = {
   OTP_NOT_FOUND: {
     status: 404,
     title: 'There is no pending verification',
-    meaning: 'No code is waiting: none was sent, it was already used, or it was canceled.',
+    meaning: 'No code is pending: none was sent, it was already used, or it was canceled.',
     whatToDo: 'Send a new code.',
+  },
+
+  // templates
+  TEMPLATE_NOT_FOUND: {
+    status: 404,
+    title: 'There is no such template',
+    meaning: 'Your project has no template with this code or id, or the template is not active.',
+    whatToDo: 'Check the name with `GET /api/v1/templates`. An inactive one can be activated with `PUT`.',
   },
 
   // phone numbers
@@ -135,7 +143,7 @@ export const ERROR_CODES = {
     status: 400,
     title: 'The phone number is not valid',
     meaning:
-      'The number does not exist, contains a character that `detail` names, or its country cannot be told.',
+      'The number does not exist, contains a character that `detail` names, or its country is not known.',
     whatToDo:
       'Give the number with its country code (`+62 838 …`), or set `DEFAULT_REGION` for national numbers.',
   },
@@ -156,21 +164,32 @@ export const ERROR_CODES = {
   PHONE_NOT_ON_WHATSAPP: {
     status: 422,
     title: 'The number is not on WhatsApp',
-    meaning: 'WhatsApp said that nobody uses it with this number.',
+    meaning: 'WhatsApp reports that this number is not registered.',
     whatToDo: 'Ask for another number or use another channel.',
+  },
+
+  // e-mail addresses
+  EMAIL_INVALID: {
+    status: 400,
+    title: 'The e-mail address is not valid',
+    meaning: 'The address cannot exist, or is written in a way that is not accepted; `detail` says which.',
+    whatToDo:
+      'Give one plain address (`name@example.com`), without a display name, quotes or comments. Before the `@` only ASCII is accepted.',
   },
 
   // channels
   WHATSAPP_OFFLINE: {
     status: 503,
     title: 'No WhatsApp number is linked',
-    meaning: 'The server has no linked WhatsApp session that could take the message.',
-    whatToDo: 'The operator links a phone; `GET /health` tells the state.',
+    meaning:
+      'WhatsApp was on the route of the send, no session is linked that could take the message, and no other channel could be used.',
+    whatToDo:
+      'The operator links a phone (`GET /health` shows the state), or sets up another channel. A send with an `email` as well can go there.',
   },
   CHANNEL_UNAVAILABLE: {
     status: 503,
     title: 'This channel is not available',
-    meaning: 'The channel asked for is not set up on this server.',
+    meaning: 'None of the channels of the send, or of its route, is set up on this server.',
     whatToDo: 'Leave `channel` out, or name one that the operator has set up.',
   },
 
@@ -178,7 +197,7 @@ export const ERROR_CODES = {
   INTERNAL_ERROR: {
     status: 500,
     title: 'Something went wrong on our side',
-    meaning: 'An error that the server did not expect. The log holds the cause under the request id.',
+    meaning: 'An error that the server did not expect. The log contains the cause under the request id.',
     whatToDo:
       'Give the `requestId` to the operator. The request may be repeated with the same Idempotency-Key.',
   },

@@ -1,3 +1,4 @@
+import { ExpectedError } from '../lib/expected-error.ts';
 import { ERROR_CODES, type ErrorCode } from './codes.ts';
 
 /** One place in a request that is wrong. `path` is written like `recipients.0.phone`. */
@@ -35,14 +36,13 @@ export interface ErrorDetails {
  * The only error that reaches a client: a stable code, a sentence that is safe to show, and the HTTP status of
  * the code. `cause` goes to the log and never leaves the server.
  */
-export class WotpError extends Error {
+export class WotpError extends ExpectedError {
   readonly code: ErrorCode;
   readonly status: number;
   readonly details: Omit<ErrorDetails, 'cause'>;
 
   constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = new.target.name;
     this.code = code;
     this.status = ERROR_CODES[code].status;
     this.details = details;
@@ -78,7 +78,10 @@ export class PermissionError extends WotpError {
 export class NotFoundError extends WotpError {
   constructor(
     message: string,
-    code: Extract<ErrorCode, 'RESOURCE_NOT_FOUND' | 'OTP_NOT_FOUND'> = 'RESOURCE_NOT_FOUND',
+    code: Extract<
+      ErrorCode,
+      'RESOURCE_NOT_FOUND' | 'OTP_NOT_FOUND' | 'TEMPLATE_NOT_FOUND'
+    > = 'RESOURCE_NOT_FOUND',
   ) {
     super(code, message);
   }

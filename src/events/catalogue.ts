@@ -46,6 +46,12 @@ export const EVENTS = {
   'message.canceled': promised('The verification ended before the message was sent.'),
   'message.received': promised('A recipient wrote to a linked number.'),
 
+  'schedule.created': promised('A send was scheduled.'),
+  'schedule.fired': promised('A scheduled code was sent.'),
+  'schedule.canceled': promised('A schedule was canceled before its time.'),
+  'schedule.expired': promised('A schedule was missed: no server was running at its time.'),
+  'schedule.failed': promised('A scheduled code could not be sent.'),
+
   'bot.connected': promised('A linked number connected to WhatsApp.'),
   'bot.disconnected': promised('A linked number lost its connection.'),
   'bot.logged_out': promised('WhatsApp or the operator unlinked a number.'),
@@ -58,18 +64,35 @@ export const EVENTS = {
   'number.opted_out': promised('A recipient asked for no more messages.'),
   'number.opted_in': promised('A recipient allows messages again.'),
 
+  'bulk.completed': promised('Every recipient of a bulk job was handled.'),
+  'bulk.canceled': promised('A bulk job was canceled, and its last message in flight has ended.'),
+
   'key.created': act('An API key was created.', { webhook: true }),
   'key.imported': act('A v3 token was imported.'),
   'key.revoked': act('An API key was revoked.', { webhook: true }),
   'key.refused': act('An API key was refused for lack of a permission.'),
+  'webhook.disabled': promised(
+    'A webhook endpoint was disabled after it had failed for days or answered 410.',
+  ),
+  'webhook.operated': act('A webhook endpoint was created, changed or deleted.'),
   'limits.cleared': act('An administrator lifted the limits of a number.'),
+
+  'template.created': act('A template was created.'),
+  'template.changed': act('A template was changed, or an earlier version restored.'),
+  'template.deleted': act('A template was deleted.'),
+
+  'channel.stopped': act(
+    'A channel stopped sending: it needs the operator, or failed again and again.',
+    ofInstallation,
+  ),
+  'channel.recovered': act('A channel that had stopped sent a message again.', ofInstallation),
 
   'admin.signed_in': act('An administrator signed in.', ofInstallation),
   'admin.sign_in_failed': act('A sign-in was refused.', ofInstallation),
   'admin.signed_out': act('An administrator signed out.', ofInstallation),
   'master_key.rotated': act('The master key was replaced.', ofInstallation),
-  'backup.created': act('A backup was made.', ofInstallation),
-  'backup.failed': act('A backup could not be made.', ofInstallation),
+  'backup.created': act('A backup was created.', ofInstallation),
+  'backup.failed': act('A backup failed.', ofInstallation),
   'database.restored': act('A backup was restored.', ofInstallation),
   'database.compacted': act('Expired data was deleted and disk space freed.', ofInstallation),
   'database.seeded': act('Demo data was created.'),

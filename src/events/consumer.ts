@@ -1,13 +1,15 @@
+import { Periodic } from '../background/periodic.ts';
+import type { Troubles } from '../background/troubles.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
-import { Periodic } from '../lib/periodic.ts';
-import type { Troubles } from '../lib/troubles.ts';
 import { BEGINNING, type EventFeed, type StoredEvent } from './feed.ts';
 
 /** Without any word from others the feed is looked at this often, in ms. */
 const POLL_MS = 1_000;
 /** Events that share a transaction at most. */
 const TOGETHER_MAX = 200;
+/** The lock that everything takes which moves a consumer's cursor. */
+const lockOf = (name: string) => `event consumer ${name}`;
 
 export interface ConsumerOptions {
   database: Database;
@@ -23,16 +25,37 @@ export interface ConsumerOptions {
    * event takes effect once, whatever ends the process. It may be called again with the same events after it was undone.
    */
   handle: (trx: Transaction, events: readonly StoredEvent[]) => Promise<void>;
+  /**
+   * Called with events before the transaction that handles these very ones, where no other process reads the feed
+   * (`database.isExclusive`); may be called again with the same ones, as `handle`.
+   */
+  beforehand?: ((events: readonly StoredEvent[]) => Promise<void>) | undefined;
+  /** Whether there is anything to do for events now; while there is not, none are read. Always unless given. */
+  isWanted?: () => Promise<boolean>;
+  /** Events that share a transaction at most; 200 unless given. */
+  togetherMax?: number;
 }
 
 /** Reads the event feed and makes something of it in tables of its own. On many nodes it runs on one at a time. */
 export class EventConsumer {
   readonly #options: ConsumerOptions;
   readonly #poll: Periodic;
+  readonly #readCursor;
+  readonly #setCursor;
+  #isStopped = false;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    const { name, clock, troubles } = options;
+    const { name, clock, troubles, database } = options;
+    this.#readCursor = database.prepare<{ name: string }, { cursor: string }>((db, value) =>
+      db.selectFrom('event_consumers').select('cursor').where('name', '=', value('name')),
+    );
+    this.#setCursor = database.prepareChange<{ name: string; cursor: string }>((db, value) =>
+      db
+        .updateTable('event_consumers')
+        .set({ cursor: value('cursor') })
+        .where('name', '=', value('name')),
+    );
     const work = { name: `reading events (${name})`, intervalMs: POLL_MS, run: () => this.catchUp() };
     this.#poll = new Periodic(work, clock, troubles);
   }
@@ -53,40 +76,52 @@ export class EventConsumer {
 
   /** Resolves when nothing is being handled and nothing will be. */
   stop(): Promise<void> {
+    this.#isStopped = true;
     return this.#poll.stop();
+  }
+
+  /** Leaves out what was committed up to now, for one that was not wanted before. */
+  async skipToEnd(trx: Transaction): Promise<void> {
+    const { database, feed, name } = this.#options;
+    await database.serialize(trx, lockOf(name));
+    const cursor = await feed.end(trx);
+    await trx.updateTable('event_consumers').set({ cursor }).where('name', '=', name).execute();
   }
 
   /** Handles all that can be read now. */
   async catchUp(): Promise<void> {
-    // The cheap look first: most find nothing, and on WODB a transaction would sync.
-    while (await this.#hasNews()) await this.#handleSome();
+    const { database, beforehand, isWanted } = this.#options;
+    while (!this.#isStopped) {
+      // The cheap look first: most find nothing, and on WODB a transaction would sync.
+      if (isWanted && !(await isWanted())) return;
+      const cursor = await this.#cursor(database.reader);
+      const events = await this.#after(cursor, database.reader, database.isExclusive ? undefined : 1);
+      if (events.length === 0) return;
+      if (database.isExclusive) {
+        await beforehand?.(events);
+        await this.#handleSome(async (trx) => ((await this.#cursor(trx)) === cursor ? events : []));
+      } else await this.#handleSome(async (trx) => this.#after(await this.#cursor(trx), trx));
+    }
   }
 
-  async #hasNews(): Promise<boolean> {
-    const { database, feed } = this.#options;
-    return (await feed.after(await this.#cursor(database.reader), 1)).length > 0;
-  }
-
-  async #handleSome(): Promise<void> {
-    const { database, feed, name, handle } = this.#options;
+  async #handleSome(read: (trx: Transaction) => Promise<readonly StoredEvent[]>): Promise<void> {
+    const { database, name, handle } = this.#options;
     await database.transaction(async (trx) => {
-      await database.serialize(trx, `event consumer ${name}`);
-      const events = await feed.after(await this.#cursor(trx), TOGETHER_MAX, trx);
+      await database.serialize(trx, lockOf(name));
+      const events = await read(trx);
       const last = events.at(-1);
       if (!last) return;
       await handle(trx, events);
-      const { cursor } = last;
-      await trx.updateTable('event_consumers').set({ cursor }).where('name', '=', name).execute();
+      await this.#setCursor(trx, { name, cursor: last.cursor });
     });
   }
 
+  #after(cursor: string, executor: Executor, limit = this.#options.togetherMax ?? TOGETHER_MAX) {
+    return this.#options.feed.after(cursor, limit, executor);
+  }
+
   async #cursor(executor: Executor): Promise<string> {
-    const { name } = this.#options;
-    const row = await executor
-      .selectFrom('event_consumers')
-      .select('cursor')
-      .where('name', '=', name)
-      .executeTakeFirst();
+    const [row] = await this.#readCursor(executor, { name: this.#options.name });
     return row?.cursor ?? BEGINNING;
   }
 }

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Database, Transaction } from '../../src/database/database.ts';
 import { ENGINE } from '../../test/support/engine.ts';
 import { silentTroubles } from '../../test/support/silent-log.ts';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
+import type { Database, Transaction } from '../database/database.ts';
 import { EventConsumer } from './consumer.ts';
 import { BEGINNING, eventFeed } from './feed.ts';
 import { eventRecorder } from './record.ts';
 
-const PROJECT = 'prj_test';
+const PROJECT = 1;
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -21,7 +21,7 @@ async function openFeed() {
   const feed = eventFeed(database);
   const events = eventRecorder(database, clock);
   const record = (trx: Transaction, verificationId: string) =>
-    events.record(trx, { type: 'otp.created', projectId: PROJECT, verificationId });
+    events.record(trx, { type: 'otp.created', projectId: PROJECT, verificationId, channel: 'sms' });
   /** Resolves when no transaction of another test on the same server holds back what was written. */
   const settled = async () => {
     while ((await feed.heldBackSince()) !== undefined);

@@ -7,6 +7,8 @@ import type { WotpEvent } from './types.ts';
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
 export interface EventRecorder {
   record(trx: Transaction, event: WotpEvent): Promise<void>;
+  /** Calls `listener` with every event of this process once it is committed, until the returned function is called. */
+  onCommit(listener: (event: WotpEvent) => void): () => void;
   /** When a verification or a message last changed (Unix ms); 0 when none ever did. */
   latestChangeAt(): Promise<number>;
   /** Deletes up to `limit` events from before `time` (Unix ms), the oldest first; resolves to how many went. */
@@ -18,7 +20,7 @@ const OLDEST_ROWS = 5_000;
 
 export function eventRecorder(database: Database, clock: Clock): EventRecorder {
   interface Row {
-    projectId: string | null;
+    projectId: number | null;
     type: string;
     at: number;
     subject: string | null;
@@ -58,7 +60,14 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
       .returning('seq'),
   );
 
+  const listeners = new Set<(event: WotpEvent) => void>();
+
   return {
+    onCommit(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+
     async latestChangeAt() {
       const newest = await database.reader
         .selectFrom('events')
@@ -76,6 +85,11 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
     },
 
     async record(trx, event) {
+      if (listeners.size > 0) {
+        database.afterCommit(trx, () => {
+          for (const listener of listeners) listener(event);
+        });
+      }
       await insert(trx, {
         projectId: EVENTS[event.type].scope === 'installation' ? null : event.projectId,
         type: event.type,
@@ -91,7 +105,11 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
 /** The id of what an event is about; null where its type says it all. */
 function subjectOf(event: WotpEvent): string | null {
   if ('verificationId' in event) return event.verificationId;
+  if ('ownerId' in event) return event.ownerId;
+  if ('scheduleId' in event) return event.scheduleId;
   const { data } = event;
   if ('keyId' in data) return data.keyId;
-  return 'sessionId' in data ? data.sessionId : null;
+  if ('bulkId' in data) return data.bulkId;
+  if ('webhookId' in data) return data.webhookId;
+  return 'sessionId' in data ? (data.sessionId ?? null) : null;
 }

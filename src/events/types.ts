@@ -15,62 +15,94 @@ export type MessageEventType =
 
 interface VerificationEvent {
   type: VerificationEventType;
-  projectId: string;
+  projectId: number;
   verificationId: string;
+  /** The channel that it is at; counted in the metrics, and not kept with the event. */
+  channel: string;
   data?: { reason: string };
+}
+
+interface ScheduleEvent {
+  type: 'schedule.created' | 'schedule.fired' | 'schedule.canceled' | 'schedule.expired' | 'schedule.failed';
+  projectId: number;
+  scheduleId: string;
+  /** `verificationId`: what a fired one has sent; `reason`: why one expired or failed. */
+  data?: { verificationId: string } | { reason: string };
 }
 
 interface MessageEvent {
   type: MessageEventType;
-  projectId: string;
-  verificationId: string;
+  projectId: number;
+  /** What the message was sent for. */
+  ownerId: string;
   messageId: string;
+  /** What sends it; counted in the metrics, and not kept with the event. */
+  channel: string;
   data?: { reason: string };
 }
 
 interface KeyEvent {
   type: 'key.created' | 'key.imported' | 'key.revoked';
-  projectId: string;
+  projectId: number;
   /** `with`: the key with which it was revoked, as that one had created it. */
   data: { keyId: string; actor: string; with?: string };
 }
 
+interface WebhookDisabledEvent {
+  type: 'webhook.disabled';
+  projectId: number;
+  data: { webhookId: string; reason: string };
+}
+
+interface WebhookActionEvent {
+  type: 'webhook.operated';
+  projectId: number;
+  data: { webhookId: string; action: string; actor: string };
+}
+
 interface RefusalEvent {
   type: 'key.refused';
-  projectId: string;
+  projectId: number;
   data: { keyId: string; permission: string; address: string };
 }
 
 interface LimitEvent {
   type: 'limits.cleared';
-  projectId: string;
+  projectId: number;
   /** `phone` is masked. */
   data: { phone: string; actor: string };
 }
 
+interface TemplateEvent {
+  type: 'template.created' | 'template.changed' | 'template.deleted';
+  projectId: number;
+  /** `template` is its code. */
+  data: { template: string; version: number; actor: string };
+}
+
 interface AdminEvent {
   type: 'admin.signed_in' | 'admin.sign_in_failed' | 'admin.signed_out';
-  projectId: string;
+  projectId: number;
   data: { address: string };
 }
 
 /** A line of v3's log, brought along with its own time: a message that was sent, or whatever else v3 noted. */
 export interface V3LogEvent {
   type: 'v3.otp_sent' | 'v3.logged';
-  projectId: string;
+  projectId: number;
   /** `token` is the beginning of the token's hash, `phone` is masked, `repeat` tells the second of equal lines, … */
   data: { action: string; token?: string; phone?: string; repeat?: number };
 }
 
 interface MasterKeyEvent {
   type: 'master_key.rotated';
-  projectId: string;
+  projectId: number;
   data: { version: number; actor: string };
 }
 
 interface BackupEvent {
   type: 'backup.created' | 'backup.failed' | 'database.restored';
-  projectId: string;
+  projectId: number;
   /**
    * `file` is its name without a folder; `removed` names the older ones that were removed for it; `reason` says why there is none; `keyVersion` is the version that the master
    * key got in a restored database whose values were made under another one.
@@ -80,58 +112,86 @@ interface BackupEvent {
 
 interface OperationEvent {
   type: 'database.compacted' | 'database.seeded';
-  projectId: string;
+  projectId: number;
   /** `verifications`: how many were invented. */
   data: { actor: string; verifications?: number };
 }
 
 interface SessionEvent {
   type: 'bot.connected' | 'bot.disconnected' | 'bot.logged_out' | 'bot.qr' | 'bot.state_changed';
-  projectId: string;
+  projectId: number;
   /** `nextAttemptAt` is Unix ms. Never holds what the QR code shows. */
   data: { sessionId: string; state: string; reason: string | null; nextAttemptAt: number | null };
 }
 
 interface PhoneUnseenEvent {
   type: 'bot.phone_unseen';
-  projectId: string;
+  projectId: number;
   data: { sessionId: string; reason: string };
 }
 
 interface SessionActionEvent {
   type: 'bot.operated';
-  projectId: string;
+  projectId: number;
   data: { sessionId: string; action: string; actor: string };
 }
 
 interface InboundEvent {
   type: 'message.received';
-  projectId: string;
-  /** `from` is E.164; in `text` every word that looks like a code is hidden, since people answer a code with it. */
-  data: { sessionId: string; from: string; text: string };
+  projectId: number;
+  /**
+   * `from` is E.164; in `text` every word that looks like a code is hidden, since people answer a code with it.
+   * `sessionId`: the linked number it wrote to; absent on the virtual phone.
+   */
+  data: { sessionId?: string; from: string; text: string };
 }
 
 interface OptOutEvent {
   type: 'number.opted_out' | 'number.opted_in';
-  projectId: string;
+  projectId: number;
   /** `sessionId`: the linked number it wrote to; `actor`: who else took it off the list. `from` is E.164. */
-  data: { from: string; sessionId: string } | { from: string; actor: string };
+  data: { from: string; sessionId?: string } | { from: string; actor: string };
 }
 
 interface CommandEvent {
   type: 'bot.command';
-  projectId: string;
+  projectId: number;
   /** `from` is masked; arguments are left out, as one may be a code. */
   data: { command: string; from: string };
+}
+
+interface BulkEvent {
+  type: 'bulk.completed' | 'bulk.canceled';
+  projectId: number;
+  /** How many recipients there were, and what became of them. */
+  data: {
+    bulkId: string;
+    total: number;
+    successful: number;
+    failed: number;
+    rejected: number;
+    canceled: number;
+  };
+}
+
+interface ChannelEvent {
+  type: 'channel.stopped' | 'channel.recovered';
+  projectId: number;
+  /** `reason`: why it stopped, without secrets. `stoppedAt`: since when it had been (Unix ms). */
+  data: { channel: string; reason: string } | { channel: string; stoppedAt: number };
 }
 
 /** Something that happened, as it is recorded with the change it tells of. Never holds a code. */
 export type WotpEvent =
   | VerificationEvent
+  | ScheduleEvent
   | MessageEvent
   | KeyEvent
+  | WebhookDisabledEvent
+  | WebhookActionEvent
   | RefusalEvent
   | LimitEvent
+  | TemplateEvent
   | AdminEvent
   | MasterKeyEvent
   | BackupEvent
@@ -141,4 +201,6 @@ export type WotpEvent =
   | SessionActionEvent
   | InboundEvent
   | OptOutEvent
-  | CommandEvent;
+  | ChannelEvent
+  | CommandEvent
+  | BulkEvent;

@@ -1,38 +1,40 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { HealthCheck } from '../feature.ts';
 import { onlyProblems, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { HealthService } from './service.ts';
 
 const status = z.enum(['healthy', 'degraded', 'unhealthy']);
-const report = z
-  .object({
-    status,
-    timestamp,
-    version: z.string(),
-    uptime: z.int().meta({ description: 'Seconds since the start.' }),
-    checks: z.object({
-      whatsapp: z.object({
-        status,
-        connected: z.boolean(),
-        mode: z.literal('mock').optional(),
-        detail: z.string().optional(),
+const detail = z.string().optional();
+
+/** The report, with the entries that the features add. */
+function reportOf(checks: readonly HealthCheck[]) {
+  const added = checks.map(({ name, schema = {} }) => [
+    name,
+    z.object({ status, detail, ...schema }).optional(),
+  ]);
+  return z
+    .object({
+      status,
+      timestamp,
+      version: z.string(),
+      uptime: z.int().meta({ description: 'Seconds since the start.' }),
+      checks: z.object({
+        database: z.object({
+          status,
+          detail,
+          engine: z.enum(['wodb', 'postgres']),
+          waitingWrites: z.int(),
+        }),
+        memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
+        disk: z.object({ status, freeBytes: z.int() }),
+        ...(Object.fromEntries(added) as Record<string, z.ZodType>),
       }),
-      database: z.object({
-        status,
-        engine: z.enum(['wodb', 'postgres']),
-        detail: z.string().optional(),
-        waitingWrites: z.int(),
-      }),
-      memory: z.object({ status, residentBytes: z.int(), heapUsed: z.int(), heapTotal: z.int() }),
-      disk: z.object({ status, freeBytes: z.int() }),
-      backup: z
-        .object({ status, lastAt: timestamp.nullable(), detail: z.string().optional() })
-        .optional()
-        .meta({ description: 'Only where `BACKUP_CRON` is set.' }),
-    }),
-  })
-  .meta({ title: 'HealthReport', description: 'The state of the server and its parts.' });
+    })
+    .meta({ title: 'HealthReport', description: 'The state of the server and its parts.' });
+}
+
 const simple = z
   .object({ status })
   .meta({ title: 'ProbeResult', description: 'Whether the probe succeeded.' });
@@ -46,32 +48,33 @@ const metrics = z
     memory: z.record(z.string(), z.number()),
     cpu: z.object({ user: z.number(), system: z.number() }),
     process: z.object({ platform: z.string(), arch: z.string() }),
-    queues: z.object({ waitingWrites: z.int(), messagesInFlight: z.int() }),
-    backups: z
-      .object({
-        succeeded: z.int().meta({ description: 'Since the start.' }),
-        failed: z.int().meta({ description: 'Since the start.' }),
-        lastAt: timestamp.nullable(),
-        lastBytes: z.int().nullable(),
-      })
-      .optional()
-      .meta({ description: 'Absent on PostgreSQL, whose own tools make backups.' }),
+    figures: z.record(z.string(), z.number()).meta({
+      description: 'What each part of the server counts; times are Unix ms.',
+      example: { waitingWrites: 0, messagesInFlight: 3, backupsSucceeded: 12 },
+    }),
   })
-  .meta({ title: 'ProcessMetrics', description: 'Metrics of the process and its queues.' });
+  .meta({ title: 'ProcessMetrics', description: 'Metrics of the process and of the parts of the server.' });
 
 /** Health for people, probes and v3's clients; none of it needs a key, none is wrapped in `data`. */
-export function healthRoutes(server: FastifyInstance, health: HealthService): void {
+export function healthRoutes(
+  server: FastifyInstance,
+  health: HealthService,
+  checks: readonly HealthCheck[],
+): void {
+  const report = reportOf(checks);
   const app = typed(server);
   const tags = ['Health'];
 
   app.get(
     '/api/v1/health',
     {
+      config: { access: 'health' },
       schema: {
         tags,
         operationId: 'getHealth',
         summary: 'Get the health report',
-        description: '503 only when the server cannot accept work; a missing WhatsApp link is `degraded`.',
+        description:
+          '503 only when the server cannot accept work; a missing WhatsApp link is `degraded`, and so is one where every linked number is paused.',
         response: { 200: report, 503: report, ...healthProblems },
       },
     },
@@ -84,6 +87,7 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
   app.get(
     '/api/v1/health/live',
     {
+      config: { access: 'probe' },
       schema: {
         tags,
         operationId: 'getLiveness',
@@ -97,6 +101,7 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
   app.get(
     '/api/v1/health/ready',
     {
+      config: { access: 'probe' },
       schema: {
         tags,
         operationId: 'getReadiness',
@@ -113,6 +118,7 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
   app.get(
     '/api/v1/health/metrics',
     {
+      config: { access: 'health' },
       schema: {
         tags,
         operationId: 'getMetrics',
@@ -120,6 +126,6 @@ export function healthRoutes(server: FastifyInstance, health: HealthService): vo
         response: { 200: metrics, ...healthProblems },
       },
     },
-    async () => ({ ...health.metrics(), memory: { ...health.metrics().memory } }),
+    async () => health.metrics(),
   );
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { ExpectedError } from '../lib/expected-error.ts';
 import type { Connections } from './connections.ts';
 
 /** The longest path the kernel takes for a socket, in bytes. */
@@ -13,12 +14,11 @@ const SOCKET_PATH_MAX_BYTES = 103;
 const TEMPORARY_SOCKET = /\/wotp-[A-Za-z0-9]{6}\/s$/;
 
 /** Another process already answers commands in this data folder. */
-export class DataFolderInUseError extends Error {
+export class DataFolderInUseError extends ExpectedError {
   constructor(path: string) {
     super(
       `Another WOTP process uses this data folder: it answers at ${path}. Give each server a DATA_DIR of its own.`,
     );
-    this.name = 'DataFolderInUseError';
   }
 }
 

@@ -1,9 +1,9 @@
-import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { errorsHtml } from '../errors/reference.ts';
-import { isOpen, ROUTE_ACCESS } from './access.ts';
+import { isForAdmin, isOpen, neededFor } from './access.ts';
+import { localAddress } from './local-address.ts';
 import { completeDocument, type OpenApiDocument } from './openapi/document.ts';
 import { referencePage } from './reference/page.ts';
 import { type StaticFile, sendFile, staticFile } from './static-files.ts';
@@ -17,7 +17,7 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
         title: 'WOTP',
         version,
         description:
-          'Phone verification: send a one-time code to a phone and check what the person types. Every error code is explained at [/docs/errors](/docs/errors).',
+          'Phone verification: send a one-time code to a phone and check what the user types. Every error code is explained at [/docs/errors](/docs/errors).',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
@@ -34,19 +34,18 @@ export async function collectRoutes(server: FastifyInstance, version: string): P
     },
     transform: (input) => {
       const { schema, url } = jsonSchemaTransform(input as Parameters<typeof jsonSchemaTransform>[0]);
-      const method = [input.route.method].flat()[0];
-      const access = ROUTE_ACCESS[`${method} ${input.url}`];
+      const access = input.route.config?.access;
       const security: Record<string, string[]>[] = isOpen(access)
         ? []
-        : access === 'admin'
+        : isForAdmin(access)
           ? [{ admin: [] }]
           : [{ apiKey: [] }, { admin: [] }];
-      const permission = isOpen(access) || access === 'any-key' ? {} : { 'x-permission': access };
+      const permission = isOpen(access) || access === 'any-key' ? {} : { 'x-permission': neededFor(access) };
       return { schema: { ...schema, security, ...permission }, url };
     },
     transformObject: (input) => {
       const document = jsonSchemaTransformObject(input);
-      completeDocument(document as unknown as OpenApiDocument);
+      completeDocument(document as unknown as OpenApiDocument, server.access);
       return document;
     },
   });
@@ -63,18 +62,11 @@ export function serveDocs(server: FastifyInstance, publicUrl: string | undefined
   function serve(paths: string[], make: () => StaticFile): void {
     let file: StaticFile | undefined;
     for (const path of paths) {
-      server.get(path, { schema: { hide: true } }, (request, reply) => {
+      server.get(path, { config: { access: 'public' }, schema: { hide: true } }, (request, reply) => {
         // All routes are known only when the server is ready.
         file ??= make();
         return sendFile(request, reply, file);
       });
     }
   }
-}
-
-/** Where this machine itself reaches the server. */
-function localAddress(server: FastifyInstance): string {
-  const { address, port, family } = server.server.address() as AddressInfo;
-  if (address === '0.0.0.0' || address === '::') return `http://127.0.0.1:${port}`;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

@@ -38,10 +38,12 @@ export function fieldProblems(
   // An unknown field first: it often is the typing error because of which another is missing.
   const isUnknown = ({ params }: ValidationIssue) => (params as { keys?: string[] }).keys !== undefined;
   const inOrder = [...issues.filter(isUnknown), ...issues.filter((issue) => !isUnknown(issue))];
-  return inOrder
+  const problems = inOrder
     .flatMap((issue) => problemsOf(issue, schema, input, PART_NAMES[context]))
-    .slice(0, PROBLEMS_SHOWN)
     .map(({ path, message }) => ({ path: path.slice(0, PATH_MAX_LENGTH), message }));
+  // A value may break several rules that one sentence names.
+  const byMessage = new Map(problems.map((problem) => [problem.message, problem]));
+  return [...byMessage.values()].slice(0, PROBLEMS_SHOWN);
 }
 
 function problemsOf(
@@ -64,6 +66,12 @@ function problemsOf(
       path: path === '' ? name : `${path}.${name}`,
       message: `Unknown field \`${shortened(path === '' ? name : `${path}.${name}`)}\`. ${allowed}`,
     }));
+  }
+  if (issue.keyword === 'invalid_key') {
+    const [rule] = (issue.params as { issues?: { message: string }[] }).issues ?? [];
+    const [outer, name] = [shortened(names.slice(0, -1).join('.')), shortened(names.at(-1) ?? '')];
+    const message = `A name in \`${outer}\` must be ${rule?.message ?? 'another one'}, not \`${name}\`.`;
+    return [{ path, message }];
   }
   const own = OF_THE_LIBRARY.test(issue.message ?? '') ? '' : (issue.message ?? '');
   if (own.endsWith('.')) {
@@ -127,7 +135,7 @@ function allowedBy(schema: JsonSchema): string {
     case 'boolean':
       return 'true or false';
     case 'array':
-      return `an array${counted(schema.minItems, schema.maxItems, 'item')}`;
+      return `an array${counted(schema.minItems, schema.maxItems, 'item')}${eachOf(schema.items)}`;
     case 'object':
       return 'an object';
     case 'null':
@@ -135,6 +143,12 @@ function allowedBy(schema: JsonSchema): string {
     default:
       return 'a value that this field allows';
   }
+}
+
+/** What the items of an array are, where they are from a list. */
+function eachOf(items: JsonSchema['items']): string {
+  if (typeof items !== 'object' || Array.isArray(items)) return '';
+  return items.enum ? `, each ${allowedBy(items)}` : '';
 }
 
 function allowedText(schema: JsonSchema): string {

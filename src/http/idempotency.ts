@@ -39,6 +39,23 @@ export type RunLongOnce = <Body>(
   work: () => Promise<Answer<Body>>,
 ) => Promise<Body>;
 
+/** What a request needs before its transaction can begin. */
+interface Prepared<Body> {
+  effect(trx: Transaction): Promise<Answer<Body>>;
+  /** Clears up what was prepared, whatever came of it. */
+  end(): Promise<void>;
+}
+
+/** As `RunOnce`, for an effect that takes long to prepare: a repetition prepares nothing, so that nothing can refuse it. */
+export type RunPreparedOnce = <Body>(
+  request: FastifyRequest,
+  reply: Parameters<RunOnce>[1],
+  prepare: () => Promise<Prepared<Body>>,
+) => Promise<Body>;
+
+/** Runs requests that carry an Idempotency-Key once. */
+export type Idempotency = ReturnType<typeof idempotency>;
+
 export function idempotency(deps: { database: Database; keyring: Keyring; clock: Clock }) {
   const { database, keyring, clock } = deps;
   const running = new Set<string>();
@@ -66,7 +83,7 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
     const answer = keyring.open('idempotency', { value, version, context: scope });
     if (answer === undefined) {
       throw new ConflictError(
-        'The answer to the first request with this Idempotency-Key can no longer be read. See what that request did, and use another Idempotency-Key.',
+        'The answer to the first request with this Idempotency-Key can no longer be read. Check what that request did, and use another Idempotency-Key.',
       );
     }
     if (!timingSafeEqual(fingerprintOf(request, version), stored.fingerprint)) {
@@ -149,6 +166,34 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
     });
   };
 
+  const runPreparedOnce: RunPreparedOnce = async <Body>(
+    request: FastifyRequest,
+    reply: Parameters<RunOnce>[1],
+    prepare: () => Promise<Prepared<Body>>,
+  ) => {
+    const key = readKey(request.headers['idempotency-key']);
+    const run = async <Result>(
+      carryOut: (trx: Transaction, effect: Prepared<Body>['effect']) => Promise<Result>,
+    ): Promise<Result> => {
+      const { effect, end } = await prepare();
+      try {
+        return await database.transaction((trx) => carryOut(trx, effect));
+      } finally {
+        await end();
+      }
+    };
+    if (key === undefined) {
+      const { status, body } = await run((trx, effect) => effect(trx));
+      reply.statusCode = status;
+      return body;
+    }
+    return alone(request, reply, key, async (scope): Promise<Replayable<Body>> => {
+      const kept = await database.transaction((trx) => keptAnswer<Body>(trx, scope, request));
+      if (kept) return { ...kept, replayed: true };
+      return run((trx, effect) => replayOrRun(trx, scope, request, effect));
+    });
+  };
+
   /** Runs a request while no other of this process with its key does, and answers it. */
   async function alone<Body>(
     request: FastifyRequest,
@@ -157,7 +202,8 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
     run: (scope: string) => Promise<Replayable<Body>>,
   ): Promise<Body> {
     const route = `${request.method} ${request.routeOptions.url}`;
-    const scope = hash('sha256', JSON.stringify([request.projectId, request.caller.name, route, key]), 'hex');
+    const asked = [request.publicProjectId, request.caller.name, route, key];
+    const scope = hash('sha256', JSON.stringify(asked), 'hex');
     if (running.has(scope)) throw stillRunning();
     running.add(scope);
     try {
@@ -173,6 +219,7 @@ export function idempotency(deps: { database: Database; keyring: Keyring; clock:
   return {
     runOnce,
     runLongOnce,
+    runPreparedOnce,
     /** Deletes up to `limit` answers that are kept no longer, the oldest first; resolves to how many went. */
     async forget(trx: Transaction, limit: number): Promise<number> {
       const removed = await trx

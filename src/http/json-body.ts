@@ -19,11 +19,12 @@ export function takeJsonBodies(server: FastifyInstance): void {
       done(new WotpError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON in UTF-8: Content-Type: application/json.'));
       return;
     }
-    if (!isUtf8(bytes)) {
+    const text = bytes.toString('utf8');
+    // What is not UTF-8 was read as U+FFFD, which may also be meant.
+    if (text.includes('\ufffd') && !isUtf8(bytes)) {
       done(new ValidationError('The body is not valid UTF-8.'));
       return;
     }
-    const text = bytes.toString('utf8');
     const unfit = beyondItsBounds(request, text);
     if (unfit) done(unfit);
     else
@@ -62,6 +63,7 @@ function beyondItsBounds(request: FastifyRequest, body: string): ValidationError
 
 /** Whether the type of a body names no other charset: JSON between systems has this one (RFC 8259, 8.1). */
 function saysUtf8(contentType = ''): boolean {
+  if (!contentType.includes(';')) return true;
   const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType) ?? [];
   return /^utf-?8$/i.test(charset);
 }

@@ -1,5 +1,18 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UsedUpLimit } from '../errors/errors.ts';
+import type { Caller } from './caller.ts';
+
+/** Counts requests against a limit, and tells the client how much is left of it; each throws RateLimitError when it is over. */
+export interface RequestLimiter {
+  /** A request for the health report or its figures. */
+  countHealth(request: FastifyRequest, reply: FastifyReply): void;
+  /** A request with a key. */
+  countKey(caller: Caller, reply: FastifyReply): Promise<void>;
+  /** A request without a valid key. */
+  countAddress(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  /** A request for the page that people sign in on, apart from the others. */
+  countPage(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+}
 
 /** How a request stands with a limit. */
 interface LimitState extends UsedUpLimit {

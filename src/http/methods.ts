@@ -21,7 +21,9 @@ export function methodsOfRoutes(server: FastifyInstance) {
 
   const wrongMethod = (methods: Set<string>) => {
     const allow = [...methods].sort();
-    return new WotpError('METHOD_NOT_ALLOWED', `This address knows ${allow.join(', ')} only.`, { allow });
+    return new WotpError('METHOD_NOT_ALLOWED', `Method not allowed. Allowed: ${allow.join(', ')}.`, {
+      allow,
+    });
   };
 
   return {

@@ -2,6 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Troubles } from '../background/troubles.ts';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
 import {
   ChannelError,
@@ -12,7 +13,6 @@ import {
 } from '../errors/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { systemErrorText } from '../lib/system-error.ts';
-import type { Troubles } from '../lib/troubles.ts';
 import { fieldProblems } from './field-problems.ts';
 import { tellLimit } from './limit-headers.ts';
 import { isOpenedInBrowser, sendNotFoundPage } from './not-found-page.ts';
@@ -129,7 +129,7 @@ function toWotpError(error: unknown, request: FastifyRequest): WotpError {
     return new WotpError('RESOURCE_NOT_FOUND', 'There is nothing at this address.');
   }
   if (statusCode === 400 || statusCode === 412 || statusCode === 416) {
-    return new ValidationError('The request asks for something that cannot be done here.');
+    return new ValidationError('The request asks for something that this server does not support.');
   }
   if (statusCode === 408) return new WotpError('REQUEST_TIMEOUT', 'The request took too long to arrive.');
   if (statusCode === 503) {
@@ -156,8 +156,9 @@ function unforeseen(error: unknown, { caller, id }: FastifyRequest): WotpError {
 }
 
 /** The most MB that a body of the request's route may have. */
-function bodyLimitOf(request: FastifyRequest): number {
-  return request.routeOptions.bodyLimit / 1_048_576;
+function bodyLimitOf({ headers, routeOptions: { bodyLimit, config } }: FastifyRequest): number {
+  const isJson = /^application\/json\b/i.test(headers['content-type'] ?? '');
+  return (isJson ? bodyLimit : (config.fileMaxBytes ?? bodyLimit)) / 1_048_576;
 }
 
 /** Answers errors that Node meets before there is a request: malformed HTTP, headers too large, time-outs. */
@@ -173,9 +174,13 @@ export function clientErrorHandler(securityHeaders: Readonly<Record<string, stri
 
 /** Refuses what asks for a tunnel (`CONNECT`), which Node would end without a word. */
 export function tunnelHandler(securityHeaders: Readonly<Record<string, string>>) {
-  const refusal = new WotpError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not known here.', {
-    allow: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  });
+  const refusal = new WotpError(
+    'METHOD_NOT_ALLOWED',
+    'This server is not a proxy: CONNECT is not supported.',
+    {
+      allow: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    },
+  );
   return (_request: IncomingMessage, stream: Duplex): void => {
     stream.on('error', () => stream.destroy());
     answerOnSocket(securityHeaders, stream, refusal);

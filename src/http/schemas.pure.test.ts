@@ -23,6 +23,7 @@ describe.each([
     '2026-01-15t12:00:00z',
     '2026-01-15 12:00:00Z',
     '2026-01-15 19:00:00+07:00',
+    '2026-01-15T12:00Z',
   ])('may be written %s', (text) => {
     expect(read(schema, text)).toBe(MOMENT);
   });
@@ -33,6 +34,9 @@ describe.each([
     '2026-01-15T12:00:00+0700',
     '2026-01-15T12:00:00+24:00',
     '2026-02-30T12:00:00Z',
+    '2026-02-31T12:00:00+07:00',
+    '2026-01-15T12:00:60Z',
+    '2026-01-15T12:00:61Z',
     '2026-01-15T25:00:00Z',
     '1768478400000',
     1768478400000,
@@ -46,6 +50,13 @@ describe.each([
     ]);
   });
 });
+
+test.each(['2016-12-31T23:59:60Z', '2016-12-31T15:59:60.000-08:00', '2017-01-01T06:59:60+07:00'])(
+  'the leap second %s is the moment after it',
+  (text) => {
+    expect(read(time, text)).toBe(Date.UTC(2017, 0, 1));
+  },
+);
 
 test('a + that a query did not escape is a space by then, and is meant', () => {
   expect(read(queryTime, '2026-01-15T19:00:00 07:00')).toBe(MOMENT);

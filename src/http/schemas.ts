@@ -1,31 +1,31 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts';
 import { type IdPrefix, isId } from '../lib/id.ts';
+import { readTime, TIME_ALLOWED } from '../lib/rfc3339.ts';
+import { PERMISSIONS } from './permissions.ts';
 
 /** A moment as the API writes it: ISO 8601 in UTC. */
 export const timestamp = z.iso
   .datetime()
   .meta({ description: 'ISO 8601, UTC', example: '2026-11-23T12:00:00.000Z' });
 
-const givenTime = z.iso.datetime({
-  offset: true,
-  error: 'a time in RFC 3339, such as 2026-11-23T12:00:00Z or 2026-11-23T19:00:00+07:00',
-});
+const givenTime = z.iso.datetime({ error: TIME_ALLOWED });
 
-/** RFC 3339 (5.6) lets T and Z be lower case, and a space stand for the T. */
-function asWritten(text: unknown): unknown {
-  return typeof text === 'string' ? text.replace(/^(\d{4}-\d\d-\d\d)[ t]/, '$1T').replace(/z$/, 'Z') : text;
+/** A time as `timestamp` writes it; what is no time stays and is refused. */
+function inUtc(text: unknown): unknown {
+  const at = typeof text === 'string' ? readTime(text) : undefined;
+  return at === undefined ? text : iso(at);
 }
 
 /** A moment that a caller gives in a body: RFC 3339, with any offset. `Date.parse` reads it. */
 export const time = z
-  .preprocess(asWritten, givenTime)
+  .preprocess(inUtc, givenTime)
   .meta({ description: 'RFC 3339, with any offset.', example: '2026-11-23T19:00:00+07:00' });
 
 /** As `time`, in a query, where a + that was not escaped arrives as a space. */
 export const queryTime = z
   .preprocess(
-    (text) => asWritten(typeof text === 'string' ? text.replace(/ (\d\d:\d\d)$/, '+$1') : text),
+    (text) => inUtc(typeof text === 'string' ? text.replace(/ (\d\d:\d\d)$/, '+$1') : text),
     givenTime,
   )
   .meta({ description: 'RFC 3339, with any offset.', example: '2026-11-23T12:00:00Z' });
@@ -33,12 +33,10 @@ export const queryTime = z
 export const iso = (time: number): string => new Date(time).toISOString();
 export const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time));
 
-/**
- * One of `names`, of which only `offered` are documented and named in errors: the others are taken for the sake of
- * clients that are ahead, and lead to what the feature says of them.
- */
-export const offering = <const T extends readonly string[]>(names: T, offered: readonly T[number][]) =>
-  z.enum(names, { error: () => `one of ${offered.join(', ')}` }).meta({ enum: [...offered] });
+const GRANTS = [...PERMISSIONS, '*'] as const;
+
+/** A permission of an API key, or `*` for all of them. */
+export const grant = z.enum(GRANTS, { error: () => `one of ${GRANTS.join(', ')}` });
 
 /** Administrators may name the project a call acts on; keys may name only their own. */
 export const projectId = z

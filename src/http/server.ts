@@ -3,19 +3,23 @@ import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { NotFoundError, StoppingError, ValidationError, WotpError } from '../errors/errors.ts';
-import type { KeyService } from '../keys/service.ts';
+import type { Troubles } from '../background/troubles.ts';
+import {
+  AuthenticationError,
+  NotFoundError,
+  StoppingError,
+  ValidationError,
+  WotpError,
+} from '../errors/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { openFilesMax } from '../lib/open-files.ts';
-import type { Troubles } from '../lib/troubles.ts';
-import { accessOf, isOfHealth, isOpen } from './access.ts';
-import type { authenticator } from './authentication.ts';
-import { NOBODY } from './caller.ts';
+import { collectAccess, isOfHealth, isOpen, type RouteAccess } from './access.ts';
+import { type Authentication, NOBODY } from './caller.ts';
 import { type Connections, decorateWithClient } from './connections.ts';
 import { refuseCodedBody, takeJsonBodies } from './json-body.ts';
+import type { RequestLimiter } from './limit-headers.ts';
 import { methodsOfRoutes } from './methods.ts';
 import { clientErrorHandler, endTrouble, errorHandler, sendProblem, tunnelHandler } from './problem.ts';
-import type { requestLimiter } from './request-limits.ts';
 import { logRequest } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
 import { nulInAddress } from './unfit-text.ts';
@@ -40,12 +44,11 @@ const TOO_MANY_OUTSTANDING =
 export interface ServerOptions {
   log: Logger;
   troubles: Troubles;
-  keys: KeyService;
-  authentication: ReturnType<typeof authenticator>;
-  limiter: ReturnType<typeof requestLimiter>;
+  authentication: Authentication;
+  limiter: RequestLimiter;
   connections: Connections;
-  /** Whether a project exists; administrators may name one. */
-  projectExists: (id: string) => Promise<boolean>;
+  /** The number of a project by its id; administrators may name one. */
+  projectNumberOf: (id: string) => Promise<number | undefined>;
   /** Whether no new work is taken. */
   isStopping: () => boolean;
   trustProxyHops: number;
@@ -54,13 +57,13 @@ export interface ServerOptions {
   corsOrigins: readonly string[];
   /** Whether the public address is https. */
   secure: boolean;
-  /** Refuses what is meant for another host. */
-  hostCheck: (request: FastifyRequest) => Promise<void>;
+  /** Refuses what is meant for another host; undefined where that can be told at once. */
+  hostCheck: (request: FastifyRequest) => Promise<void> | undefined;
 }
 
 /** The server with everything that holds for all routes: who calls, limits, headers, errors, the access log. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { log, troubles, keys, authentication, limiter, connections, projectExists, isStopping } = options;
+  const { log, troubles, authentication, limiter, connections, projectNumberOf, isStopping } = options;
   const headers = securityHeaders({ secure: options.secure });
   // Node would answer an expectation it does not know by itself, without a body.
   const withUnmetExpectation = new WeakSet<IncomingMessage>();
@@ -121,17 +124,16 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   takeJsonBodies(server);
   decorateWithClient(server, connections);
   server.decorateRequest('caller', null as never);
-  server.decorateRequest('projectId', '');
+  server.decorateRequest('projectId', 0);
+  server.decorateRequest('publicProjectId', '');
   server.decorateRequest('isForeign', false);
 
   // Before the first route: each keeps the handler that was there when it came.
   server.setErrorHandler(errorHandler(log, troubles));
 
   const methodsOf = methodsOfRoutes(server);
+  server.decorate('access', collectAccess(server));
   server.addHook('onRoute', (route) => {
-    for (const method of [route.method].flat()) {
-      route.config = { ...route.config, access: accessOf(method, route.url) };
-    }
     // Types and tests hold what an answer may contain; checking each one again would cost more than making it.
     route.serializerCompiler = () => JSON.stringify;
   });
@@ -140,23 +142,23 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     begin(request, reply);
     const { readingMaxMs } = request.routeOptions.config;
     if (readingMaxMs !== undefined) connections.allowReading(request.raw, readingMaxMs);
-    if (connections.isTooMany(request.raw)) {
-      done(new WotpError('RATE_LIMIT_EXCEEDED', TOO_MANY_OUTSTANDING, { retryAfterSeconds: 1 }));
-    } else done(malformed(request, withUnmetExpectation.has(request.raw)));
+    const unfit = connections.isTooMany(request.raw)
+      ? new WotpError('RATE_LIMIT_EXCEEDED', TOO_MANY_OUTSTANDING, { retryAfterSeconds: 1 })
+      : malformed(request, withUnmetExpectation.has(request.raw));
+    const checked = unfit ? undefined : options.hostCheck(request);
+    if (!checked) done(unfit);
+    else checked.catch((error: unknown) => counted(request, reply, error)).then(() => done(), done);
   });
+  /** Counts a request that is refused against its address, and rejects with the refusal. */
+  async function counted(request: FastifyRequest, reply: FastifyReply, refusal: unknown): Promise<never> {
+    await limiter.countAddress(request, reply);
+    throw refusal;
+  }
   server.addHook('onSend', (request, _reply, payload, done) => {
     // A stream would wait for a response to close that Node never gave its turn.
     if (payload instanceof Readable) connections.onEnd(request.raw, () => payload.destroy());
     connections.answering(request.raw);
     done();
-  });
-  server.addHook('onRequest', async (request, reply) => {
-    try {
-      await options.hostCheck(request);
-    } catch (error) {
-      await limiter.countAddress(request, reply);
-      throw error;
-    }
   });
   if (options.corsOrigins.length > 0) {
     // The library would refuse an OPTIONS that asks for no permission, and that as plain text.
@@ -190,44 +192,52 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       await limiter.countAddress(request, reply);
       throw mistaken;
     }
-    if (isOpen(access)) {
-      if (access === 'health') limiter.countHealth(request, reply);
+    if (isOpen(access) && access !== 'callback') {
+      if (access === 'health' || access === 'metrics') limiter.countHealth(request, reply);
       else if (access === 'page') await limiter.countPage(request, reply);
       else if (access !== 'probe' && (access !== 'sign-in' || request.isForeign)) {
         await limiter.countAddress(request, reply);
       }
-      return;
+    } else {
+      try {
+        request.caller = await authentication.identify(request, access);
+      } catch (error) {
+        await limiter.countAddress(request, reply);
+        throw error;
+      }
+      request.projectId = request.caller.projectId;
+      request.publicProjectId = request.caller.publicProjectId;
+      if (request.caller.key) {
+        await limiter.countKey(request.caller, reply);
+        authentication.countUse(request.caller);
+      }
+      if (access !== 'callback') await authentication.authorize(request, access);
     }
-    try {
-      request.caller = await authentication.identify(request, access);
-    } catch (error) {
-      await limiter.countAddress(request, reply);
-      throw error;
-    }
-    request.projectId = request.caller.projectId;
-    if (request.caller.key) {
-      await limiter.countKey(request.caller, reply);
-      keys.countUse(request.caller.key.id);
-    }
-    await authentication.authorize(request, access);
+    if (url !== undefined) refuseCodedBody(request, reply);
   });
 
-  server.addHook('preParsing', (request, reply, _payload, done) => {
-    if (request.routeOptions.url !== undefined) refuseCodedBody(request, reply);
-    done();
+  server.addHook('preValidation', (request, reply, done) => {
+    const { access } = request.routeOptions.config;
+    if (access !== 'callback' || request.caller.kind === 'admin') done();
+    else requireProvider(request, reply).then(() => done(), done);
   });
+  async function requireProvider(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (await request.routeOptions.config.isFromProvider!(request)) return;
+    await limiter.countAddress(request, reply);
+    throw new AuthenticationError('The token or signature of this callback is missing or wrong.');
+  }
 
   // A caller may name a project; anybody else's is as unknown as one that does not exist.
   server.addHook('preHandler', (request, _reply, done) => {
     const named = namedProject(request.query) ?? namedProject(request.body);
-    if (named === undefined || named === request.projectId) done();
+    if (named === undefined || named === request.publicProjectId) done();
     else actOn(request, named).then(() => done(), done);
   });
   async function actOn(request: FastifyRequest, project: string): Promise<void> {
-    if (request.caller.kind !== 'admin' || !(await projectExists(project))) {
-      throw new NotFoundError('There is no project with this id.');
-    }
-    request.projectId = project;
+    const number = request.caller.kind === 'admin' ? await projectNumberOf(project) : undefined;
+    if (number === undefined) throw new NotFoundError('There is no project with this id.');
+    request.projectId = number;
+    request.publicProjectId = project;
   }
 
   server.setNotFoundHandler((request, reply) => sendProblem(request, reply, methodsOf.notFound(request)));
@@ -245,7 +255,7 @@ function malformed(request: FastifyRequest, hasUnmetExpectation: boolean): Valid
     return new ValidationError('The Host header is missing.');
   }
   if (hasUnmetExpectation) {
-    return new ValidationError('The Expect header asks for something that this server does not do.');
+    return new ValidationError('The Expect header asks for something that this server does not support.');
   }
   const nul = nulInAddress(request.url);
   if (nul) return nul;
@@ -269,4 +279,11 @@ function namedProject(input: unknown): string | undefined {
 /** The client's own request id when it is short and plain, a new one otherwise. */
 function requestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : crypto.randomUUID();
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The access of every route. */
+    readonly access: RouteAccess;
+  }
 }

@@ -2,7 +2,7 @@ import { type FieldProblem, WotpError } from '../errors/errors.ts';
 
 /** How often and for how long a key may be used. */
 export interface KeyBounds {
-  /** Requests a window; null for the server's own limit. */
+  /** Requests a window; null for that of its project. */
   rateLimit: number | null;
   /** Unix ms; null for no end. */
   expiresAt: number | null;
@@ -10,13 +10,13 @@ export interface KeyBounds {
 
 /**
  * The bounds of a key that another key creates: what is left out is the parent's own.
- * @param serverLimit requests a window of a key without a limit of its own
+ * @param keyRequests requests a window of a key without a limit of its own
  * @throws WotpError FORBIDDEN when the child would live longer than its parent, or may do more requests
  */
-export function boundsWithin(parent: KeyBounds, wanted: Partial<KeyBounds>, serverLimit: number): KeyBounds {
+export function boundsWithin(parent: KeyBounds, wanted: Partial<KeyBounds>, keyRequests: number): KeyBounds {
   const expiresAt = wanted.expiresAt ?? parent.expiresAt;
   const rateLimit = wanted.rateLimit ?? parent.rateLimit;
-  const allowed = parent.rateLimit ?? serverLimit;
+  const allowed = parent.rateLimit ?? keyRequests;
   const errors: FieldProblem[] = [];
   if (parent.expiresAt !== null && expiresAt! > parent.expiresAt) {
     const latest = new Date(parent.expiresAt).toISOString();

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { RunOnce } from '../http/idempotency.ts';
+import { PERMISSIONS } from '../http/permissions.ts';
 import {
   deleted,
+  grant,
   iso,
   isoOrNull,
-  noBody,
-  offering,
   page,
   pageQuery,
   problems,
@@ -18,11 +18,8 @@ import {
 } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
-import { OFFERED_PERMISSIONS, PERMISSIONS } from './permissions.ts';
 import type { ApiKey, KeyService } from './service.ts';
-import { V3_TOKEN_PERMISSIONS } from './v3-tokens.ts';
 
-const grant = offering([...PERMISSIONS, '*'], [...OFFERED_PERMISSIONS, '*']);
 const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
 
 const createBody = z
@@ -41,7 +38,7 @@ const createBody = z
       .meta({ description: "Requests a window, in place of the server's RATE_LIMIT_MAX.", example: 1000 }),
     expiresAt: time
       .optional()
-      .meta({ description: 'From then on the key is refused; RFC 3339, with any offset.' }),
+      .meta({ description: 'The key is refused from then on; RFC 3339, with any offset.' }),
     projectId,
   })
   .meta({ title: 'CreateApiKeyRequest' });
@@ -67,7 +64,9 @@ const listed = z
     lastUsed: timestamp.nullable(),
     expiresAt: timestamp.nullable(),
     createdAt: timestamp,
-    parentId: keyId.nullable().meta({ description: 'The key that created it, with which it ends.' }),
+    parentId: keyId
+      .nullable()
+      .meta({ description: 'The key that created it; revoking that one revokes it too.' }),
   })
   .meta({ title: 'ApiKey', description: 'An API key without its value.' });
 
@@ -83,6 +82,7 @@ export function keyRoutes(
   app.get(
     '/api/v1/keys',
     {
+      config: { access: 'keys:manage' },
       schema: {
         tags,
         operationId: 'listApiKeys',
@@ -101,6 +101,7 @@ export function keyRoutes(
   app.post(
     '/api/v1/keys',
     {
+      config: { access: 'keys:manage' },
       schema: {
         tags,
         operationId: 'createApiKey',
@@ -146,6 +147,7 @@ export function keyRoutes(
   app.delete(
     '/api/v1/keys/:id',
     {
+      config: { access: 'keys:manage' },
       schema: {
         tags,
         operationId: 'revokeApiKey',
@@ -162,36 +164,6 @@ export function keyRoutes(
       await keys.revoke(request.projectId, id, request.caller);
       return { success: true as const, data: { id } };
     },
-  );
-
-  app.post(
-    '/api/admin/generate-token',
-    {
-      schema: {
-        tags,
-        operationId: 'createV3Token',
-        summary: 'Create a v3 token',
-        description: 'As WOTP v3 did, with `X-Master-Key`. The token may send and verify.',
-        body: noBody,
-        response: {
-          200: z.object({ success: z.literal(true), token: z.string(), message: z.string() }),
-          ...problems('IDEMPOTENCY_MISMATCH', 'IDEMPOTENCY_IN_PROGRESS'),
-        },
-      },
-    },
-    (request, reply) =>
-      runOnce(request, reply, async (trx) => {
-        const wanted = {
-          projectId: request.projectId,
-          name: 'v3 token',
-          permissions: [...V3_TOKEN_PERMISSIONS],
-        };
-        const { key } = await keys.create(trx, wanted, request.caller, 'otp_');
-        return {
-          status: 200,
-          body: { success: true as const, token: key, message: 'Keep this token; it is shown only once.' },
-        };
-      }),
   );
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { breakTable } from '../../test/support/obstacles.ts';
+import { testSettings } from '../../test/support/settings.ts';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
 import type { Database } from '../database/database.ts';
@@ -13,13 +14,12 @@ const ANYBODY = { name: 'test', grants: ['*'] as const };
 let opened: Awaited<ReturnType<typeof openTestDatabase>>;
 let database: Database;
 let keys: ReturnType<typeof keyService>;
-let projectId: string;
+const projectId = 2;
 beforeEach(async () => {
   opened = await openTestDatabase();
   database = opened.database;
-  keys = keyService({ database, clock, events: eventRecorder(database, clock), serverLimit: 10_000 });
-  projectId = newId('prj', clock.now());
-  const project = { id: projectId, name: 'Test', created_at: clock.now() };
+  keys = keyService({ database, clock, events: eventRecorder(database, clock), settings: testSettings() });
+  const project = { id: newId('prj', clock.now()), number: projectId, name: 'Test', created_at: clock.now() };
   await database.transaction((trx) => trx.insertInto('projects').values(project).execute());
 });
 afterEach(() => opened.close());
@@ -84,7 +84,7 @@ describe('a key', () => {
 
   test('of another project cannot be revoked, and stays', async () => {
     const { id, key } = await create();
-    const elsewhere = newId('prj', clock.now());
+    const elsewhere = projectId + 1;
     await expect(keys.revoke(elsewhere, id, ANYBODY)).rejects.toMatchObject({ code: 'RESOURCE_NOT_FOUND' });
     expect(await keys.authenticate(key)).toBeDefined();
   });
@@ -105,7 +105,7 @@ describe('the uses of a key', () => {
       database,
       clock,
       events: eventRecorder(database, clock),
-      serverLimit: 10_000,
+      settings: testSettings(),
     });
     const { keys: listed } = await reopened.list(projectId, { limit: 1 });
     expect(listed[0]).toMatchObject({ usageCount: 1_005, lastUsed: clock.now() });

@@ -1,22 +1,25 @@
 import { hash } from 'node:crypto';
 import type { Database, Transaction } from '../database/database.ts';
+import { ofProject } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 import { AuthenticationError, NotFoundError, PermissionError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
+import type { CallingKey } from '../http/caller.ts';
+import { firstNotGrantable, type Grant } from '../http/permissions.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/id.ts';
 import { pooledRandomBytes } from '../lib/random.ts';
+import type { Settings } from '../settings/settings.ts';
 import { boundsWithin } from './parent-bounds.ts';
-import { firstNotGrantable, type Grant } from './permissions.ts';
 
 type KeyRow = Schema['api_keys'];
-/** A key with the limit of its family's first key. */
-type FoundRow = KeyRow & { root_rate_limit: number | null };
+/** A key with the limit of its family's first key, and its project's id in the API. */
+type FoundRow = KeyRow & { root_rate_limit: number | null; public_project_id: string };
 
 /** An API key as its owners see it; the key itself is shown once, when it is made. Times are Unix ms. */
 export interface ApiKey {
   id: string;
-  projectId: string;
+  projectId: number;
   name: string;
   keyPreview: string;
   permissions: Grant[];
@@ -30,14 +33,8 @@ export interface ApiKey {
   lastUsed: number | null;
 }
 
-/** A key that makes a request. */
-export interface CallingKey extends ApiKey {
-  /** The first of the keys that led to this one, against whose limit its requests count as well. */
-  root: { id: string; rateLimit: number | null } | null;
-}
-
 export interface NewKey {
-  projectId: string;
+  projectId: number;
   name: string;
   permissions: readonly Grant[];
   rateLimit?: number | null;
@@ -72,19 +69,20 @@ export function keyService(deps: {
   database: Database;
   events: EventRecorder;
   clock: Clock;
-  /** Requests a window of a key without a limit of its own. */
-  serverLimit: number;
+  settings: Settings;
 }) {
-  const { database, events, clock, serverLimit } = deps;
+  const { database, events, clock, settings } = deps;
   const usage = new Map<string, { count: number; lastUsed: number }>();
   // Only where no other process can revoke a key behind our back; emptied before a revocation is answered.
-  const remembered = new Map<string, FoundRow>();
+  const remembered = new Map<string, CallingKey>();
   let revocations = 0;
 
   const byHash = database.prepare<{ hash: string }, FoundRow>((db, value) =>
     db
       .selectFrom('api_keys')
-      .selectAll()
+      .innerJoin('projects', 'projects.number', 'api_keys.project_id')
+      .selectAll('api_keys')
+      .select('projects.id as public_project_id')
       .select((eb) =>
         eb
           .selectFrom('api_keys as root')
@@ -105,6 +103,14 @@ export function keyService(deps: {
   function toKey(row: KeyRow): ApiKey {
     const pending = usage.get(row.id);
     return {
+      ...withoutUse(row),
+      usageCount: row.usage_count + (pending?.count ?? 0),
+      lastUsed: pending?.lastUsed ?? row.last_used_at,
+    };
+  }
+
+  function withoutUse(row: KeyRow): Omit<ApiKey, 'usageCount' | 'lastUsed'> {
+    return {
       id: row.id,
       projectId: row.project_id,
       name: row.name,
@@ -114,18 +120,16 @@ export function keyService(deps: {
       expiresAt: row.expires_at,
       createdAt: row.created_at,
       parentId: row.parent_id,
-      usageCount: row.usage_count + (pending?.count ?? 0),
-      lastUsed: pending?.lastUsed ?? row.last_used_at,
     };
   }
 
   /** So that no key is created by one that is being revoked. */
-  const loneKeeper = (trx: Transaction, projectId: string) => database.serialize(trx, `keys of ${projectId}`);
+  const loneKeeper = (trx: Transaction, projectId: number) => database.serialize(trx, `keys of ${projectId}`);
 
   /** Revokes those of these keys that are not yet, and resolves to their ids. */
   async function markRevoked(
     trx: Transaction,
-    projectId: string,
+    projectId: number,
     where: { id?: string; parents?: string[] },
   ) {
     let query = trx
@@ -154,7 +158,7 @@ export function keyService(deps: {
       if (missing !== undefined) throw new PermissionError(missing);
       const parent = actor.key;
       const bounds = parent
-        ? boundsWithin(parent, wanted, serverLimit)
+        ? boundsWithin(parent, wanted, settings.of(parent.projectId).keyRequests)
         : { rateLimit: wanted.rateLimit ?? null, expiresAt: wanted.expiresAt ?? null };
       if (parent) {
         await loneKeeper(trx, parent.projectId);
@@ -191,13 +195,13 @@ export function keyService(deps: {
 
     /** A project's keys that are not revoked, newest first. */
     async list(
-      projectId: string,
+      projectId: number,
       page: { cursor?: string; limit: number },
     ): Promise<{ keys: ApiKey[]; next: string | null }> {
       let query = database.reader
         .selectFrom('api_keys')
         .selectAll()
-        .where('project_id', '=', projectId)
+        .where(ofProject(projectId))
         .where('revoked_at', 'is', null);
       if (page.cursor) query = query.where('id', '<', page.cursor);
       const rows = await query
@@ -212,7 +216,7 @@ export function keyService(deps: {
      * Revokes a key, and with it all that it created, and what those did; once this has settled, every request with any
      * of them is refused. Throws NotFoundError.
      */
-    async revoke(projectId: string, id: string, actor: KeyActor): Promise<void> {
+    async revoke(projectId: number, id: string, actor: KeyActor): Promise<void> {
       await database.transaction(async (trx) => {
         await loneKeeper(trx, projectId);
         let revoked = await markRevoked(trx, projectId, { id });
@@ -233,17 +237,34 @@ export function keyService(deps: {
     async authenticate(key: string): Promise<CallingKey | undefined> {
       if (!isKeyShaped(key)) return undefined;
       const hash = hashOf(key);
-      let row = remembered.get(hash);
-      if (!row) {
+      let found = remembered.get(hash);
+      if (!found) {
         const seen = revocations;
-        [row] = await byHash(database.reader, { hash });
+        const [row] = await byHash(database.reader, { hash });
         if (!row) return undefined;
+        const { root_id: id, root_rate_limit: rateLimit, public_project_id: publicProjectId } = row;
+        found = { ...withoutUse(row), publicProjectId, root: id === null ? null : { id, rateLimit } };
         if (database.isExclusive && seen === revocations && remembered.size < REMEMBERED_MAX)
-          remembered.set(hash, row);
+          remembered.set(hash, found);
       }
-      if (row.expires_at !== null && row.expires_at <= clock.now()) return undefined;
-      const { root_id: id, root_rate_limit: rateLimit } = row;
-      return { ...toKey(row), root: id === null ? null : { id, rateLimit } };
+      return found.expiresAt !== null && found.expiresAt <= clock.now() ? undefined : found;
+    },
+
+    /** What each of these keys may do now; those that are unknown, revoked or expired are left out. */
+    async grantsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Grant[]>> {
+      if (ids.length === 0) return new Map();
+      const rows = await database.reader
+        .selectFrom('api_keys')
+        .select(['id', 'permissions', 'expires_at'])
+        .where('id', 'in', [...ids])
+        .where('revoked_at', 'is', null)
+        .execute();
+      const now = clock.now();
+      return new Map(
+        rows
+          .filter(({ expires_at }) => expires_at === null || expires_at > now)
+          .map(({ id, permissions }) => [id, JSON.parse(permissions) as Grant[]]),
+      );
     },
 
     /** Counts one request of a key. Kept in memory until `flushUsage`. */

@@ -5,6 +5,7 @@ export const UNKNOWN_ADDRESS = 'unknown';
 
 /** A client address without the port that some proxies write behind it: `203.0.113.7:4001`, `[2001:db8::1]:4001`. */
 export function withoutPort(address: string): string {
+  if (!/[:[]/.test(address)) return address;
   const [, bracketed, plain] = /^(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(address) ?? [];
   return bracketed ?? plain ?? address;
 }

@@ -21,8 +21,9 @@ export function systemClock(): Clock {
   let offset = Date.now() - performance.now();
   return {
     now() {
-      offset = Math.max(offset, Date.now() - performance.now());
-      return Math.floor(performance.now() + offset);
+      const elapsed = performance.now();
+      offset = Math.max(offset, Date.now() - elapsed);
+      return Math.floor(elapsed + offset);
     },
     setTimeout(callback, delayMs) {
       const timer = setTimeout(callback, delayMs);

@@ -1,8 +1,8 @@
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { SendError } from '../channels/channel.ts';
 import { DatabaseError, WotpError } from '../errors/errors.ts';
+import { SendError } from '../messages/channel.ts';
 import { isForeseen } from './foreseen.ts';
 import { LOG_SERIALIZERS } from './logger.ts';
 import { SystemError } from './system-error.ts';
@@ -41,4 +41,21 @@ test.each([
 
 test('what is thrown and is no error is logged as it is', () => {
   expect(isForeseen('words')).toBe(false);
+  expect(LOG_SERIALIZERS.err('words')).toBe('words');
+});
+
+test('what caused an error is a field of its own: the message stays the sentence that it is', () => {
+  const driver = new Sqlite.SqliteError('database or disk is full', 'SQLITE_FULL');
+  const error = new DatabaseError('The disk is full; nothing was changed.', driver);
+  expect(LOG_SERIALIZERS.err(error)).toMatchObject({
+    message: 'The disk is full; nothing was changed.',
+    cause: { type: 'SqliteError', code: 'SQLITE_FULL', message: 'database or disk is full' },
+  });
+});
+
+test('of a cause nothing is logged but its type, code and message', () => {
+  const refused = Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (phone)=(+49…)' });
+  refused.cause = refused;
+  const { cause } = LOG_SERIALIZERS.err(new DatabaseError('Not now.', refused)) as { cause: object };
+  expect(cause).toEqual({ type: 'Error', code: '23505', message: 'duplicate key', cause: undefined });
 });

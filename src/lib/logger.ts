@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { multistream, type Logger as PinoLogger, pino, stdSerializers } from 'pino';
 import { isForeseen } from './foreseen.ts';
 import { createPrivateFolder } from './private-folder.ts';
+import { refuseSharedFolder } from './shared-folder.ts';
 import { systemErrorText } from './system-error.ts';
 import { printableJson, writeLine } from './terminal.ts';
 
@@ -21,18 +22,40 @@ const CLOSE_MAX_MS = 500;
 /** What an output that takes nothing may leave in memory, in bytes; more is dropped. */
 const UNWRITTEN_MAX_BYTES = 1024 * 1024;
 
-/** Errors are logged in full where they are bugs; what was foreseen is logged without a stack. */
+/**
+ * Errors are logged in full where they are bugs; what was foreseen is logged without a stack. A message is a sentence of
+ * its own, so what caused the error is a field beside it. Of causes only type, code and message are logged: what else
+ * libraries attach to their errors may be data of callers.
+ */
 export const LOG_SERIALIZERS = {
   err(error: unknown): unknown {
-    const { stack, ...rest } = stdSerializers.err(error as Error);
-    return isForeseen(error) ? rest : { ...rest, stack };
+    if (!(error instanceof Error)) return error;
+    const { stack, ...rest } = stdSerializers.err(error);
+    const fields = { ...rest, message: error.message, cause: causeOf(error, []) };
+    return isForeseen(error) ? fields : { ...fields, stack };
   },
 };
+
+interface LoggedCause {
+  type: string;
+  code: unknown;
+  message: string;
+  cause: LoggedCause | undefined;
+}
+
+/** @param above the errors that lead here, none of which is gone through again */
+function causeOf(error: Error, above: readonly Error[]): LoggedCause | undefined {
+  const { cause } = error;
+  const seen = [...above, error];
+  if (!(cause instanceof Error) || seen.includes(cause)) return undefined;
+  const { code } = cause as { code?: unknown };
+  return { type: cause.constructor.name, code, message: cause.message, cause: causeOf(cause, seen) };
+}
 
 /** A log, and the functions that look after it. */
 export interface OpenLog {
   log: Logger;
-  /** Opens the file of the log anew, after it was moved away by a log rotation. */
+  /** Opens the log file again, after a log rotation has moved it away. */
   reopen(): void;
   /** Writes out what the log still holds. Gives up on a reader that is gone or takes nothing. */
   close(): Promise<void>;
@@ -40,11 +63,13 @@ export interface OpenLog {
 
 /**
  * The server's log: one JSON object a line, to standard output and, when `dir` is given, also to `wotp.log` in it.
+ * @throws FolderError when it cannot be created; SharedFolderError when others may write to it
  */
 export function openLog({ level, dir }: { level: string; dir: string | undefined }): OpenLog {
   const outputs = [gatheringOutput({ dest: 1 })];
   if (dir !== undefined) {
     createPrivateFolder(dir);
+    refuseSharedFolder(dir);
     outputs.push(gatheringOutput({ dest: join(dir, 'wotp.log'), mode: 0o600, append: true }));
   }
   const streams = outputs.map((stream) => ({ level: 'trace' as const, stream }));

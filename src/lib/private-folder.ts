@@ -1,9 +1,10 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { ExpectedError } from './expected-error.ts';
 import { isThere, systemErrorText } from './system-error.ts';
 
 /** A folder is not there and cannot be created; the message names it, `code` is the system's. */
-export class FolderError extends Error {
+export class FolderError extends ExpectedError {
   readonly code: string;
 
   constructor(path: string, cause: NodeJS.ErrnoException) {
@@ -11,7 +12,6 @@ export class FolderError extends Error {
       `The folder ${path} cannot be used. ${systemErrorText(cause) ?? cause.message} You can also name another folder with DATA_DIR, DB_PATH or LOG_DIR.`,
       { cause },
     );
-    this.name = 'FolderError';
     this.code = cause.code ?? cause.message;
   }
 }

@@ -17,7 +17,7 @@ const REFUSALS: Readonly<Record<string, readonly [reason: string, remedy: string
   EMFILE: ['this process has too many open files', 'Raise the limit (ulimit -n, LimitNOFILE=).'],
   ENFILE: ['the system has too many open files', 'Close other programs, or raise fs.file-max.'],
   ENAMETOOLONG: ['the name is too long', 'Use a shorter one.'],
-  ELOOP: ['its symbolic links lead in a circle', 'Check the path.'],
+  ELOOP: ['its symbolic links form a loop', 'Check the path.'],
   EXDEV: ['the two paths are on different file systems', 'Keep the data folder on one file system.'],
   EBUSY: ['it is in use', 'Stop what uses it, or name another.'],
   EIO: ['the disk reported an error', 'Check the disk and its file system.'],

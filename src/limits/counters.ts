@@ -1,7 +1,11 @@
 import type { Database } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
+import { HOUR_MS } from '../lib/duration.ts';
 import { requestCounters } from './request-counters.ts';
 import { sharedCounters } from './shared-counters.ts';
+
+/** No window is longer, but that of API keys, which is set. In ms. */
+export const COUNTED_MAX_MS = HOUR_MS;
 
 /** What one count came to. */
 export interface Count {
@@ -19,7 +23,7 @@ export interface Counters {
   /** Counts one request against `limit` a window, if it still fits. */
   consume(key: string, limit: number, windowMs: number): Count | Promise<Count>;
   /** Takes back one count of the window that began at `startedAt` (Unix ms), unless that window has ended. */
-  giveBack(key: string, startedAt: number): void | Promise<void>;
+  uncount(key: string, startedAt: number): void | Promise<void>;
   /** Writes what is only in memory so far. */
   flush(): Promise<void>;
   /** Deletes the rows that no window of this length (ms) can still need. */

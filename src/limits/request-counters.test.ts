@@ -26,6 +26,12 @@ beforeEach(async () => {
 
 const stored = () => database.reader.selectFrom('rate_limits').selectAll().orderBy('key').execute();
 
+/** Changes a row behind the counters, so that their writing it again would show. */
+const storeElsewhere = (key: string, count: number) =>
+  database.transaction(async (trx) => {
+    await trx.updateTable('rate_limits').set({ count }).where('key', '=', key).execute();
+  });
+
 /** The counters as another process finds them. */
 async function restarted(longestWindowMs = WINDOW_MS): Promise<RequestCounters> {
   const again = requestCounters(database, clock);
@@ -80,9 +86,9 @@ describe('counting', () => {
   test('can be taken back, but not below none', () => {
     const startedAt = clock.now();
     counters.consume('key:a', 1, WINDOW_MS);
-    counters.giveBack('key:a', startedAt);
-    counters.giveBack('key:a', startedAt);
-    counters.giveBack('key:unknown', startedAt);
+    counters.uncount('key:a', startedAt);
+    counters.uncount('key:a', startedAt);
+    counters.uncount('key:unknown', startedAt);
     expect(counters.consume('key:a', 1, WINDOW_MS).allowed).toBe(true);
     expect(counters.consume('key:a', 1, WINDOW_MS).allowed).toBe(false);
   });
@@ -92,7 +98,7 @@ describe('counting', () => {
     counters.consume('key:a', 1, WINDOW_MS);
     clock.set(startedAt + WINDOW_MS);
     counters.consume('key:a', 1, WINDOW_MS);
-    counters.giveBack('key:a', startedAt);
+    counters.uncount('key:a', startedAt);
     expect(counters.consume('key:a', 1, WINDOW_MS).allowed).toBe(false);
   });
 
@@ -157,15 +163,23 @@ describe('over a restart', () => {
   });
 });
 
+test('rows that a window can still need are not deleted', async () => {
+  counters.consume('key:a', 5, WINDOW_MS);
+  await counters.flush();
+  clock.set(clock.now() + WINDOW_MS);
+  await counters.purge(WINDOW_MS);
+  expect(await stored()).toHaveLength(1);
+  clock.set(clock.now() + 1);
+  await counters.purge(WINDOW_MS);
+  expect(await stored()).toEqual([]);
+});
+
 describe('writing', () => {
   test('takes one row a counter, however often it was counted', async () => {
-    expect(counters.hasUnwritten).toBe(false);
     for (let i = 0; i < 50; i++) counters.consume('key:a', 100, WINDOW_MS);
     counters.consume('key:b', 100, WINDOW_MS);
-    expect(counters.hasUnwritten).toBe(true);
     const window_started_at = clock.now();
     await counters.flush();
-    expect(counters.hasUnwritten).toBe(false);
     expect(await stored()).toEqual([
       { key: 'key:a', window_started_at, count: 50 },
       { key: 'key:b', window_started_at, count: 1 },
@@ -211,15 +225,65 @@ describe('writing', () => {
     const own = requestCounters(failing, clock);
     own.consume('key:a', 100, WINDOW_MS);
     await expect(own.flush()).rejects.toThrow('disk full');
-    expect(own.hasUnwritten).toBe(true);
     failing.transaction = database.transaction;
     await own.flush();
     expect(await stored()).toMatchObject([{ key: 'key:a', count: 1 }]);
-    expect(own.hasUnwritten).toBe(false);
   });
 
-  test('of nothing touches nothing', async () => {
+  test('of nothing does not come to the database', async () => {
+    const transactions: unknown[] = [];
+    const watched: Database = Object.create(database, {
+      transaction: { value: (...of: unknown[]) => transactions.push(of) },
+    });
+    const own = requestCounters(watched, clock);
+    own.consume('key:a', 0, WINDOW_MS);
+    await own.flush();
+    expect(transactions).toEqual([]);
+  });
+
+  test('leaves alone what has not changed since it was written or read', async () => {
+    counters.consume('key:a', 5, WINDOW_MS);
     await counters.flush();
-    expect(await stored()).toEqual([]);
+    counters.consume('key:none', 0, WINDOW_MS);
+    const again = await restarted();
+    await storeElsewhere('key:a', 77);
+    for (const own of [counters, again]) {
+      own.consume('key:b', 5, WINDOW_MS);
+      await own.flush();
+    }
+    expect(await stored()).toMatchObject([
+      { key: 'key:a', count: 77 },
+      { key: 'key:b', count: 1 },
+    ]);
+  });
+
+  test('takes what is given back along, unless the window was over when it was written', async () => {
+    const startedAt = clock.now();
+    counters.consume('key:a', 5, WINDOW_MS);
+    await counters.flush();
+    counters.uncount('key:a', startedAt);
+    await counters.flush();
+    expect(await stored()).toMatchObject([{ key: 'key:a', count: 0 }]);
+
+    counters.consume('key:a', 5, WINDOW_MS);
+    clock.set(startedAt + WINDOW_MS);
+    await counters.flush();
+    counters.uncount('key:a', startedAt);
+    await counters.flush();
+    expect(await stored()).toMatchObject([{ key: 'key:a', count: 1 }]);
+  });
+
+  test('forgets no window before it is over, also where it has become longer', async () => {
+    const startedAt = clock.now();
+    counters.consume('key:a', 5, WINDOW_MS);
+    counters.consume('key:b', 5, WINDOW_MS);
+    counters.consume('key:b', 5, 2 * WINDOW_MS);
+    for (const passed of [WINDOW_MS - 1, WINDOW_MS, 2 * WINDOW_MS - 1]) {
+      clock.set(startedAt + passed);
+      await counters.flush();
+    }
+    expect(counters.consume('key:b', 5, 2 * WINDOW_MS).remaining).toBe(2);
+    clock.set(startedAt + WINDOW_MS - 1);
+    expect(counters.consume('key:a', 5, WINDOW_MS).remaining).toBe(4);
   });
 });

@@ -29,7 +29,6 @@ export function requestCounters(database: Database, clock: Clock) {
         })),
       ),
   );
-  let dirty = false;
 
   function current(key: string, windowMs: number): Window {
     const now = clock.now();
@@ -40,6 +39,21 @@ export function requestCounters(database: Database, clock: Clock) {
     return fresh;
   }
 
+  async function write(changed: readonly [key: string, Window][]): Promise<void> {
+    try {
+      await database.transaction(async (trx) => {
+        for (const [key, window] of changed) {
+          // Before the write: what is counted from here on makes the window dirty again.
+          window.dirty = false;
+          await upsert(trx, { key, startedAt: window.startedAt, count: window.count });
+        }
+      });
+    } catch (error) {
+      for (const [, window] of changed) window.dirty = true;
+      throw error;
+    }
+  }
+
   return {
     /** Counts one request against `limit` a window, if it still fits. */
     consume(key: string, limit: number, windowMs: number): Count {
@@ -48,46 +62,23 @@ export function requestCounters(database: Database, clock: Clock) {
       if (allowed) {
         window.count += 1;
         window.dirty = true;
-        dirty = true;
       }
       return { allowed, remaining: Math.max(0, limit - window.count), resetAt: window.startedAt + windowMs };
     },
 
     /** Takes back one count of the window that began at `startedAt`, unless another has begun. */
-    giveBack(key: string, startedAt: number): void {
+    uncount(key: string, startedAt: number): void {
       const window = windows.get(key);
       if (!window || window.startedAt !== startedAt || window.count === 0) return;
       window.count -= 1;
       window.dirty = true;
-      dirty = true;
-    },
-
-    /** Whether anything waits to be written. */
-    get hasUnwritten(): boolean {
-      return dirty;
     },
 
     /** Writes what changed, one row a counter however often it was counted, and forgets windows that are over. */
     async flush(): Promise<void> {
-      if (!dirty) return;
       const now = clock.now();
       const changed = [...windows].filter(([, window]) => window.dirty);
-      dirty = false;
-      if (changed.length > 0) {
-        try {
-          await database.transaction(async (trx) => {
-            for (const [key, window] of changed) {
-              // Before the write: what is counted from here on makes the window dirty again.
-              window.dirty = false;
-              await upsert(trx, { key, startedAt: window.startedAt, count: window.count });
-            }
-          });
-        } catch (error) {
-          for (const [, window] of changed) window.dirty = true;
-          dirty = true;
-          throw error;
-        }
-      }
+      if (changed.length > 0) await write(changed);
       for (const [key, window] of windows) {
         if (!window.dirty && now >= window.startedAt + window.windowMs) windows.delete(key);
       }

@@ -97,7 +97,7 @@ export function sharedCounters(database: Database, clock: Clock): Counters {
         void drain(key, started);
       }),
 
-    async giveBack(key, startedAt) {
+    async uncount(key, startedAt) {
       await database.transaction((trx) => subtract(trx, { key, startedAt }));
     },
 

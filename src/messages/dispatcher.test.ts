@@ -3,20 +3,19 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
 import { settle } from '../../test/support/test-clock.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
-import { SendError } from '../channels/channel.ts';
+import { troubleLog } from '../background/troubles.ts';
 import { DatabaseError } from '../errors/errors.ts';
-import { troubleLog } from '../lib/troubles.ts';
+import type { Receipt } from './channel.ts';
+import { SendError } from './channel.ts';
 import { Dispatcher, type DispatcherOptions, SEND_TIMEOUT_MS } from './dispatcher.ts';
 import { SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
 import { LEASE_MS } from './service.ts';
-import type { Receipt } from './types.ts';
 
 const OPTED_OUT = '+6281234500099';
 
 let outbox: TestOutbox;
 let channel: ScriptedChannel;
 let dispatcher: Dispatcher;
-let undeliverable: { id: string; reason: string }[];
 let logLines: string[];
 
 function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
@@ -26,11 +25,9 @@ function makeDispatcher(options: Partial<DispatcherOptions> = {}): Dispatcher {
     channels: [channel],
     clock: outbox.clock,
     isOptedOut: async (_projectId, phone) => phone === OPTED_OUT,
+    isAlone: false,
     log,
     troubles: troubleLog({ log, clock: outbox.clock }),
-    onUndeliverable: async (_trx, { id }, reason) => {
-      undeliverable.push({ id, reason });
-    },
     ...options,
   });
 }
@@ -44,7 +41,6 @@ afterAll(() => outbox.close());
 beforeEach(async () => {
   await outbox.clear();
   channel = new ScriptedChannel('simulator');
-  undeliverable = [];
   logLines = [];
   dispatcher = makeDispatcher();
 });
@@ -77,7 +73,14 @@ describe('a message in the outbox', () => {
     dispatcher.wake();
     await pass(200);
     expect(channel.tries.map(({ message }) => message)).toEqual([
-      { id, projectId: 'prj_test', to: '+6281234500009', text: 'Code 481516' },
+      {
+        id,
+        projectId: 1,
+        to: '+6281234500009',
+        text: 'Code 481516',
+        code: '481516',
+        expiresAt: outbox.clock.now() + 300_000 - 200,
+      },
     ]);
     expect(await outbox.history(id)).toEqual(['queued', 'sending']);
     expect(dispatcher.inFlight).toBe(1);
@@ -111,7 +114,7 @@ describe('a message in the outbox', () => {
     const reason = 'PHONE_OPTED_OUT: this number asked for no more messages.';
     expect(channel.tries).toEqual([]);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', `failed: ${reason}`]);
-    expect(undeliverable).toEqual([{ id, reason }]);
+    expect(outbox.undeliverable).toEqual([{ id, reason }]);
   });
 
   test('for a channel that does not run waits', async () => {
@@ -190,7 +193,7 @@ describe('a try that fails', () => {
     await pass(60_000);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'failed: PHONE_NOT_ON_WHATSAPP']);
     expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
-    expect(undeliverable).toEqual([{ id, reason: 'PHONE_NOT_ON_WHATSAPP' }]);
+    expect(outbox.undeliverable).toEqual([{ id, reason: 'PHONE_NOT_ON_WHATSAPP' }]);
     expect(channel.tries).toHaveLength(1);
   });
 
@@ -220,7 +223,7 @@ describe('a try that fails', () => {
       'failed: rate limited',
     ]);
     expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
-    expect(undeliverable).toEqual([{ id, reason: 'rate limited' }]);
+    expect(outbox.undeliverable).toEqual([{ id, reason: 'rate limited' }]);
   });
 
   test('because the channel is down costs no attempt, however often', async () => {
@@ -233,7 +236,19 @@ describe('a try that fails', () => {
     channel.onTry = ({ acknowledge }) => acknowledge();
     await pass(5_000);
     expect(await outbox.row(id)).toMatchObject({ status: 'sent', attempts: 1 });
-    expect(undeliverable).toEqual([]);
+    expect(outbox.undeliverable).toEqual([]);
+  });
+
+  test('because a channel that is one for all projects is down is repeated though it says that it is not ready', async () => {
+    channel.hasOwnLinks = false;
+    channel.unready.set(1, { state: 'waiting', reason: 'unreachable' });
+    channel.onTry = ({ fail }) => fail(new SendError('unavailable', 'unreachable'));
+    const id = await outbox.enqueue();
+    await dispatcher.start();
+    await pass(5_000);
+    channel.onTry = ({ acknowledge }) => acknowledge();
+    await pass(3_000);
+    expect((await outbox.row(id)).status).toBe('sent');
   });
 
   test('because the channel is down waits as long as the channel says', async () => {
@@ -285,7 +300,7 @@ describe('a try that fails', () => {
       expect(await outbox.history(id)).toEqual(['queued', 'sending', 'expired: too late']);
       expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     }
-    expect(undeliverable).toEqual([]);
+    expect(outbox.undeliverable).toEqual([]);
   });
 
   test('is not repeated when the code would have expired by then', async () => {
@@ -316,12 +331,9 @@ describe('a try that fails', () => {
 
   test('keeps the message when what has to follow a failure cannot be written, and tries again', async () => {
     let writable = false;
-    dispatcher = makeDispatcher({
-      onUndeliverable: async () => {
-        if (!writable) throw new Error('disk full');
-        undeliverable.push({ id: 'written', reason: '' });
-      },
-    });
+    outbox.whenUndeliverable.run = async () => {
+      if (!writable) throw new Error('disk full');
+    };
     channel.onTry = ({ fail }) => fail(new SendError('permanent', 'gone'));
     const id = await outbox.enqueue();
     await dispatcher.start();
@@ -331,7 +343,7 @@ describe('a try that fails', () => {
     writable = true;
     await pass(LEASE_MS + 2_000);
     expect((await outbox.row(id)).status).toBe('failed');
-    expect(undeliverable).toHaveLength(1);
+    expect(outbox.undeliverable).toHaveLength(1);
   });
 });
 
@@ -370,7 +382,7 @@ describe('receipts', () => {
     channel.tries[0]!.acknowledge();
     await settle();
     for (const status of ['delivered', 'delivered', 'read', 'delivered', 'read'] as const) {
-      channel.receipts!.onReceipt(id, status);
+      channel.receipts!.onReceipt({ messageId: id, status });
       await settle();
     }
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent', 'delivered', 'read']);
@@ -381,7 +393,7 @@ describe('receipts', () => {
     const id = await outbox.enqueue();
     await dispatcher.start();
     await pass(200);
-    channel.receipts!.onReceipt(id, 'read');
+    channel.receipts!.onReceipt({ messageId: id, status: 'read' });
     await settle();
     channel.tries[0]!.acknowledge();
     await pass(200);
@@ -391,8 +403,8 @@ describe('receipts', () => {
   test('for messages that nobody sent change nothing', async () => {
     const id = await outbox.enqueue({ channel: 'sms' });
     await dispatcher.start();
-    channel.receipts!.onReceipt(id, 'delivered');
-    channel.receipts!.onReceipt('msg_01jd3x8zq2e6v9k5m7n0p4r8st', 'read');
+    channel.receipts!.onReceipt({ messageId: id, status: 'delivered' });
+    channel.receipts!.onReceipt({ messageId: 'msg_01jd3x8zq2e6v9k5m7n0p4r8st', status: 'read' });
     await pass(200);
     expect(await outbox.history(id)).toEqual(['queued']);
   });
@@ -401,10 +413,10 @@ describe('receipts', () => {
     const failing = { ...outbox.messages, recordReceipts: () => Promise.reject(new Error('disk full')) };
     dispatcher = makeDispatcher({ messages: failing });
     await dispatcher.start();
-    channel.receipts!.onReceipt('msg_1', 'delivered');
+    channel.receipts!.onReceipt({ messageId: 'msg_1', status: 'delivered' });
     await outbox.enqueue();
     await pass(1_200);
-    expect(logLines.join()).toContain('receipts were not recorded');
+    expect(logLines.join()).toContain('receipts not recorded');
     expect(channel.tries).toHaveLength(1);
   });
 });
@@ -414,14 +426,15 @@ describe('many receipts at once', () => {
     const portions: number[] = [];
     const counting = {
       ...outbox.messages,
-      recordReceipts: (receipts: readonly Receipt[]) => {
+      recordReceipts: (receipts: readonly (Receipt & { channel: 'simulator' })[]) => {
         portions.push(receipts.length);
         return outbox.messages.recordReceipts(receipts);
       },
     };
     dispatcher = makeDispatcher({ messages: counting });
     await dispatcher.start();
-    for (let i = 0; i < 1_000; i++) channel.receipts!.onReceipt(`msg_${i}`, 'delivered');
+    for (let i = 0; i < 1_000; i++)
+      channel.receipts!.onReceipt({ messageId: `msg_${i}`, status: 'delivered' });
     await pass(200);
     expect(portions.reduce((sum, count) => sum + count, 0)).toBe(1_000);
     expect(portions.length).toBeLessThanOrEqual(11);
@@ -455,7 +468,7 @@ describe('a database that cannot be written for a while', () => {
     const tryOf = (id: string) => channel.tries.find(({ message }) => message.id === id)!;
     tryOf(first).acknowledge();
     tryOf(second).fail(new SendError('unavailable', 'channel down'));
-    channel.receipts!.onReceipt(first, 'delivered');
+    channel.receipts!.onReceipt({ messageId: first, status: 'delivered' });
     await pass(20_000);
     expect((await outbox.row(first)).status).toBe('sending');
     state.isBack = true;
@@ -474,7 +487,7 @@ describe('a database that cannot be written for a while', () => {
     channel.tries[0]!.acknowledge();
     await pass(1_000);
     await stopped(dispatcher);
-    expect(logLines.join()).toContain('the outcome of a try was not recorded');
+    expect(logLines.join()).toContain('outcome of a send not recorded');
   });
 });
 
@@ -491,7 +504,7 @@ describe('a try that failed', () => {
     channel.tries[0]!.fail(error);
     await pass(200);
     const lines = logLines.map((line) => JSON.parse(line));
-    expect(lines.filter(({ msg }) => msg === 'a try to send failed')).toMatchObject([{ level }]);
+    expect(lines.filter(({ msg }) => msg === 'send failed')).toMatchObject([{ level }]);
   });
 });
 
@@ -509,7 +522,7 @@ describe('an outbox that cannot be read', () => {
     await dispatcher.start();
     await pass(2_500);
     expect(tries).toBeGreaterThanOrEqual(2);
-    expect(logLines.filter((line) => line.includes('could not be read'))).toHaveLength(1);
+    expect(logLines.filter((line) => line.includes('outbox not read'))).toHaveLength(1);
     readable = true;
     await pass(1_200);
     expect(channel.tries).toHaveLength(1);
@@ -522,12 +535,39 @@ describe('claims', () => {
   test('of a process that died are taken back at the next start, at the cost of no attempt', async () => {
     const id = await outbox.enqueue();
     await outbox.messages.claimDue('simulator', 10);
-    await outbox.messages.recoverClaims(Number.POSITIVE_INFINITY);
-    expect(await outbox.row(id)).toMatchObject({ status: 'queued', attempts: 0 });
+    dispatcher = makeDispatcher({ isAlone: true });
     await dispatcher.start();
+    expect(await outbox.row(id)).toMatchObject({ status: 'queued', attempts: 0 });
     await pass(200);
     expect(channel.tries.map(({ message }) => message.id)).toEqual([id]);
     expect(await outbox.history(id)).toEqual(['queued', 'sending', 'queued: interrupted', 'sending']);
+  });
+
+  describe('of a process that died, by a channel that reports what it took,', () => {
+    let id: string;
+    beforeEach(async () => {
+      channel.reportsWhatItTook = true;
+      dispatcher = makeDispatcher({ isAlone: true });
+      id = await outbox.enqueue();
+      await outbox.messages.claimDue('simulator', 10);
+      await dispatcher.start();
+      await pass(10_000);
+      expect(channel.tries).toHaveLength(0);
+    });
+
+    test.each(['sent', 'delivered'] as const)('are not sent again once it reports %s', async (status) => {
+      await channel.receipts!.onReceipt({ messageId: id, status });
+      await pass(2 * LEASE_MS);
+      expect(channel.tries).toHaveLength(0);
+      expect(await outbox.history(id)).toEqual(['queued', 'sending', status]);
+      expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
+    });
+
+    test('are sent again when it has reported nothing by the end of their lease', async () => {
+      await pass(LEASE_MS);
+      expect(channel.tries.map(({ message }) => message.id)).toEqual([id]);
+      expect(await outbox.history(id)).toEqual(['queued', 'sending', 'queued: interrupted', 'sending']);
+    });
   });
 
   test('end with their lease, whoever holds them', async () => {
@@ -547,11 +587,11 @@ describe('claims', () => {
     const [fresh] = await outbox.messages.claimDue('simulator', 10);
     expect(fresh!.claim).toBeGreaterThan(stale!.claim);
     const before = await outbox.history(id);
-    const never = () => Promise.reject(new Error('must not run'));
     await outbox.messages.markSent(stale!);
     await outbox.messages.release(stale!, 'late', 0);
-    await outbox.messages.markTryFailed(stale!, 'temporary', 'late', never);
-    await outbox.messages.markTryFailed(stale!, 'permanent', 'late', never);
+    await outbox.messages.markTryFailed(stale!, 'temporary', 'late');
+    await outbox.messages.markTryFailed(stale!, 'permanent', 'late');
+    expect(outbox.undeliverable).toEqual([]);
     expect(await outbox.history(id)).toEqual(before);
     expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
     await outbox.messages.markSent(fresh!);
@@ -605,7 +645,7 @@ describe('lanes', () => {
     dispatcher.wake();
     await pass(1_500);
     expect(channel.tries[sentBefore]?.message.id).toBe(code);
-  });
+  }, 60_000);
 
   test('are taken in their order, and of one lane the oldest first', async () => {
     const ids: string[] = [];
@@ -691,9 +731,32 @@ describe('stopping', () => {
     await pass(200);
     channel.tries[0]!.acknowledge();
     await settle();
-    channel.receipts!.onReceipt(id, 'delivered');
+    channel.receipts!.onReceipt({ messageId: id, status: 'delivered' });
     await dispatcher.stop();
     expect((await outbox.row(id)).status).toBe('delivered');
+  });
+
+  test('does not last as long as the receipts that wait: after two seconds the rest is refused', async () => {
+    const recorded: number[] = [];
+    dispatcher = makeDispatcher({
+      messages: {
+        ...outbox.messages,
+        recordReceipts: async (receipts) => {
+          recorded.push(receipts.length);
+          await new Promise<void>((resolve) => outbox.clock.setTimeout(resolve, 900));
+        },
+      },
+    });
+    await dispatcher.start();
+    const kept = Array.from({ length: 1_000 }, (_, i) =>
+      channel.receipts!.onReceipt({ messageId: `msg_${i}`, status: 'delivered' }),
+    );
+    const outcomes = Promise.allSettled(kept);
+    await stopped(dispatcher);
+    expect(recorded).toEqual([100, 100, 100]);
+    const refused = (await outcomes).filter(({ status }) => status === 'rejected');
+    expect(refused).toHaveLength(700);
+    expect(logLines.filter((line) => line.includes('receipts left unrecorded'))).toHaveLength(1);
   });
 
   test('before the start is for good', async () => {
@@ -727,5 +790,30 @@ describe('stopping', () => {
     await outbox.enqueue();
     await pass(1_200);
     expect(channel.tries).toHaveLength(1);
+  });
+});
+
+describe('a channel that sends for some projects only', () => {
+  test('leaves the messages of the others in the queue, tried once, and tells them once why', async () => {
+    const waits = { state: 'waiting', reason: 'WHATSAPP_DAILY_CAP: enough for today.' } as const;
+    channel.unready.set(2, waits);
+    channel.onTry = ({ message, acknowledge, fail }) =>
+      message.projectId === 2 ? fail(new SendError('unavailable', waits.reason)) : acknowledge();
+    const capped = [await outbox.enqueue({ projectId: 2 }), await outbox.enqueue({ projectId: 2 })];
+    await dispatcher.start();
+    await pass(10_000);
+    const own = await outbox.enqueue();
+    dispatcher.wake();
+    await pass(20_000);
+    expect((await outbox.row(own)).status).toBe('sent');
+    expect(channel.tries.filter(({ message }) => message.projectId === 2).length).toBeLessThanOrEqual(2);
+    for (const id of capped) {
+      const history = await outbox.history(id);
+      expect(history.filter((entry) => entry === `queued: ${waits.reason}`)).toHaveLength(1);
+    }
+    channel.unready.clear();
+    channel.onTry = ({ acknowledge }) => acknowledge();
+    await pass(5_000);
+    for (const id of capped) expect((await outbox.row(id)).status).toBe('sent');
   });
 });

@@ -1,13 +1,13 @@
-import { type Channel, type ReceiptListener, SendError } from '../channels/channel.ts';
-import type { Transaction } from '../database/database.ts';
-import { DatabaseError } from '../errors/errors.ts';
+import type { Troubles } from '../background/troubles.ts';
+import { DatabaseError, StoppingError } from '../errors/errors.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { isForeseen } from '../lib/foreseen.ts';
 import type { Logger } from '../lib/logger.ts';
 import { pause } from '../lib/pause.ts';
-import type { Troubles } from '../lib/troubles.ts';
+import { type Accepted, type Channel, type ChannelName, type Receipt, SendError } from './channel.ts';
 import { LEASE_MS, type MessageService } from './service.ts';
-import type { ClaimedMessage, Receipt } from './types.ts';
+import { settleOrAbort } from './settle-or-abort.ts';
+import type { ClaimedMessage } from './types.ts';
 
 /** How long one try may take before it counts as failed, in ms. */
 export const SEND_TIMEOUT_MS = 30_000;
@@ -31,10 +31,12 @@ const RECEIPTS_TOGETHER = 100;
 const WRITE_AGAIN_MS = 1_000;
 /** How long stop waits for tries under way before it gives their messages back, in ms. */
 const STOP_GRACE_MS = 5_000;
+/** How long stop goes on recording the receipts that wait, in ms. */
+const STOP_RECORDING_MS = 2_000;
 
 /** What may fail again and again, by its name in the log. */
 const READ_OUTBOX = 'reading the outbox';
-const RECORD_OUTCOME = 'recording the outcome of a try';
+const RECORD_OUTCOME = 'recording the outcome of a send';
 const RECORD_RECEIPTS = 'recording receipts';
 const OPTED_OUT = 'PHONE_OPTED_OUT: this number asked for no more messages.';
 const UNREADABLE = 'The stored code of this message cannot be read.';
@@ -46,9 +48,9 @@ export interface DispatcherOptions {
   log: Logger;
   troubles: Troubles;
   /** Whether a phone (E.164) wants no messages from a project; asked before every try. */
-  isOptedOut: (projectId: string, phone: string) => Promise<boolean>;
-  /** Runs in the transaction in which a message failed for good. */
-  onUndeliverable: (trx: Transaction, message: ClaimedMessage, reason: string) => Promise<void>;
+  isOptedOut: (projectId: number, phone: string) => Promise<boolean>;
+  /** Whether no other process sends from this outbox, so that the claims that are left at the start are a dead one's. */
+  isAlone: boolean;
 }
 
 interface Flight {
@@ -61,38 +63,47 @@ interface Flight {
  * Takes what is due from the outbox and hands it to the channels. Each channel has its own room, so a slow one
  * delays no other. A wake-up only shortens the wait; the poll is what is relied on.
  */
-export class Dispatcher implements ReceiptListener {
+export class Dispatcher {
   readonly #messages: MessageService;
   readonly #channels: readonly Channel[];
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #troubles: Troubles;
   readonly #isOptedOut: DispatcherOptions['isOptedOut'];
-  readonly #onUndeliverable: DispatcherOptions['onUndeliverable'];
+  readonly #isAlone: boolean;
   readonly #flights = new Map<Channel, Set<Flight>>();
   /** Channels for which more was due than was claimed at the last look. */
   readonly #unclaimed = new Set<Channel>();
-  #state: 'new' | 'running' | 'stopped' = 'new';
+  #state: 'new' | 'prepared' | 'running' | 'stopped' = 'new';
+  /** Projects that a channel could not send for when it was last asked. */
+  readonly #waiting = new Map<Channel, Set<number>>();
   readonly #stopSignal = new AbortController();
   #timer: { timer: Timer; at: number } | undefined;
   #pass: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  #earlyAt = 0;
   #gatherMs = GATHER_MS;
   #utilization = performance.eventLoopUtilization();
-  #receipts: Receipt[] = [];
+  #receipts: {
+    receipt: Receipt & { channel: ChannelName };
+    resolve: () => void;
+    reject: (error: unknown) => void;
+  }[] = [];
   #recording: Promise<void> | undefined;
+  /** Receipts that are not being recorded by then are left (Unix ms). */
+  #recordUntil = Number.POSITIVE_INFINITY;
   #outcomes: (() => void)[] = [];
   /** The wait until the next try to write, while the database cannot. */
   #outage: Promise<void> | undefined;
 
-  constructor({ messages, channels, clock, log, troubles, isOptedOut, onUndeliverable }: DispatcherOptions) {
+  constructor({ messages, channels, clock, log, troubles, isOptedOut, isAlone }: DispatcherOptions) {
     this.#messages = messages;
     this.#channels = channels;
     this.#clock = clock;
     this.#log = log;
     this.#troubles = troubles;
     this.#isOptedOut = isOptedOut;
-    this.#onUndeliverable = onUndeliverable;
+    this.#isAlone = isAlone;
     for (const channel of channels) this.#flights.set(channel, new Set());
   }
 
@@ -101,10 +112,24 @@ export class Dispatcher implements ReceiptListener {
     return [...this.#flights.values()].reduce((sum, flights) => sum + flights.size, 0);
   }
 
-  async start(): Promise<void> {
+  /** Takes receipts, and takes back what a dead process was sending; sends nothing yet. */
+  async prepare(): Promise<void> {
     if (this.#state !== 'new') return;
+    this.#state = 'prepared';
+    this.#messages.whenQueued(() => this.wake());
+    // Not yet what a report may still say was taken.
+    const except = this.#channels.filter((each) => each.reportsWhatItTook).map(({ name }) => name);
+    if (this.#isAlone) await this.#messages.recoverClaims(Number.POSITIVE_INFINITY, except);
+    for (const channel of this.#channels) {
+      await channel.start({ onReceipt: (receipt) => this.#received(channel.name, receipt) });
+    }
+  }
+
+  /** Begins to send. */
+  async start(): Promise<void> {
+    await this.prepare();
+    if (this.#state !== 'prepared') return;
     this.#state = 'running';
-    for (const channel of this.#channels) await channel.start(this);
     this.#lookAgainIn(0);
   }
 
@@ -115,13 +140,13 @@ export class Dispatcher implements ReceiptListener {
   }
 
   async #stop(): Promise<void> {
-    const wasRunning = this.#state === 'running';
+    const wasPrepared = this.#state !== 'new';
     this.#state = 'stopped';
     this.#stopSignal.abort();
     this.#timer?.timer.cancel();
     this.#writeOutcomes();
     await this.#pass;
-    if (!wasRunning) return;
+    if (!wasPrepared) return;
     const flights = [...this.#flights.values()].flatMap((set) => [...set]);
     const grace = this.#clock.setTimeout(() => {
       for (const flight of flights) flight.abort.abort(new SendError('unavailable', 'server stopping'));
@@ -129,6 +154,7 @@ export class Dispatcher implements ReceiptListener {
     await Promise.all(flights.map((flight) => flight.done));
     grace.cancel();
     for (const channel of this.#channels) await channel.stop();
+    this.#recordUntil = this.#clock.now() + STOP_RECORDING_MS;
     await this.#recording;
   }
 
@@ -137,28 +163,47 @@ export class Dispatcher implements ReceiptListener {
     this.#lookAgainIn(this.#gatherMs);
   }
 
-  onReceipt(messageId: string, status: 'delivered' | 'read'): void {
-    this.#receipts.push({ messageId, status });
+  #received(channel: ChannelName, receipt: Receipt): Promise<void> {
+    const kept = new Promise<void>((resolve, reject) => {
+      this.#receipts.push({ receipt: { channel, ...receipt }, resolve, reject });
+    });
+    // It is logged below, so that who does not wait need not handle it.
+    kept.catch(() => {});
     this.#recording ??= this.#recordReceipts();
+    return kept;
   }
 
   /** Receipts that come while others are being written share the next transaction. */
   async #recordReceipts(): Promise<void> {
     while (this.#receipts.length > 0) {
       await this.#turnToWrite();
-      const receipts = this.#receipts.splice(0, RECEIPTS_TOGETHER);
+      if (this.#clock.now() >= this.#recordUntil) {
+        this.#leaveReceipts();
+        break;
+      }
+      const entries = this.#receipts.splice(0, RECEIPTS_TOGETHER);
+      const receipts = entries.map(({ receipt }) => receipt);
       try {
         await this.#whenWritable(() => this.#messages.recordReceipts(receipts));
+        for (const { resolve } of entries) resolve();
         this.#troubles.succeeded(RECORD_RECEIPTS);
       } catch (error) {
+        for (const { reject } of entries) reject(error);
         this.#troubles.failed(RECORD_RECEIPTS, error, {
-          message: 'receipts were not recorded',
+          message: 'receipts not recorded',
           fields: { receipts },
         });
       }
     }
     // In the same step that saw nothing waiting, so that a receipt that comes next begins anew.
     this.#recording = undefined;
+  }
+
+  /** Refuses the receipts that wait, so that whoever can repeat them does: a stop must not last as long as they do. */
+  #leaveReceipts(): void {
+    const left = this.#receipts.splice(0);
+    for (const { reject } of left) reject(new StoppingError());
+    if (left.length > 0) this.#log.warn({ receipts: left.length }, 'receipts left unrecorded by the stop');
   }
 
   #lookAgainIn(delayMs: number): void {
@@ -187,7 +232,12 @@ export class Dispatcher implements ReceiptListener {
     const isBusy = this.#isBusy();
     this.#gatherMs = isBusy ? BUSY_GATHER_MS : GATHER_MS;
     try {
-      await this.#messages.recoverClaims(this.#clock.now());
+      const now = this.#clock.now();
+      await this.#messages.recoverClaims(now);
+      if (now >= this.#earlyAt) {
+        this.#earlyAt = now + POLL_MS / 2;
+        await this.#messages.recordEarlyReceipts();
+      }
       for (const channel of this.#channels) {
         if (channel.waitReason !== undefined) {
           more ||= await this.#messages.noteWaiting(channel.name, channel.waitReason);
@@ -201,7 +251,8 @@ export class Dispatcher implements ReceiptListener {
           more ||= concurrency > free;
           continue;
         }
-        const claimed = await this.#messages.claimDue(channel.name, room);
+        const except = await this.#stillWaiting(channel);
+        const claimed = await this.#messages.claimDue(channel.name, room, except);
         for (const message of claimed) this.#launch(channel, message);
         if (claimed.length < room) {
           this.#unclaimed.delete(channel);
@@ -213,10 +264,22 @@ export class Dispatcher implements ReceiptListener {
       this.#troubles.succeeded(READ_OUTBOX);
     } catch (error) {
       this.#troubles.failed(READ_OUTBOX, error, {
-        message: 'the outbox could not be read; it is tried again',
+        message: 'outbox not read; trying again',
       });
     }
     this.#lookAgainIn(more ? this.#gatherMs : POLL_MS);
+  }
+
+  /** The projects that a channel still cannot send for, whose messages are told why; one that it can is tried again. */
+  async #stillWaiting(channel: Channel): Promise<number[]> {
+    const waiting = this.#waiting.get(channel);
+    if (!waiting) return [];
+    for (const projectId of waiting) {
+      const { state, reason } = channel.readiness(projectId);
+      if (state === 'ready') waiting.delete(projectId);
+      else await this.#messages.noteWaiting(channel.name, reason, projectId);
+    }
+    return [...waiting];
   }
 
   #launch(channel: Channel, message: ClaimedMessage): void {
@@ -230,7 +293,7 @@ export class Dispatcher implements ReceiptListener {
         .catch((error: unknown) => {
           // The lease ends by itself and the message is tried again.
           this.#troubles.failed(RECORD_OUTCOME, error, {
-            message: 'the outcome of a try was not recorded',
+            message: 'outcome of a send not recorded',
             fields: { messageId: message.id },
           });
         })
@@ -254,19 +317,27 @@ export class Dispatcher implements ReceiptListener {
       () => abort.abort(new SendError('temporary', 'no answer within 30 seconds')),
       SEND_TIMEOUT_MS,
     );
+    let accepted: Accepted;
     try {
-      const { id, projectId, phone: to, text } = message;
+      const { id, projectId, address: to, plays, text, code, locale, subject, html, expiresAt } = message;
       if (text === undefined) throw new SendError('permanent', UNREADABLE);
       if (await this.#isOptedOut(projectId, to)) throw new SendError('permanent', OPTED_OUT);
-      await settleOrAbort(channel.send({ id, projectId, to, text }, abort.signal), abort.signal);
+      accepted = await settleOrAbort(
+        channel.send(
+          { id, projectId, to, plays, text, code, locale, subject, html, expiresAt },
+          abort.signal,
+        ),
+        abort.signal,
+        this.#clock,
+      );
     } catch (error) {
-      await this.#recordFailure(message, error);
+      await this.#recordFailure(channel, message, error);
       return;
     } finally {
       timeout.cancel();
     }
     await this.#turnToWrite();
-    await this.#whenWritable(() => this.#messages.markSent(message));
+    await this.#whenWritable(() => this.#messages.markSent(message, accepted));
   }
 
   /**
@@ -304,34 +375,26 @@ export class Dispatcher implements ReceiptListener {
     for (const write of this.#outcomes.splice(0)) write();
   }
 
-  async #recordFailure(message: ClaimedMessage, error: unknown): Promise<void> {
+  async #recordFailure(channel: Channel, message: ClaimedMessage, error: unknown): Promise<void> {
     const failure =
       error instanceof SendError ? error : new SendError('temporary', 'unexpected error', error);
     if (failure.failure === 'unavailable') {
+      if (channel.hasOwnLinks && channel.readiness(message.projectId).state !== 'ready') {
+        const waiting = this.#waiting.get(channel) ?? new Set();
+        this.#waiting.set(channel, waiting.add(message.projectId));
+      }
       const delayMs = failure.retryAfterMs ?? CHANNEL_DOWN_DELAY_MS;
       await this.#whenWritable(() => this.#messages.release(message, failure.reason, delayMs));
       return;
     }
     // Nobody has to do anything about a number that takes no message.
     const level = failure.failure === 'permanent' ? 'info' : isForeseen(failure) ? 'warn' : 'error';
-    this.#log[level](
-      { err: failure, messageId: message.id, attempts: message.attempts },
-      'a try to send failed',
-    );
+    this.#log[level]({ err: failure, messageId: message.id, attempts: message.attempts }, 'send failed');
     const { failure: kind, reason } = failure;
-    await this.#whenWritable(() =>
-      this.#messages.markTryFailed(message, kind, reason, (trx) =>
-        this.#onUndeliverable(trx, message, reason),
-      ),
-    );
+    if (kind === 'uncertain') {
+      await this.#whenWritable(() => this.#messages.markSent(message, { reason }));
+      return;
+    }
+    await this.#whenWritable(() => this.#messages.markTryFailed(message, kind, reason, failure.retryAfterMs));
   }
-}
-
-/** Settles with `work`, or rejects with the signal's reason as soon as it is aborted. */
-function settleOrAbort(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

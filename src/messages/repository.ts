@@ -2,14 +2,14 @@ import { type ExpressionBuilder, sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
 import { statesBefore } from './state-machine.ts';
+import { timelineAppender, timelineEntry } from './timeline.ts';
 import { MESSAGE_STATUSES, type MessageStatus } from './types.ts';
 
 export type MessageRow = Schema['messages'];
-
 /** What tells of a message in its events. */
-export type MessageRefRow = Pick<MessageRow, 'id' | 'project_id' | 'verification_id'>;
+export type MessageRefRow = Pick<MessageRow, 'id' | 'project_id' | 'owner_id' | 'channel'>;
 
-type NewMessageRow = Omit<MessageRow, 'attempts' | 'claim' | 'reason'>;
+type NewMessageRow = Omit<MessageRow, 'attempts' | 'claim' | 'reason' | 'provider_id'>;
 
 /** A change of one message's state. */
 interface StatusChange {
@@ -31,21 +31,28 @@ export interface MessageRepository {
   ): Promise<MessageRefRow | undefined>;
   /**
    * Puts a claimed message back into the queue until `dueAt`; `attempts` as they shall be counted. Undefined when the
-   * claim is no longer held or the code has been wiped: a message without its code is never sent.
+   * claim is no longer held, or nothing of it is to be sent any more.
    */
-  giveBack(
+  requeue(
     trx: Transaction,
     change: { id: string; claim: number; reason: string; at: number; dueAt: number; attempts: number },
   ): Promise<MessageRefRow | undefined>;
   /** Claims the messages of a channel that are due: those of a lower lane first, and of one lane the oldest. */
   claimDue(
     trx: Transaction,
-    claim: { channel: string; now: number; leaseUntil: number; limit: number },
+    claim: {
+      channel: string;
+      now: number;
+      leaseUntil: number;
+      limit: number;
+      /** Projects whose messages wait. */
+      except: readonly number[];
+    },
   ): Promise<MessageRow[]>;
-  /** The ids of messages of a channel that are due and do not have this reason yet, oldest first. */
+  /** The ids of messages of a channel (and of one project, if given) that are due and do not have this reason yet, oldest first. */
   waitingWithout(
     executor: Executor,
-    due: { channel: string; now: number; reason: string; limit: number },
+    due: { channel: string; projectId: number | null; now: number; reason: string; limit: number },
   ): Promise<string[]>;
   /** Tells a queued message why it waits; undefined when it is no longer queued, or has that reason. */
   noteWaiting(
@@ -55,7 +62,7 @@ export interface MessageRepository {
   /** Messages being sent whose lease has ended by `now`. */
   leasesEnded(executor: Executor, now: number): Promise<MessageRow[]>;
   /**
-   * Forgets the code of a message for ever and, with `to`, enters that state at once. False when its state is no
+   * Enters the state `to`, or without one sees to it that the message is not sent again. False when its state is no
    * longer `from`; then nothing was changed.
    */
   settle(
@@ -64,50 +71,29 @@ export interface MessageRepository {
   ): Promise<boolean>;
   /** The states of messages, in the order of the ids; those that do not exist are left out. */
   states(executor: Executor, ids: readonly string[]): Promise<(MessageRefRow & Pick<MessageRow, 'status'>)[]>;
+  /** The states of messages and why they are in them, in any order. */
+  outcomes(
+    executor: Executor,
+    ids: readonly string[],
+  ): Promise<Pick<MessageRow, 'id' | 'status' | 'reason'>[]>;
   /** In the order of the ids; those that do not exist are left out. */
   byIds(executor: Executor, ids: readonly string[]): Promise<MessageRow[]>;
   byId(executor: Executor, id: string): Promise<MessageRow | undefined>;
+  /** The id of the message that a provider calls so. */
+  idOfProvider(executor: Executor, providerId: string): Promise<string | undefined>;
+  /** Keeps what the provider calls a message. */
+  setProviderId(trx: Transaction, id: string, providerId: string): Promise<void>;
+  /** When messages that count against an address were accepted, since `since` (Unix ms), oldest first. */
+  acceptedFor(executor: Executor, projectId: number, identity: string, since: number): Promise<number[]>;
+  /** Lets the messages that count against an address count no more. */
+  discount(trx: Transaction, projectId: number, identity: string): Promise<void>;
   remove(trx: Transaction, ids: readonly string[]): Promise<void>;
 }
 
-const REF_COLUMNS = ['id', 'project_id', 'verification_id'] as const;
-
-/**
- * A timeline is as long as this from the start, filled up with blanks, which JSON allows: a row that grew with each change
- * would split its page again and again.
- */
-const TIMELINE_ROOM = 160;
-
-/** The timeline of a message that was put into the outbox at `at` (Unix ms). */
-export function newTimeline(at: number): string {
-  return `[[${at},"queued",null]]`.padEnd(TIMELINE_ROOM);
-}
-
-/** So many of the newest entries are kept: a message may wait for long, for now this reason and now that. */
-const TIMELINE_MAX = 40;
-/** A timeline that is shorter than this holds fewer entries, whatever they say, and need not be counted. */
-const TIMELINE_MAX_LENGTH = TIMELINE_MAX * `[0000000000000,"sent",null]`.length;
-
-/** The timeline with room for one more entry. */
-function roomyTimeline(engine: Database['engine']) {
-  const isFull =
-    engine === 'postgres'
-      ? sql`jsonb_array_length(timeline::jsonb) >= ${sql.lit(TIMELINE_MAX)}`
-      : sql`json_array_length(timeline) >= ${sql.lit(TIMELINE_MAX)}`;
-  const shortened =
-    engine === 'postgres' ? sql`(timeline::jsonb - 0)::text` : sql`json_remove(timeline, '$[0]')`;
-  return sql`rtrim(case when length(timeline) >= ${sql.lit(TIMELINE_MAX_LENGTH)} and ${isFull} then ${shortened} else timeline end)`;
-}
-
-function timelineEntry({ at, status, reason }: Omit<StatusChange, 'id'>): string {
-  return `,${JSON.stringify([at, status, reason])}]`;
-}
+const REF_COLUMNS = ['id', 'project_id', 'owner_id', 'channel'] as const;
 
 export function messageRepository(database: Database): MessageRepository {
-  const timeline = roomyTimeline(database.engine);
-  /** Adds an entry to the JSON array in `timeline` without reading it first. */
-  const appendToTimeline = (entry: string) =>
-    sql<string>`format(${sql.lit(`%-${TIMELINE_ROOM}s`)}, substr(${timeline}, 1, length(${timeline}) - 1) || ${entry})`;
+  const appendToTimeline = timelineAppender(database.engine);
 
   type Enter = { id: string; reason: string | null; entry: string };
   const enterQuery = (status: MessageStatus, byClaim: boolean) =>
@@ -131,14 +117,15 @@ export function messageRepository(database: Database): MessageRepository {
     db.insertInto('messages').values({
       id: value('id'),
       project_id: value('project_id'),
-      verification_id: value('verification_id'),
-      phone: value('phone'),
+      owner_id: value('owner_id'),
+      address: value('address'),
+      identity: value('identity'),
       channel: value('channel'),
+      plays: value('plays'),
       lane: value('lane'),
       status: value('status'),
       reason: null,
-      body: value('body'),
-      sealed_code: value('sealed_code'),
+      content: value('content'),
       key_version: value('key_version'),
       timeline: value('timeline'),
       attempts: sql.lit(0),
@@ -147,11 +134,13 @@ export function messageRepository(database: Database): MessageRepository {
       expires_at: value('expires_at'),
       created_at: value('created_at'),
       metadata: value('metadata'),
+      template: value('template'),
+      locale: value('locale'),
     }),
   );
 
-  const giveBack = database.prepare<
-    { id: string; claim: number; reason: string; entry: string; dueAt: number; attempts: number },
+  const requeue = database.prepare<
+    { id: string; claim: number; reason: string; entry: string; at: number; dueAt: number; attempts: number },
     MessageRefRow
   >((db, value) =>
     db
@@ -166,43 +155,49 @@ export function messageRepository(database: Database): MessageRepository {
       .where('id', '=', value('id'))
       .where('status', '=', 'sending')
       .where('claim', '=', value('claim'))
-      .where('sealed_code', 'is not', null)
+      .where('expires_at', '>', value('at'))
       .returning(REF_COLUMNS),
   );
 
-  const claimDue = database.prepare<
-    { channel: string; now: number; leaseUntil: number; limit: number; entry: string },
-    MessageRow
-  >((db, value) =>
-    db
-      .updateTable('messages')
-      .set((eb: ExpressionBuilder<Schema, 'messages'>) => ({
-        status: 'sending',
-        claim: eb('claim', '+', sql.lit(1)),
-        attempts: eb('attempts', '+', sql.lit(1)),
-        due_at: value('leaseUntil'),
-        timeline: appendToTimeline(value('entry')),
-      }))
-      .where((eb) => {
-        const due = eb
-          .selectFrom('messages')
-          .select('id')
-          .where('status', '=', sql.lit('queued'))
-          .where('due_at', '<=', value('now'))
-          .where('channel', '=', value('channel'))
-          .where('expires_at', '>', value('now'))
-          .orderBy('lane')
-          .orderBy('due_at')
-          .limit(value('limit'));
-        if (database.isExclusive) return eb('id', 'in', due);
-        // Others claim at the same time. As an array the rows are looked for once; `in` may look again and take more.
-        return sql<boolean>`id = any(array(${due.forUpdate().skipLocked()}))`;
-      })
-      .returningAll(),
-  );
+  type Claim = { channel: string; now: number; leaseUntil: number; limit: number; entry: string };
+  const isOfOthers = (except: string) =>
+    database.engine === 'postgres'
+      ? sql<boolean>`project_id <> all (array(select jsonb_array_elements_text(${except}::jsonb)::integer))`
+      : sql<boolean>`project_id not in (select value from json_each(${except}))`;
+  const claimQuery = (hasExcept: boolean) =>
+    database.prepare<Claim & { except: string }, MessageRow>((db, value) =>
+      db
+        .updateTable('messages')
+        .set((eb: ExpressionBuilder<Schema, 'messages'>) => ({
+          status: 'sending',
+          claim: eb('claim', '+', sql.lit(1)),
+          attempts: eb('attempts', '+', sql.lit(1)),
+          due_at: value('leaseUntil'),
+          timeline: appendToTimeline(value('entry')),
+        }))
+        .where((eb) => {
+          const due = eb
+            .selectFrom('messages')
+            .select('id')
+            .where('status', '=', sql.lit('queued'))
+            .where('due_at', '<=', value('now'))
+            .where('channel', '=', value('channel'))
+            .where('expires_at', '>', value('now'))
+            .$if(hasExcept, (query) => query.where(isOfOthers(value('except'))))
+            .orderBy('lane')
+            .orderBy('due_at')
+            .limit(value('limit'));
+          if (database.isExclusive) return eb('id', 'in', due);
+          // Others claim at the same time. As an array the rows are looked for once; `in` may look again and take more.
+          return sql<boolean>`id = any(array(${due.forUpdate().skipLocked()}))`;
+        })
+        .returningAll(),
+    );
+  const claimDue = claimQuery(false);
+  const claimDueOfOthers = claimQuery(true);
 
   const waitingWithout = database.prepare<
-    { channel: string; now: number; reason: string; limit: number },
+    { channel: string; project: string; now: number; reason: string; limit: number },
     { id: string }
   >((db, value) =>
     db
@@ -212,6 +207,7 @@ export function messageRepository(database: Database): MessageRepository {
       .where('due_at', '<=', value('now'))
       .where('channel', '=', value('channel'))
       .where('expires_at', '>', value('now'))
+      .where(sql<boolean>`${value('project')} in ('', cast(project_id as text))`)
       .where((eb) => eb.or([eb('reason', 'is', null), eb('reason', '!=', value('reason'))]))
       .orderBy('due_at')
       .limit(value('limit')),
@@ -236,10 +232,11 @@ export function messageRepository(database: Database): MessageRepository {
       .limit(sql.lit(500)),
   );
 
-  const wipeCode = database.prepareChange<{ id: string; from: string }>((db, value) =>
+  // What is under way ends by what becomes of it; nothing of it is sent after that.
+  const endLife = database.prepareChange<{ id: string; from: string }>((db, value) =>
     db
       .updateTable('messages')
-      .set({ sealed_code: null })
+      .set({ expires_at: sql.lit(0) })
       .where('id', '=', value('id'))
       .where('status', '=', value('from')),
   );
@@ -253,7 +250,6 @@ export function messageRepository(database: Database): MessageRepository {
     db
       .updateTable('messages')
       .set({
-        sealed_code: null,
         status: value('to'),
         reason: value('reason'),
         timeline: appendToTimeline(value('entry')),
@@ -271,33 +267,71 @@ export function messageRepository(database: Database): MessageRepository {
   const byId = database.prepare<{ id: string }, MessageRow>((db, value) =>
     db.selectFrom('messages').selectAll().where('id', '=', value('id')),
   );
+  const byProvider = database.prepare<{ providerId: string }, { id: string }>((db, value) =>
+    db.selectFrom('messages').select('id').where('provider_id', '=', value('providerId')),
+  );
+  const setProviderId = database.prepareChange<{ id: string; providerId: string }>((db, value) =>
+    db
+      .updateTable('messages')
+      .set({ provider_id: value('providerId') })
+      .where('id', '=', value('id')),
+  );
+  const acceptedFor = database.prepare<
+    { projectId: number; identity: string; since: number },
+    { created_at: number }
+  >((db, value) =>
+    db
+      .selectFrom('messages')
+      .select('created_at')
+      .where('identity', '=', value('identity'))
+      .where('created_at', '>=', value('since'))
+      .where('project_id', '=', value('projectId'))
+      .orderBy('created_at'),
+  );
+  const anyCounted = database.prepare<object, { id: string }>((db) =>
+    db
+      .selectFrom('messages')
+      .select('id')
+      .where('identity', 'is not', null)
+      .orderBy('identity')
+      .limit(sql.lit(1)),
+  );
+  // Where no message counts for itself no send has to look, as long as no other process can add one.
+  let mayBeCounted: boolean | undefined = database.isExclusive ? undefined : true;
   const remove = database.prepareChange<{ id: string }>((db, value) =>
     db.deleteFrom('messages').where('id', '=', value('id')),
   );
 
   return {
     async insert(trx, row) {
+      if (row.identity !== null) mayBeCounted = true;
       await insert(trx, row);
     },
     async enter(trx, change) {
-      const query = enterQueries.get(change.status)!;
-      const [row] = await query(trx, { ...change, entry: timelineEntry(change), claim: 0 });
+      const { id, status, reason } = change;
+      const query = enterQueries.get(status)!;
+      const [row] = await query(trx, { id, reason, entry: timelineEntry(change), claim: 0 });
       return row;
     },
     async enterByClaim(trx, change) {
-      const query = enterByClaimQueries.get(change.status)!;
-      const [row] = await query(trx, { ...change, entry: timelineEntry(change) });
+      const { id, status, reason, claim } = change;
+      const query = enterByClaimQueries.get(status)!;
+      const [row] = await query(trx, { id, reason, entry: timelineEntry(change), claim });
       return row;
     },
-    async giveBack(trx, change) {
+    async requeue(trx, change) {
       const entry = timelineEntry({ at: change.at, status: 'queued', reason: change.reason });
-      const [row] = await giveBack(trx, { ...change, entry });
+      const [row] = await requeue(trx, { ...change, entry });
       return row;
     },
-    claimDue: (trx, claim) =>
-      claimDue(trx, { ...claim, entry: timelineEntry({ at: claim.now, status: 'sending', reason: null }) }),
-    async waitingWithout(executor, due) {
-      return (await waitingWithout(executor, due)).map(({ id }) => id);
+    claimDue(trx, { except, ...claim }) {
+      const entry = timelineEntry({ at: claim.now, status: 'sending', reason: null });
+      const query = except.length === 0 ? claimDue : claimDueOfOthers;
+      return query(trx, { ...claim, entry, except: JSON.stringify(except) });
+    },
+    async waitingWithout(executor, { projectId, ...due }) {
+      const project = projectId === null ? '' : String(projectId);
+      return (await waitingWithout(executor, { ...due, project })).map(({ id }) => id);
     },
     async noteWaiting(trx, { id, reason, at }) {
       const [row] = await noteWaiting(trx, {
@@ -311,7 +345,7 @@ export function messageRepository(database: Database): MessageRepository {
     async settle(trx, { id, from, to, reason, at }) {
       const changed =
         to === undefined
-          ? await wipeCode(trx, { id, from })
+          ? await endLife(trx, { id, from })
           : await settle(trx, { id, from, to, reason, entry: timelineEntry({ at, status: to, reason }) });
       return changed === 1;
     },
@@ -321,6 +355,8 @@ export function messageRepository(database: Database): MessageRepository {
       for (const id of ids) states.push(...(await stateOf(executor, { id })));
       return states;
     },
+    outcomes: (executor, ids) =>
+      executor.selectFrom('messages').select(['id', 'status', 'reason']).where('id', 'in', ids).execute(),
     async byIds(executor, ids) {
       const rows: MessageRow[] = [];
       for (const id of ids) rows.push(...(await byId(executor, { id })));
@@ -329,6 +365,31 @@ export function messageRepository(database: Database): MessageRepository {
     async byId(executor, id) {
       const [row] = await byId(executor, { id });
       return row;
+    },
+    async idOfProvider(executor, providerId) {
+      const [row] = await byProvider(executor, { providerId });
+      return row?.id;
+    },
+    async setProviderId(trx, id, providerId) {
+      await setProviderId(trx, { id, providerId });
+    },
+    async acceptedFor(executor, projectId, identity, since) {
+      if (mayBeCounted === undefined) {
+        const isNone = (await anyCounted(executor, {})).length === 0;
+        // Unless one has been added meanwhile.
+        mayBeCounted ??= !isNone;
+      }
+      if (!mayBeCounted) return [];
+      const rows = await acceptedFor(executor, { projectId, identity, since });
+      return rows.map(({ created_at }) => created_at);
+    },
+    async discount(trx, projectId, identity) {
+      await trx
+        .updateTable('messages')
+        .set({ identity: null })
+        .where('identity', '=', identity)
+        .where('project_id', '=', projectId)
+        .execute();
     },
     async remove(trx, ids) {
       for (const id of ids) await remove(trx, { id });

@@ -64,7 +64,7 @@ async function live(happening: readonly Step[]) {
         if (claim) await messages.release(claim, 'channel down', 1_000);
         return;
       case 'fail':
-        if (claim) await messages.markTryFailed(claim, what.how, 'busy', async () => {});
+        if (claim) await messages.markTryFailed(claim, what.how, 'busy');
         return;
       case 'recover':
         await messages.recoverClaims(clock.now());
@@ -73,7 +73,7 @@ async function live(happening: readonly Step[]) {
         await messages.recoverClaims(Number.POSITIVE_INFINITY);
         return;
       case 'receipt':
-        return messages.recordReceipts([{ messageId: id, status: what.status }]);
+        return messages.recordReceipts([{ channel: 'simulator', messageId: id, status: what.status }]);
       case 'end':
         await outbox.stopMessages(ids, { arrived: what.n % 2 === 0 });
         ended = true;
@@ -95,9 +95,9 @@ describe('whatever happens to messages, in whatever order', () => {
           expect(states.slice(0, -1).some(isFinal)).toBe(false);
           expect((await outbox.row(id)).status).toBe(states.at(-1));
           expect(await outbox.eventHistory(id)).toEqual(await outbox.changes(id));
-          expect((await outbox.row(id)).sealed_code === null).toBe(ended);
-          expect(await outbox.messages.open(outbox.database.reader, id)).toEqual(
-            ended ? undefined : { code: '481516', body: 'Code {{code}}' },
+          if (ended) expect((await outbox.row(id)).status).not.toBe('queued');
+          expect((await outbox.messages.shown(outbox.database.reader, [id])).get(id)!.text).toBe(
+            ended ? 'Code ••••••' : 'Code 481516',
           );
         }
         for (const claim of claims) expect(claim.at).toBeLessThan(claim.expiresAt);
@@ -147,7 +147,7 @@ describe('the end of a verification', () => {
   test('by its code leaves receipts as they are', async () => {
     const [first, second] = [await outbox.enqueue(), await outbox.enqueue()];
     for (const claim of await outbox.messages.claimDue('simulator', 2)) await outbox.messages.markSent(claim);
-    await outbox.messages.recordReceipts([{ messageId: first, status: 'read' }]);
+    await outbox.messages.recordReceipts([{ channel: 'simulator', messageId: first, status: 'read' }]);
     await outbox.stopMessages([first, second], { arrived: true });
     expect([(await outbox.row(first)).status, (await outbox.row(second)).status]).toEqual(['read', 'sent']);
   });
@@ -177,7 +177,7 @@ describe('the end of a verification', () => {
 describe('what is shown of a message', () => {
   test('is its text with the code while the code lives, and bullets afterwards', async () => {
     const id = await outbox.enqueue({ code: '90817263' });
-    const text = async () => (await outbox.messages.views(outbox.database.reader, [id])).get(id)!.text;
+    const text = async () => (await outbox.messages.shown(outbox.database.reader, [id])).get(id)?.text;
     expect(await text()).toBe('Code 90817263');
     await outbox.stopMessages([id]);
     expect(await text()).toBe('Code ••••••');
@@ -186,15 +186,94 @@ describe('what is shown of a message', () => {
   test('is nothing for ids that do not exist', async () => {
     const none = 'msg_01jd3x8zq2e6v9k5m7n0p4r8st';
     expect((await outbox.messages.views(outbox.database.reader, [none])).size).toBe(0);
-    expect(await outbox.messages.open(outbox.database.reader, none)).toBeUndefined();
+    expect(await outbox.messages.saidOf(outbox.database.reader, none)).toBeUndefined();
   });
 
-  test('a sealed code that was moved to another message does not open', async () => {
+  test('a sealed text that was moved to another message does not open, and fails that message alone', async () => {
     const [one, other] = [await outbox.enqueue({ code: '111111' }), await outbox.enqueue({ code: '222222' })];
-    const { sealed_code } = await outbox.row(one);
+    const { content } = await outbox.row(one);
     await outbox.database.transaction(async (trx) => {
-      await trx.updateTable('messages').set({ sealed_code }).where('id', '=', other).execute();
+      await trx.updateTable('messages').set({ content }).where('id', '=', other).execute();
     });
-    expect(await outbox.messages.open(outbox.database.reader, other)).toBeUndefined();
+    expect(await outbox.messages.saidOf(outbox.database.reader, other)).toBeUndefined();
+    const claims = await outbox.messages.claimDue('simulator', 10);
+    expect(new Map(claims.map(({ id, text }) => [id, text]))).toEqual(
+      new Map([
+        [one, 'Code 111111'],
+        [other, undefined],
+      ]),
+    );
+  });
+});
+
+describe('a receipt', () => {
+  test('of another channel changes nothing', async () => {
+    const id = await outbox.enqueue();
+    const [claim] = await outbox.messages.claimDue('simulator', 1);
+    await outbox.messages.markSent(claim!);
+    await outbox.messages.recordReceipts([{ channel: 'email', messageId: id, status: 'failed' }]);
+    expect((await outbox.row(id)).status).toBe('sent');
+  });
+
+  test("under the provider's name is the message's, also when it comes a moment before the answer that gives it", async () => {
+    const id = await outbox.enqueue();
+    const early = { channel: 'simulator', providerId: 'wamid.1', status: 'delivered' } as const;
+    await outbox.messages.recordReceipts([early]);
+    await outbox.messages.recordEarlyReceipts();
+    const [claim] = await outbox.messages.claimDue('simulator', 1);
+    await outbox.messages.markSent(claim!, { providerId: 'wamid.1' });
+    await outbox.messages.recordEarlyReceipts();
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent', 'delivered']);
+  });
+
+  test('that came before its message had a name outlives the process that took it, and whichever finds the message writes it once', async () => {
+    const [arrived, bounced] = [await outbox.enqueue(), await outbox.enqueue()];
+    const claims = await outbox.messages.claimDue('simulator', 2);
+    const said = { channel: 'simulator', providerId: 'wamid.2', reason: '550 no mailbox, 481516' } as const;
+    await outbox.messages.recordReceipts([
+      { channel: 'simulator', providerId: 'wamid.1', status: 'read' },
+      { channel: 'simulator', providerId: 'wamid.1', status: 'delivered' },
+      { ...said, status: 'failed' },
+    ]);
+    const [row] = await outbox.database.reader
+      .selectFrom('early_receipts')
+      .select('reason')
+      .where('status', '=', 'failed')
+      .execute();
+    expect(row!.reason!.toString('latin1')).not.toContain('481516');
+    const [one, another] = [outbox.reopened(), outbox.reopened()];
+    for (const claim of claims) {
+      const providerId = claim.id === arrived ? 'wamid.1' : 'wamid.2';
+      await one.markSent(claim, { providerId });
+    }
+    await Promise.all([one.recordEarlyReceipts(), another.recordEarlyReceipts()]);
+    expect(await outbox.history(arrived)).toEqual(['queued', 'sending', 'sent', 'read']);
+    const reason = 'failed: 550 no mailbox, ••••';
+    expect(await outbox.history(bounced)).toEqual(['queued', 'sending', 'sent', reason]);
+    expect(outbox.undeliverable).toEqual([{ id: bounced, reason: reason.slice('failed: '.length) }]);
+    const left = await outbox.database.reader.selectFrom('early_receipts').select('seq').execute();
+    expect(left).toEqual([]);
+  });
+
+  test('under a name that nobody has is kept for a minute, and not longer', async () => {
+    const id = await outbox.enqueue();
+    await outbox.messages.recordReceipts([{ channel: 'simulator', providerId: 'late', status: 'delivered' }]);
+    outbox.clock.set(outbox.clock.now() + 60_000);
+    const [claim] = await outbox.messages.claimDue('simulator', 1);
+    await outbox.messages.markSent(claim!, { providerId: 'late' });
+    await outbox.messages.recordEarlyReceipts();
+    expect((await outbox.row(id)).status).toBe('sent');
+    const left = await outbox.database.reader.selectFrom('early_receipts').select('seq').execute();
+    expect(left).toEqual([]);
+  });
+
+  test('of a failure after it was sent fails the message, with the reason, and tells its owner once', async () => {
+    const id = await outbox.enqueue();
+    const [claim] = await outbox.messages.claimDue('simulator', 1);
+    await outbox.messages.markSent(claim!);
+    const bounced = { channel: 'simulator', messageId: id, status: 'failed', reason: 'no mailbox' } as const;
+    await outbox.messages.recordReceipts([bounced, bounced]);
+    expect(await outbox.history(id)).toEqual(['queued', 'sending', 'sent', 'failed: no mailbox']);
+    expect(outbox.undeliverable).toEqual([{ id, reason: 'no mailbox' }]);
   });
 });

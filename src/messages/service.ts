@@ -1,31 +1,24 @@
-import type { ChannelName } from '../channels/channel.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { MessageEventType } from '../events/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { seal } from '../lib/seal.ts';
-import { type MessageRefRow, type MessageRow, messageRepository, newTimeline } from './repository.ts';
+import type { ChannelName } from './channel.ts';
+import { filledIn, isWhole, messageContents, templateColumn } from './contents.ts';
+import type { MessageOwner } from './owner.ts';
+import { messageReading } from './reading.ts';
+import { receiptRecorder } from './receipts.ts';
+import { type MessageRefRow, type MessageRow, messageRepository } from './repository.ts';
 import { retryDelayMs, SEND_ATTEMPTS_MAX } from './retry-schedule.ts';
-import {
-  type ClaimedMessage,
-  LANES,
-  type MessageStatus,
-  type MessageView,
-  type NewMessage,
-  type Receipt,
-  type TimelineEntry,
-} from './types.ts';
+import { newTimeline } from './timeline.ts';
+import { type ClaimedMessage, type Content, LANES, type MessageStatus, type NewMessage } from './types.ts';
 
 /** How long a claim holds before another try may begin; longer than a try may take. */
 export const LEASE_MS = 60_000;
 
 /** Waiting messages that are told why in one transaction. */
 const WAITING_NOTED_MAX = 200;
-
-const CODE_PLACEHOLDER = '{{code}}';
-const BULLET = '•';
-const HIDDEN_CODE_LENGTH = 6;
 
 /** The durable outbox: every message from the moment it is accepted to its last receipt. */
 export type MessageService = ReturnType<typeof messageService>;
@@ -38,6 +31,13 @@ export function messageService(deps: {
 }) {
   const { database, keyring, events, clock } = deps;
   const repository = messageRepository(database);
+  const owners = new Map<string, MessageOwner>();
+  const forgotten: ((trx: Transaction, messageIds: readonly string[]) => Promise<void>)[] = [];
+  const ownerOf = (ownerId: string) => owners.get(ownerId.slice(0, ownerId.indexOf('_')));
+  const contents = messageContents(keyring, ownerOf);
+  const { withoutCode, ...read } = messageReading({ database, clock, repository, contents });
+  let onQueued = () => {};
+  const announce = () => onQueued();
 
   async function recordChange(
     trx: Transaction,
@@ -48,14 +48,15 @@ export function messageService(deps: {
     await events.record(trx, {
       type: `message.${status}` satisfies MessageEventType,
       projectId: row.project_id,
-      verificationId: row.verification_id,
+      ownerId: row.owner_id,
       messageId: row.id,
+      channel: row.channel,
       ...(reason === null ? {} : { data: { reason } }),
     });
   }
 
   /** Ends a try: back into the queue while the code lives, else to the end that its verification's end asks for. */
-  async function giveBack(
+  async function requeue(
     trx: Transaction,
     message: { id: string; claim: number; expiresAt: number },
     { reason, delayMs, attempts }: { reason: string; delayMs: number; attempts: number },
@@ -65,12 +66,13 @@ export function messageService(deps: {
     const isOver = at >= message.expiresAt;
     const queued = isOver
       ? undefined
-      : await repository.giveBack(trx, { id, claim, reason, at, dueAt: at + delayMs, attempts });
+      : await repository.requeue(trx, { id, claim, reason, at, dueAt: at + delayMs, attempts });
     if (queued) {
       await recordChange(trx, queued, 'queued', reason);
       return;
     }
-    const status = isOver ? 'expired' : 'canceled';
+    // Its life was ended with what it was sent for.
+    const status = isOver && message.expiresAt > 0 ? 'expired' : 'canceled';
     const row = await repository.enterByClaim(trx, { id, claim, status, reason, at });
     if (row) await recordChange(trx, row, status, reason);
   }
@@ -79,7 +81,7 @@ export function messageService(deps: {
   async function enter(
     trx: Transaction,
     id: string,
-    status: 'delivered' | 'read',
+    status: 'sent' | 'delivered' | 'read' | 'failed',
     reason: string | null,
   ): Promise<boolean> {
     const row = await repository.enter(trx, { id, status, reason, at: clock.now() });
@@ -95,6 +97,7 @@ export function messageService(deps: {
   ): Promise<void> {
     const from = row.status as MessageStatus;
     const to = arrived ? 'delivered' : from === 'queued' ? end.status : undefined;
+    if (to === undefined && from !== 'sending') return;
     if (await repository.settle(trx, { id: row.id, from, to, reason: end.reason, at: clock.now() })) {
       if (to) await recordChange(trx, row, to, end.reason);
       return;
@@ -104,44 +107,28 @@ export function messageService(deps: {
     if (now) await settle(trx, now, end, arrived && now.status !== 'delivered' && now.status !== 'read');
   }
 
-  /** Undefined once the code is wiped, and when it does not open. */
-  function openCode({ id, sealed_code, key_version }: MessageRow): string | undefined {
-    if (!sealed_code) return undefined;
-    return keyring.open('message-code', { value: sealed_code, version: key_version, context: id });
-  }
-
-  const filledIn = (row: MessageRow, code: string) => row.body.replaceAll(CODE_PLACEHOLDER, code);
-
-  function textOf(row: MessageRow): string {
-    return filledIn(row, openCode(row) ?? BULLET.repeat(HIDDEN_CODE_LENGTH));
-  }
-
-  function toClaimed(row: MessageRow): ClaimedMessage {
-    const code = openCode(row);
+  function toClaimed(row: MessageRow, content: Content | undefined): ClaimedMessage {
+    const code = content?.code;
+    const filled = (text: string | undefined) => (text === undefined ? undefined : filledIn({ text, code }));
     return {
       id: row.id,
       projectId: row.project_id,
-      verificationId: row.verification_id,
-      phone: row.phone,
-      text: code === undefined ? undefined : filledIn(row, code),
+      ownerId: row.owner_id,
+      channel: row.channel as ChannelName,
+      plays: (row.plays ?? undefined) as ChannelName | undefined,
+      address: row.address,
+      text: content && isWhole(content) ? filledIn(content) : undefined,
+      code,
+      locale: content?.locale,
+      subject: filled(content?.subject),
+      html: filled(content?.html),
       claim: row.claim,
       attempts: row.attempts,
       expiresAt: row.expires_at,
     };
   }
 
-  function toView(row: MessageRow): MessageView {
-    return {
-      id: row.id,
-      channel: row.channel as ChannelName,
-      status: row.status as MessageStatus,
-      text: textOf(row),
-      timeline: (JSON.parse(row.timeline) as [number, MessageStatus, string | null][]).map(
-        ([at, status, reason]): TimelineEntry => ({ at, status, reason }),
-      ),
-      metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
-    };
-  }
+  const receipts = receiptRecorder({ database, keyring, clock, repository, ownerOf, withoutCode, enter });
 
   return {
     /** Puts a message into the outbox, in the transaction of what asked for it. */
@@ -150,44 +137,73 @@ export function messageService(deps: {
       await repository.insert(trx, {
         id: message.id,
         project_id: message.projectId,
-        verification_id: message.verificationId,
-        phone: message.phone,
+        owner_id: message.ownerId,
+        address: message.address,
+        identity: message.identity ?? null,
         channel: message.channel,
+        plays: message.plays ?? null,
         lane: LANES[message.lane],
         status: 'queued',
-        body: message.body,
-        sealed_code: seal(keyring.key('message-code'), message.code, message.id),
+        content:
+          message.content === undefined
+            ? null
+            : seal(keyring.key('message-text'), message.content, message.id),
         key_version: keyring.version,
-        timeline: newTimeline(now),
+        timeline: newTimeline(now, message.reason),
         due_at: now,
         expires_at: message.expiresAt,
         created_at: now,
         metadata: message.metadata === undefined ? null : JSON.stringify(message.metadata),
+        template: message.template === undefined ? null : templateColumn(message.template),
+        locale: message.locale ?? null,
       });
       await events.record(trx, {
         type: 'message.queued',
         projectId: message.projectId,
-        verificationId: message.verificationId,
+        ownerId: message.ownerId,
         messageId: message.id,
+        channel: message.channel,
       });
+      database.afterCommit(trx, announce);
     },
 
-    /** Claims up to `limit` messages of a channel that are due and whose code still lives. */
-    claimDue(channel: ChannelName, limit: number): Promise<ClaimedMessage[]> {
+    /** Calls back whenever messages were put into the outbox and are on disk; one listener, the latest. */
+    whenQueued(listener: () => void): void {
+      onQueued = listener;
+    },
+
+    /** Says whose the messages are whose owner has an id with this prefix, such as `ver`. */
+    ownedBy(prefix: string, owner: MessageOwner): void {
+      owners.set(prefix, owner);
+    },
+
+    /** Claims up to `limit` messages of a channel that are due and whose code still lives, but for those of some projects. */
+    claimDue(channel: ChannelName, limit: number, except: readonly number[] = []): Promise<ClaimedMessage[]> {
       return database.transaction(async (trx) => {
         const now = clock.now();
-        const rows = await repository.claimDue(trx, { channel, now, leaseUntil: now + LEASE_MS, limit });
-        return rows.map(toClaimed);
+        const rows = await repository.claimDue(trx, {
+          channel,
+          now,
+          leaseUntil: now + LEASE_MS,
+          limit,
+          except,
+        });
+        const said = await contents.of(trx, rows);
+        return rows.map((row) => toClaimed(row, said.get(row.id)));
       });
     },
 
     /**
-     * Tells the messages of a channel that are due why they wait, each once as long as the reason stays the same.
-     * Returns whether there may be more of them.
+     * Tells the messages of a channel (of one project, if given) that are due why they wait, each once as long as the
+     * reason stays the same. Returns whether there may be more of them.
      */
-    async noteWaiting(channel: ChannelName, reason: string): Promise<boolean> {
+    async noteWaiting(
+      channel: ChannelName,
+      reason: string,
+      projectId: number | null = null,
+    ): Promise<boolean> {
       const now = clock.now();
-      const due = { channel, now, reason, limit: WAITING_NOTED_MAX };
+      const due = { channel, projectId, now, reason, limit: WAITING_NOTED_MAX };
       const ids = await repository.waitingWithout(database.reader, due);
       if (ids.length === 0) return false;
       await database.transaction(async (trx) => {
@@ -199,83 +215,98 @@ export function messageService(deps: {
       return ids.length === WAITING_NOTED_MAX;
     },
 
-    /** The provider has acknowledged a claimed message. */
-    async markSent(message: ClaimedMessage): Promise<void> {
+    /**
+     * The provider has acknowledged a claimed message, and calls it `providerId`; with a `reason` it is not sure that the
+     * provider has it.
+     */
+    async markSent(
+      message: ClaimedMessage,
+      { providerId, reason = null }: { providerId?: string; reason?: string | null } = {},
+    ): Promise<void> {
       await database.transaction(async (trx) => {
         const row = await repository.enterByClaim(trx, {
           id: message.id,
           claim: message.claim,
           status: 'sent',
-          reason: null,
+          reason,
           at: clock.now(),
         });
-        if (row) await recordChange(trx, row, 'sent', null);
+        if (row) await recordChange(trx, row, 'sent', reason);
+        if (providerId !== undefined) await repository.setProviderId(trx, message.id, providerId);
       });
     },
 
     /**
      * A try has failed: the message is queued again, or ends as `failed` (no try can succeed, or the last one is
-     * used) or `expired`. `afterEnd` runs in the same transaction when it has failed for good.
+     * used) or `expired`. Its owner is told in the same transaction when it has failed for good.
+     * @param retryAfterMs when the provider wants to be asked again, in ms; our own schedule else
      */
     async markTryFailed(
       message: ClaimedMessage,
-      failure: 'permanent' | 'temporary',
+      failure: 'permanent' | 'temporary' | 'deferred',
       reason: string,
-      afterEnd: (trx: Transaction) => Promise<void>,
+      retryAfterMs?: number,
     ): Promise<void> {
+      const { id, claim, attempts, ownerId } = message;
+      const isLast = failure === 'permanent' || attempts >= SEND_ATTEMPTS_MAX;
+      const owner = ownerOf(ownerId);
       await database.transaction(async (trx) => {
-        const { id, claim, attempts } = message;
-        if (failure === 'temporary' && attempts < SEND_ATTEMPTS_MAX) {
-          const delayMs = retryDelayMs(attempts, Math.random());
-          await giveBack(trx, message, { reason, delayMs, attempts });
+        if (!isLast) {
+          const delayMs = retryAfterMs ?? retryDelayMs(attempts, Math.random());
+          await requeue(trx, message, { reason, delayMs, attempts });
           return;
         }
-        const row = await repository.enterByClaim(trx, {
-          id,
-          claim,
-          status: 'failed',
-          reason,
-          at: clock.now(),
-        });
+        await owner?.lock?.(trx, ownerId);
+        const at = clock.now();
+        const row = await repository.enterByClaim(trx, { id, claim, status: 'failed', reason, at });
         if (!row) return;
         await recordChange(trx, row, 'failed', reason);
-        await afterEnd(trx);
+        await owner?.failed?.(trx, message, reason);
       });
     },
 
     /** Gives a claimed message back without counting the try: the channel was down, or the server stops. */
     async release(message: ClaimedMessage, reason: string, delayMs: number): Promise<void> {
       const attempts = message.attempts - 1;
-      await database.transaction((trx) => giveBack(trx, message, { reason, delayMs, attempts }));
+      await database.transaction((trx) => requeue(trx, message, { reason, delayMs, attempts }));
+    },
+
+    /** Where messages go (E.164 or an e-mail address), by their ids; those that are no longer stored are left out. */
+    async addressesOf(executor: Executor, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+      const query = executor
+        .selectFrom('messages')
+        .select(['id', 'address'])
+        .where('id', 'in', [...ids]);
+      return new Map((await query.execute()).map(({ id, address }) => [id, address]));
     },
 
     /**
      * Takes back the claims whose lease has ended: of a process that died, or a try that never returned.
      * @param now Unix ms; `Infinity` takes back every claim, right where no other process can hold one
+     * @param except channels whose claims are left as they are
      */
-    async recoverClaims(now: number): Promise<number> {
+    async recoverClaims(now: number, except: readonly ChannelName[] = []): Promise<number> {
       const endedBy = Math.min(now, Number.MAX_SAFE_INTEGER);
-      if ((await repository.leasesEnded(database.reader, endedBy)).length === 0) return 0;
+      const ended = async (executor: Executor) =>
+        (await repository.leasesEnded(executor, endedBy)).filter(
+          ({ channel }) => !except.includes(channel as ChannelName),
+        );
+      if ((await ended(database.reader)).length === 0) return 0;
       return database.transaction(async (trx) => {
-        const rows = await repository.leasesEnded(trx, endedBy);
+        const rows = await ended(trx);
         for (const row of rows) {
           const claimed = { id: row.id, claim: row.claim, expiresAt: row.expires_at };
-          await giveBack(trx, claimed, { reason: 'interrupted', delayMs: 0, attempts: row.attempts - 1 });
+          await requeue(trx, claimed, { reason: 'interrupted', delayMs: 0, attempts: row.attempts - 1 });
         }
         return rows.length;
       });
     },
 
-    /** Receipts came, in this order. Late, doubled and unknown ones change nothing. */
-    async recordReceipts(receipts: readonly Receipt[]): Promise<void> {
-      await database.transaction(async (trx) => {
-        for (const { messageId, status } of receipts) await enter(trx, messageId, status, null);
-      });
-    },
+    recordReceipts: receipts.record,
+    recordEarlyReceipts: receipts.recordEarly,
 
     /**
-     * A verification has ended, so its messages end too: the code is wiped from all of them, and those that still
-     * wait are canceled or expired. One that is in a channel's hands ends by what the channel reports. When the
+     * What they were sent for has ended, so messages end too: those that still wait are canceled or expired. One that is in a channel's hands ends by what the channel reports. When the
      * person typed the code, one of them must have arrived: the newest that was sent counts as delivered.
      */
     async stop(
@@ -298,38 +329,23 @@ export function messageService(deps: {
       return rows.some((row) => !['failed', 'expired', 'canceled'].includes(row.status));
     },
 
-    /** The code and the body (with `{{code}}`) of a message; undefined once the code is wiped or cannot be read. */
-    async open(executor: Executor, messageId: string): Promise<{ code: string; body: string } | undefined> {
-      const row = await repository.byId(executor, messageId);
-      const code = row && openCode(row);
-      return code === undefined ? undefined : { code, body: row!.body };
+    /** When messages were accepted that count against an address beside its verifications, oldest first (Unix ms). */
+    acceptedFor: repository.acceptedFor,
+
+    /** From now on, no message that there is counts against an address beside its verifications. */
+    discount: repository.discount,
+
+    /** Deletes messages, with their owner. */
+    async forget(trx: Transaction, messageIds: readonly string[]): Promise<void> {
+      await repository.remove(trx, messageIds);
+      for (const listener of forgotten) await listener(trx, messageIds);
     },
 
-    /** The number (E.164) that a message is for; undefined when there is no such message. */
-    async phoneOf(messageId: string): Promise<string | undefined> {
-      return (await repository.byId(database.reader, messageId))?.phone;
+    /** Calls back in the transaction in which messages are deleted, for what others keep of them. */
+    whenForgotten(listener: (trx: Transaction, messageIds: readonly string[]) => Promise<void>): void {
+      forgotten.push(listener);
     },
 
-    /** Deletes messages, with their verification. */
-    forget: (trx: Transaction, messageIds: readonly string[]) => repository.remove(trx, messageIds),
-
-    /** What the phone shows of a message, with its code, while a person can still use it; undefined where it cannot be read, too. */
-    async liveText(messageId: string): Promise<string | undefined> {
-      const row = await repository.byId(database.reader, messageId);
-      const code = row && clock.now() < row.expires_at ? openCode(row) : undefined;
-      return code === undefined ? undefined : filledIn(row!, code);
-    },
-
-    /** The code of a message while a person can still use it; undefined afterwards. */
-    async liveCode(messageId: string): Promise<string | undefined> {
-      const row = await repository.byId(database.reader, messageId);
-      return row && clock.now() < row.expires_at ? openCode(row) : undefined;
-    },
-
-    /** Messages by their ids, as others may see them. */
-    async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {
-      const rows = await repository.byIds(executor, messageIds);
-      return new Map(rows.map((row) => [row.id, toView(row)]));
-    },
+    ...read,
   };
 }

@@ -17,7 +17,7 @@ import {
 } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { PhoneReader } from '../otp/phone-reader.ts';
+import type { Settings } from '../settings/settings.ts';
 import { SUPPRESSION_CURSOR, type SuppressedNumber, type Suppression } from './suppression.ts';
 
 /** Where the list stands, and where it stood before it held for every channel; `id` ends the names of operations. */
@@ -36,7 +36,7 @@ const note = z
   .trim()
   .min(1)
   .max(500)
-  .meta({ description: 'For whoever reads the list.', example: 'Asked by e-mail on 3 May.' });
+  .meta({ description: 'A note for administrators.', example: 'Asked by e-mail on 3 May.' });
 const optOut = z
   .object({
     phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
@@ -57,11 +57,11 @@ export function optOutRoutes(
     database: Database;
     events: EventRecorder;
     clock: Clock;
-    readPhone: PhoneReader;
+    settings: Settings;
     runOnce: RunOnce;
   },
 ): void {
-  const { suppression, database, events, clock, readPhone, runOnce } = deps;
+  const { suppression, database, events, clock, settings, runOnce } = deps;
   const app = typed(server);
   const tags = ['Opt-outs'];
 
@@ -69,6 +69,7 @@ export function optOutRoutes(
     app.get(
       address,
       {
+        config: { access: 'admin:opt-outs' },
         schema: {
           tags,
           ...status,
@@ -90,6 +91,7 @@ export function optOutRoutes(
     app.post(
       address,
       {
+        config: { access: 'admin:opt-outs' },
         schema: {
           tags,
           ...status,
@@ -110,7 +112,7 @@ export function optOutRoutes(
         },
       },
       async (request, reply) => {
-        const { e164 } = readPhone(request.body.phone);
+        const { e164 } = settings.of(request.projectId).readAnyPhone(request.body.phone);
         const { projectId: project, caller } = request;
         const { note } = request.body;
         return runOnce(request, reply, async (trx) => {
@@ -129,6 +131,7 @@ export function optOutRoutes(
     app.delete(
       `${address}/:phone`,
       {
+        config: { access: 'admin:opt-outs' },
         schema: {
           tags,
           ...status,
@@ -144,7 +147,7 @@ export function optOutRoutes(
         },
       },
       async (request) => {
-        const { e164 } = readPhone(request.params.phone);
+        const { e164 } = settings.of(request.projectId).readAnyPhone(request.params.phone);
         const { projectId: project, caller } = request;
         await database.transaction(async (trx) => {
           if (!(await suppression.remove(trx, project, e164))) {

@@ -1,5 +1,6 @@
+import { sql } from 'kysely';
+import { identityOf } from '../addresses/phone.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
-import { identityOf } from '../lib/phone.ts';
 
 /** A number that asked for no more messages. */
 export interface SuppressedNumber {
@@ -14,19 +15,19 @@ export interface SuppressedNumber {
 /** The numbers of a project that get no message, by no channel that reaches a phone. */
 export interface Suppression {
   /** Whether a phone, by its identity, is on the list. */
-  isSuppressed(executor: Executor, projectId: string, identity: string): Promise<boolean>;
+  isSuppressed(executor: Executor, projectId: number, identity: string): Promise<boolean>;
   /** Takes a number onto the list; false when it was on it. */
-  add(trx: Transaction, projectId: string, phone: string, at: number): Promise<boolean>;
+  add(trx: Transaction, projectId: number, phone: string, at: number): Promise<boolean>;
   /** Keeps a note about a number on the list. */
-  note(trx: Transaction, projectId: string, phone: string, note: string): Promise<void>;
+  note(trx: Transaction, projectId: number, phone: string, note: string): Promise<void>;
   /** The entry of a number; undefined when it is not on the list. */
-  get(executor: Executor, projectId: string, phone: string): Promise<SuppressedNumber | undefined>;
+  get(executor: Executor, projectId: number, phone: string): Promise<SuppressedNumber | undefined>;
   /** Takes a number off the list; false when it was not on it. */
-  remove(trx: Transaction, projectId: string, phone: string): Promise<boolean>;
+  remove(trx: Transaction, projectId: number, phone: string): Promise<boolean>;
   /** A page of them, newest first. */
   list(
     executor: Executor,
-    projectId: string,
+    projectId: number,
     page: { cursor?: string; limit: number },
   ): Promise<{ numbers: SuppressedNumber[]; next: string | null }>;
 }
@@ -39,7 +40,7 @@ export const SUPPRESSION_CURSOR = /^(\d{1,15})-(\d{1,15})$/;
 
 /** All spellings of a number are one entry. */
 export function suppression(database: Database): Suppression {
-  const find = database.prepare<{ projectId: string; identity: string }, { identity: string }>((db, value) =>
+  const find = database.prepare<{ projectId: number; identity: string }, { identity: string }>((db, value) =>
     db
       .selectFrom('suppressed_numbers')
       .select('identity')
@@ -47,9 +48,20 @@ export function suppression(database: Database): Suppression {
       .where('identity', '=', value('identity')),
   );
 
+  const first = database.prepare<object, { identity: string }>((db) =>
+    db.selectFrom('suppressed_numbers').select('identity').limit(sql.lit(1)),
+  );
+  // Where nobody has opted out yet no send has to look, as long as no other process can add a number.
+  let mayHoldAny: boolean | undefined = database.isExclusive ? undefined : true;
+
   return {
     async isSuppressed(executor, projectId, identity) {
-      return (await find(executor, { projectId, identity })).length > 0;
+      if (mayHoldAny === undefined) {
+        const isEmpty = (await first(executor, {})).length === 0;
+        // Unless a number has been added meanwhile.
+        mayHoldAny ??= !isEmpty;
+      }
+      return mayHoldAny && (await find(executor, { projectId, identity })).length > 0;
     },
     async note(trx, projectId, phone, note) {
       await trx
@@ -69,6 +81,7 @@ export function suppression(database: Database): Suppression {
       return row && { phone: row.phone, since: row.created_at, note: row.note };
     },
     async add(trx, projectId, phone, at) {
+      mayHoldAny = true;
       const added = await trx
         .insertInto('suppressed_numbers')
         .values({ project_id: projectId, identity: identityOf(phone), phone, created_at: at })

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { mockRouting } from '../../test/support/test-routing.ts';
 import { codeCheck } from './check.ts';
 import { type CodeSecrets, codeSecrets } from './code-secrets.ts';
 import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS } from './guess-budget.ts';
-import { phoneReader } from './phone-reader.ts';
 import { EXPIRED, NONE_PENDING, NONE_WITH_ID } from './refusals.ts';
 import { type VerificationRepository, verificationRepository } from './repository.ts';
 import { otpService } from './service.ts';
@@ -13,8 +14,7 @@ const CODE = '481516';
 const WRONG = '000000';
 const MINUTE_MS = 60_000;
 const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
-const NO_LIMIT = { perClientIp: 0, perPrefix: 0 };
-const readPhone = phoneReader({ countriesAllowed: [], countriesDenied: [] });
+const settings = testSettings();
 
 let outbox: TestOutbox;
 let phonesMade = 0;
@@ -30,7 +30,7 @@ interface Wanted {
   purpose?: string;
   code?: string;
   clientIp?: string;
-  projectId?: string;
+  projectId?: number;
 }
 
 /** Sends a code; resolves to the verification's id and phone. */
@@ -38,22 +38,13 @@ async function sent({
   phone = newPhone(),
   purpose = 'default',
   code = CODE,
-  projectId = 'prj_test',
+  projectId = 1,
   clientIp,
 }: Wanted = {}) {
-  const rules = {
-    length: 6,
-    expiryMinutes: 5,
-    maxExpiryMinutes: 10,
-    maxAttempts: 5,
-    phoneLimits: LIMITS,
-    spread: NO_LIMIT,
-  };
   const otp = otpService({
     ...outbox,
-    rules,
-    readPhone,
-    selectChannel: () => 'simulator',
+    settings,
+    routing: mockRouting(),
     isOptedOut: async () => false,
   });
   const { verification } = await outbox.database.transaction((trx) =>
@@ -99,9 +90,7 @@ function recordingCheck(changes: Partial<VerificationRepository> = {}) {
     },
     ender: verificationEnder({ ...outbox, repository }),
     secrets,
-    readPhone,
-    maxAttempts: 5,
-    phoneLimits: LIMITS,
+    settings,
   });
   return { check, compared, order };
 }
@@ -112,8 +101,8 @@ const check = (request: {
   purpose?: string;
   code: string;
   clientIp?: string;
-  projectId?: string;
-}) => recordingCheck().check({ projectId: 'prj_test', ...request });
+  projectId?: number;
+}) => recordingCheck().check({ projectId: 1, ...request });
 
 /** The code, sentence and details of the refusal of a check; fails when it is none. */
 async function refusalOf(request: Parameters<typeof check>[0]) {
@@ -150,9 +139,16 @@ const NONE_OF_ID = { code: 'OTP_NOT_FOUND', message: NONE_WITH_ID };
 describe('the verification that a check means', () => {
   test('is found by its id, in its own project only', async () => {
     const { id, phone } = await sent();
-    expect(await refusalOf({ id, code: CODE, projectId: 'prj_other' })).toEqual(NONE_OF_ID);
+    expect(await refusalOf({ id, code: CODE, projectId: 2 })).toEqual(NONE_OF_ID);
     const verified = await check({ id, code: CODE });
-    expect(verified).toEqual({ id, phone, purpose: 'default', verifiedAt: outbox.clock.now() });
+    expect(verified).toEqual({
+      id,
+      phone,
+      email: null,
+      purpose: 'default',
+      channels: ['whatsapp'],
+      verifiedAt: outbox.clock.now(),
+    });
   });
 
   test('is found by the phone and the purpose, which is `default` when none is named', async () => {
@@ -179,17 +175,17 @@ describe('the verification that a check means', () => {
     expect(await refusalOf({ id: 'ver_none', code: CODE })).toEqual(NONE_OF_ID);
     expect(await refusalOf({ phone: newPhone(), code: CODE })).toEqual(NONE);
     expect((await refusalOf({ phone: '12', code: CODE })).code).toBe('PHONE_INVALID');
-    expect((await refusalOf({ code: CODE })).code).toBe('PHONE_INVALID');
+    expect((await refusalOf({ code: CODE })).code).toBe('VALIDATION_ERROR');
   });
 
   test('is decided on alone: the phone is locked in its project before anything of it is read', async () => {
     const { id, phone } = await sent();
     for (const named of [{ id }, { phone }]) {
       const { check: checkOnce, order } = recordingCheck();
-      await expect(checkOnce({ projectId: 'prj_test', ...named, code: WRONG })).rejects.toMatchObject({
+      await expect(checkOnce({ projectId: 1, ...named, code: WRONG })).rejects.toMatchObject({
         code: 'OTP_INCORRECT',
       });
-      expect(order).toEqual([`prj_test:${phone.slice(1)}`, 'read']);
+      expect(order).toEqual([`1:${phone.slice(1)}`, 'read']);
     }
   });
 });
@@ -221,7 +217,7 @@ describe('a right code', () => {
         return real.setFailedChecks(trx, id, failedChecks);
       },
     });
-    await checkOnce({ projectId: 'prj_test', id: c, code: CODE });
+    await checkOnce({ projectId: 1, id: c, code: CODE });
     expect(cleared).toEqual([[a, []]]);
     const left = await Promise.all([a, b, c].map(async (id) => JSON.parse((await row(id)).failed_checks)));
     expect(left).toEqual([[], [], []]);
@@ -236,15 +232,15 @@ describe('a wrong code', () => {
     for (let guess = 0; guess < 5; guess++) answers.push(await refusalOf({ id, code: WRONG }));
     const wrong = (attemptsRemaining: number, left: string) => ({
       code: 'OTP_INCORRECT',
-      message: `The code is wrong; ${left} left.`,
+      message: `The code is wrong; ${left}`,
       attemptsRemaining,
     });
     expect(answers).toEqual([
-      wrong(4, '4 attempts are'),
-      wrong(3, '3 attempts are'),
-      wrong(2, '2 attempts are'),
-      wrong(1, '1 attempt is'),
-      wrong(0, 'no attempts are'),
+      wrong(4, '4 attempts are left.'),
+      wrong(3, '3 attempts are left.'),
+      wrong(2, '2 attempts are left.'),
+      wrong(1, '1 attempt is left.'),
+      wrong(0, 'no attempts are left. A new code may be sent in 30 s.'),
     ]);
   });
 
@@ -361,7 +357,7 @@ describe('an expired code', () => {
 describe('the work of a comparison is done once, whatever the outcome', () => {
   const comparedIn = async (request: Parameters<typeof check>[0]) => {
     const { check: checkOnce, compared } = recordingCheck();
-    await checkOnce({ projectId: 'prj_test', ...request }).catch(() => undefined);
+    await checkOnce({ projectId: 1, ...request }).catch(() => undefined);
     return compared;
   };
 

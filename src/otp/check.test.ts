@@ -1,16 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { mockRouting } from '../../test/support/test-routing.ts';
 import { codeCheck } from './check.ts';
 import { codeSecrets } from './code-secrets.ts';
 import { verificationEnder } from './ending.ts';
-import { phoneReader } from './phone-reader.ts';
 import { type VerificationRepository, verificationRepository } from './repository.ts';
 import { otpService } from './service.ts';
 
 const CODE = '481516';
-const UNLIMITED = { perClientIp: 0, perPrefix: 0 };
-const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
-const readPhone = phoneReader({ countriesAllowed: [], countriesDenied: [] });
+const settings = testSettings();
 
 let outbox: TestOutbox;
 let phonesMade = 0;
@@ -21,24 +20,15 @@ afterAll(() => outbox.close());
 
 /** Sends a code to a phone of its own; resolves to the verification's id. */
 async function sent(): Promise<string> {
-  const rules = {
-    length: 6,
-    expiryMinutes: 5,
-    maxExpiryMinutes: 10,
-    maxAttempts: 5,
-    phoneLimits: LIMITS,
-    spread: UNLIMITED,
-  };
   const otp = otpService({
     ...outbox,
-    rules,
-    readPhone,
-    selectChannel: () => 'simulator',
+    settings,
+    routing: mockRouting(),
     isOptedOut: async () => false,
   });
   const phone = `+62812345${String(10_000 + phonesMade++)}`;
   const { verification } = await outbox.database.transaction((trx) =>
-    otp.send(trx, { projectId: 'prj_test', phone, purpose: 'default', channel: 'auto', code: CODE }),
+    otp.send(trx, { projectId: 1, phone, purpose: 'default', channel: 'auto', code: CODE }),
   );
   return verification.id;
 }
@@ -52,9 +42,7 @@ function checkingWith(interfere: (repository: VerificationRepository) => Partial
     repository,
     ender: verificationEnder({ ...outbox, repository }),
     secrets: codeSecrets(outbox.keyring),
-    readPhone,
-    maxAttempts: 5,
-    phoneLimits: LIMITS,
+    settings,
   });
 }
 
@@ -77,7 +65,7 @@ describe('a check that another node gets ahead of', () => {
           return rows;
         },
       }));
-      await expect(check({ projectId: 'prj_test', id, code })).rejects.toMatchObject({
+      await expect(check({ projectId: 1, id, code })).rejects.toMatchObject({
         code: 'OTP_NOT_FOUND',
       });
       const { status, attempts, failed_checks } = await row(id);
@@ -93,7 +81,7 @@ describe('a check that another node gets ahead of', () => {
         return real.consume(trx, ...rest);
       },
     }));
-    await expect(check({ projectId: 'prj_test', id, code: CODE })).rejects.toMatchObject({
+    await expect(check({ projectId: 1, id, code: CODE })).rejects.toMatchObject({
       code: 'OTP_NOT_FOUND',
     });
     const events = await outbox.database.reader
@@ -115,7 +103,7 @@ test('the attempt is taken before the comparison, and is kept whatever that come
       return false;
     },
   }));
-  await expect(check({ projectId: 'prj_test', id, code: CODE })).rejects.toMatchObject({
+  await expect(check({ projectId: 1, id, code: CODE })).rejects.toMatchObject({
     code: 'OTP_NOT_FOUND',
   });
   expect(attemptsBefore).toBe(1);

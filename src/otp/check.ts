@@ -2,7 +2,7 @@ import type { Database, Transaction } from '../database/database.ts';
 import { NotFoundError, WotpError } from '../errors/errors.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { PhoneLimits } from '../limits/phone-limits.ts';
+import type { Settings } from '../settings/settings.ts';
 import { readCode } from './code.ts';
 import type { CodeSecrets } from './code-secrets.ts';
 import {
@@ -15,12 +15,13 @@ import {
   loadDestination,
   loadOpenDestination,
   nextFreeSendAt,
+  usedChannels,
   withFailedCheck,
 } from './destination.ts';
 import type { VerificationEnder } from './ending.ts';
 import type { FailedCheck } from './guess-budget.ts';
-import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_PENDING, NONE_WITH_ID } from './refusals.ts';
+import { readPerson } from './person.ts';
+import { EXPIRED, guessesSpent, incorrect, NONE_PENDING, NONE_WITH_ID } from './refusals.ts';
 import type { DestinationRow, VerificationRepository } from './repository.ts';
 import { statusAt } from './state-machine.ts';
 import { DEFAULT_PURPOSE, type Verified, type VerifyRequest } from './types.ts';
@@ -28,7 +29,7 @@ import { DEFAULT_PURPOSE, type Verified, type VerifyRequest } from './types.ts';
 /** What a check came to. All but `verified` become errors, after what they changed is committed. */
 type Outcome =
   | { is: 'verified'; row: DestinationRow; at: number }
-  | { is: 'incorrect'; attemptsRemaining: number }
+  | { is: 'incorrect'; attemptsRemaining: number; nextSendAt: number }
   | { is: 'spent'; nextSendAt: number; quota: ReturnType<typeof guessQuota> }
   | { is: 'expired' }
   | { is: 'none' };
@@ -46,20 +47,21 @@ export function codeCheck(deps: {
   ender: VerificationEnder;
   secrets: CodeSecrets;
   clock: Clock;
-  readPhone: PhoneReader;
-  maxAttempts: number;
-  phoneLimits: PhoneLimits;
+  settings: Settings;
 }): CodeCheck {
-  const { database, repository, ender, secrets, clock, readPhone, maxAttempts, phoneLimits } = deps;
+  const { database, repository, ender, secrets, clock, settings } = deps;
 
   /**
    * The verification that is meant, with its phone's state, which nobody else decides on meanwhile. Undefined for those
    * that are answered like one that never existed; finding that out costs the same reads for all of them.
    */
-  async function find(trx: Transaction, { projectId, id, phone, purpose = DEFAULT_PURPOSE }: VerifyRequest) {
+  async function find(
+    trx: Transaction,
+    { projectId, id, phone, email, purpose = DEFAULT_PURPOSE }: VerifyRequest,
+  ) {
     const now = clock.now();
     if (id === undefined) {
-      const { identity } = readPhone(phone ?? '');
+      const { identity } = readPerson({ phone, email }, settings.of(projectId).readPhone);
       await database.serialize(trx, `${projectId}:${identity}`);
       const destination = await loadOpenDestination(repository, trx, projectId, identity, purpose, now);
       const row = destination && latestFor(destination, purpose);
@@ -101,10 +103,11 @@ export function codeCheck(deps: {
     now: number,
   ): Outcome {
     const guesser = { ...row, client_ip };
+    const { phoneLimits, code } = settings.of(row.project_id);
     return {
       is: 'spent',
       nextSendAt: nextFreeSendAt(destination, guesser, phoneLimits, now),
-      quota: guessQuota(destination, guesser, maxAttempts, now),
+      quota: guessQuota(destination, guesser, code.maxAttempts, now),
     };
   }
 
@@ -118,7 +121,8 @@ export function codeCheck(deps: {
   ): Promise<Outcome> {
     const client_ip = request.clientIp === undefined ? row.client_ip : addressIdentity(request.clientIp);
     const guesser = { code_length: row.code_length, attempts: row.attempts, client_ip };
-    if (attemptsRemaining(destination, guesser, maxAttempts, now) === 0) {
+    const { phoneLimits, code: rules } = settings.of(row.project_id);
+    if (attemptsRemaining(destination, guesser, rules.maxAttempts, now) === 0) {
       secrets.matches(undefined, code);
       return spent(row, destination, client_ip, now);
     }
@@ -137,9 +141,15 @@ export function codeCheck(deps: {
       return { is: 'verified', row, at: now };
     }
     const after = withFailedCheck(destination, failed);
-    const remaining = attemptsRemaining(after, { ...guesser, attempts: row.attempts + 1 }, maxAttempts, now);
+    const remaining = attemptsRemaining(
+      after,
+      { ...guesser, attempts: row.attempts + 1 },
+      rules.maxAttempts,
+      now,
+    );
     if (remaining === 0) await ender.end(trx, row, 'max_attempts_reached', 'max_attempts_reached');
-    return { is: 'incorrect', attemptsRemaining: remaining };
+    const nextSendAt = nextFreeSendAt(after, guesser, phoneLimits, now);
+    return { is: 'incorrect', attemptsRemaining: remaining, nextSendAt };
   }
 
   return async (request) => {
@@ -147,16 +157,12 @@ export function codeCheck(deps: {
     const outcome = await database.transaction((trx) => check(trx, request, code));
     switch (outcome.is) {
       case 'verified': {
-        const { id, phone, purpose } = outcome.row;
-        return { id, phone, purpose, verifiedAt: outcome.at };
+        const { id, phone, email, purpose } = outcome.row;
+        const channels = usedChannels(outcome.row);
+        return { id, phone, email, purpose, channels, verifiedAt: outcome.at };
       }
-      case 'incorrect': {
-        const { attemptsRemaining } = outcome;
-        const left =
-          { 0: 'no attempts are', 1: '1 attempt is' }[attemptsRemaining] ??
-          `${attemptsRemaining} attempts are`;
-        throw new WotpError('OTP_INCORRECT', `The code is wrong; ${left} left.`, { attemptsRemaining });
-      }
+      case 'incorrect':
+        throw incorrect(outcome.attemptsRemaining, outcome.nextSendAt, clock.now());
       case 'spent':
         throw guessesSpent(outcome.nextSendAt, clock.now(), outcome.quota);
       case 'expired':

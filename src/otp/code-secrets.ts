@@ -1,11 +1,12 @@
 import type { Keyring } from '../database/keyring.ts';
+import { seal } from '../lib/seal.ts';
 import { codeMac, macsEqual } from './code.ts';
 import type { DestinationRow } from './repository.ts';
 
 /** What is stored in place of a code, and the comparison with it. */
 export interface CodeSecrets {
-  /** The MAC of a normalized code under the newest key, for a new verification. */
-  macFor(verificationId: string, code: string): { code_mac: Buffer; key_version: number };
+  /** A code as it is stored, under the newest key: the MAC of its normalized form, and itself sealed, for its messages. */
+  store(verificationId: string, code: string): { code_mac: Buffer; sealed_code: Buffer; key_version: number };
   /**
    * Whether a normalized code is the one of a verification. Without one the same work is done and the answer is no,
    * so that the time does not tell which it was.
@@ -17,8 +18,9 @@ const NO_MAC = Buffer.alloc(32);
 
 export function codeSecrets(keyring: Keyring): CodeSecrets {
   return {
-    macFor: (verificationId, code) => ({
-      code_mac: codeMac(keyring.key('otp-code'), verificationId, code),
+    store: (verificationId, code) => ({
+      code_mac: codeMac(keyring.key('otp-code'), verificationId, code.toUpperCase()),
+      sealed_code: seal(keyring.key('message-code'), code, verificationId),
       key_version: keyring.version,
     }),
     matches(row, code) {

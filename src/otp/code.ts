@@ -40,7 +40,7 @@ export function readCode(typed: string): string {
   const unreadable = unreadableIn(code, LETTER_OR_DIGIT);
   const message =
     unreadable === undefined
-      ? `${HOW_TO_WRITE} This is ${code.length}, without white space and dashes.`
+      ? `${HOW_TO_WRITE} This one has ${code.length}, not counting white space and dashes.`
       : `A code cannot contain ${unreadable}. ${HOW_TO_WRITE}`;
   throw new ValidationError(message, [{ path: 'code', message }]);
 }
@@ -55,8 +55,8 @@ function hasWords(typed: string): boolean {
     .split(BETWEEN_GROUPS)
     .map((group) => group.replace(ALL_IGNORED, ''))
     .filter((group) => group !== '');
+  if (groups.length < 2) return false;
   const words = groups.filter((group) => /^[A-Za-z]{2,}$/.test(group));
-  if (groups.length < 2 || words.length === 0) return false;
   if (words.some((word) => NAMES_OF_A_CODE.test(word))) return true;
   const hasLongNumber = groups.some((group) => /^\d{4,}$/.test(group));
   return hasLongNumber && !areEven(groups) && words.some((word) => word !== word.toUpperCase());

@@ -61,7 +61,7 @@ function verification({ sentAt = [NOW], failed = [], liftedAt = null, ...rest }:
 
 /** The state of a phone that has these verifications, as it is loaded. */
 async function phoneWith(...rows: VerificationRow[]): Promise<Destination> {
-  return loadDestination(storing(rows), {} as Executor, 'prj_a', '62812', NOW);
+  return loadDestination(storing(rows), {} as Executor, 1, '62812', NOW);
 }
 
 /** A repository that holds these verifications, the clients that verified them, and writes down what it is asked. */
@@ -94,12 +94,13 @@ describe('what is loaded of a phone', () => {
   test('is asked for by project and identity, a day and an hour back', async () => {
     const asked: unknown[] = [];
     const executor = {} as Executor;
-    const loaded = await loadDestination(storing([], [], asked), executor, 'prj_a', '62812', NOW);
-    expect(asked).toEqual([[executor, 'prj_a', '62812', NOW - DAY_MS - HOUR_MS]]);
+    const loaded = await loadDestination(storing([], [], asked), executor, 1, '62812', NOW);
+    expect(asked).toEqual([[executor, 1, '62812', NOW - DAY_MS - HOUR_MS]]);
     expect(loaded).toEqual({
       verifications: [],
       failedChecks: [],
       sentAt: [],
+      othersAt: [],
       countedFrom: 0,
       knownClients: new Set(),
     });
@@ -110,10 +111,10 @@ describe('what is loaded of a phone', () => {
     const executor = {} as Executor;
     const row = verification();
     const load = (rows: VerificationRow[]) =>
-      loadOpenDestination(storing(rows, [], asked), executor, 'prj_a', '62812', 'login', NOW);
+      loadOpenDestination(storing(rows, [], asked), executor, 1, '62812', 'login', NOW);
     expect(await load([])).toBeUndefined();
     const wanted = {
-      projectId: 'prj_a',
+      projectId: 1,
       destination: '62812',
       purpose: 'login',
       since: NOW - DAY_MS - HOUR_MS,
@@ -130,7 +131,7 @@ describe('what is loaded of a phone', () => {
       const { knownClients } = await loadDestination(
         storing(rows, [CLIENT], asked),
         executor,
-        'prj_a',
+        1,
         '62812',
         NOW,
       );
@@ -139,7 +140,7 @@ describe('what is loaded of a phone', () => {
     expect(await load(9)).toEqual({ known: [], asked: [] });
     expect(await load(10)).toEqual({
       known: [CLIENT],
-      asked: [[executor, 'prj_a', '62812', NOW - 30 * DAY_MS]],
+      asked: [[executor, 1, '62812', NOW - 30 * DAY_MS]],
     });
   });
 
@@ -153,6 +154,7 @@ describe('what is loaded of a phone', () => {
         [3, null],
         [5, CLIENT],
       ],
+      othersAt: [],
       countedFrom: 0,
       knownClients: new Set(),
     });
@@ -242,7 +244,7 @@ describe('the guesses left', () => {
 
   test('are more for a client that has verified the phone, and for nobody else', async () => {
     const rows = [verification({ failed: failures(15) })];
-    const phone = await loadDestination(storing(rows, [CLIENT]), {} as Executor, 'prj_a', '62812', NOW);
+    const phone = await loadDestination(storing(rows, [CLIENT]), {} as Executor, 1, '62812', NOW);
     const left = (client_ip: string | null) => budgetOf(phone, { code_length: 6, client_ip }, NOW).remaining;
     expect([left(CLIENT), left('198.51.100.4'), left(null)]).toEqual([5, 0, 0]);
   });

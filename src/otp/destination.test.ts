@@ -27,8 +27,13 @@ function verification(sentAt: readonly number[], changes: Partial<VerificationRo
   const createdAt = sentAt[0]!;
   return {
     id: newId('ver', createdAt),
-    project_id: 'prj_a',
+    project_id: 1,
     phone: '+6281234500001',
+    email: null,
+    route: '["whatsapp"]',
+    step: 0,
+    move_at: null,
+    sealed_code: null,
     destination: '6281234500001',
     purpose: 'default',
     channel: 'simulator',
@@ -58,6 +63,7 @@ function destinationOf(...verifications: VerificationRow[]): Destination {
     verifications,
     failedChecks: parsed('failed_checks'),
     sentAt: parsed('sends').map(([at]: Send) => at),
+    othersAt: [],
     countedFrom: 0,
     knownClients: new Set(),
   };
@@ -173,13 +179,13 @@ describe('what is loaded of a phone', () => {
         if (row.limits_lifted_at !== null) await repository.liftLimits(trx, [row.id], row.limits_lifted_at);
       }
     });
-    return loadDestination(repository, file.database.reader, 'prj_a', identity, now);
+    return loadDestination(repository, file.database.reader, 1, identity, now);
   }
 
   test('is its own in its own project, oldest first', async () => {
     const rows = [verification([NOW - 2_000]), verification([NOW - 1_000]), verification([NOW])];
     await loaded('another phone', [verification([NOW])]);
-    await loaded('phone 1', [verification([NOW], { project_id: 'prj_b' })]);
+    await loaded('phone 1', [verification([NOW], { project_id: 2 })]);
     const { verifications } = await loaded('phone 1', rows);
     expect(verifications.map((row) => row.id)).toEqual(rows.map((row) => row.id));
   });

@@ -1,5 +1,6 @@
 import type { Executor } from '../database/database.ts';
 import { nextMessageAt, nextResendAt, type PhoneLimits } from '../limits/phone-limits.ts';
+import type { ChannelName } from '../messages/channel.ts';
 import {
   BUDGET_WINDOW_MS,
   FAILED_CHECKS_MAX_UNKNOWN,
@@ -38,6 +39,8 @@ export interface Destination {
   failedChecks: FailedCheck[];
   /** Times (Unix ms) of the messages that count. */
   sentAt: number[];
+  /** Times (Unix ms) of messages to it that belong to none of its verifications: they fill the windows alone. */
+  othersAt: number[];
   /** What came before no longer counts (Unix ms). */
   countedFrom: number;
   /** Client addresses that have verified the phone; empty while nobody's guesses depend on it. */
@@ -47,7 +50,7 @@ export interface Destination {
 export async function loadDestination(
   repository: VerificationRepository,
   executor: Executor,
-  projectId: string,
+  projectId: number,
   identity: string,
   now: number,
 ): Promise<Destination> {
@@ -62,7 +65,7 @@ export async function loadDestination(
 export async function loadOpenDestination(
   repository: VerificationRepository,
   executor: Executor,
-  projectId: string,
+  projectId: number,
   identity: string,
   purpose: string,
   now: number,
@@ -75,7 +78,7 @@ export async function loadOpenDestination(
 async function toDestination(
   repository: VerificationRepository,
   executor: Executor,
-  projectId: string,
+  projectId: number,
   identity: string,
   now: number,
   verifications: DestinationRow[],
@@ -88,6 +91,7 @@ async function toDestination(
     countedFrom,
     failedChecks,
     sentAt: sentAt.filter((at) => at >= countedFrom),
+    othersAt: [],
     knownClients:
       failedChecks.length < SHARES_MATTER_FROM
         ? NOBODY
@@ -108,8 +112,18 @@ export function withFailedCheck(destination: Destination, failed: FailedCheck): 
 }
 
 /** The messages of a verification, oldest first. */
-export function sendsOf(row: DestinationRow): Send[] {
+export function sendsOf(row: Pick<DestinationRow, 'sends'>): Send[] {
   return JSON.parse(row.sends) as Send[];
+}
+
+/** The channels of a verification in order, as they were chosen at its send. */
+export function routeOf(row: Pick<DestinationRow, 'route'>): ChannelName[] {
+  return JSON.parse(row.route) as ChannelName[];
+}
+
+/** The channels by which a verification's code was sent, each once. */
+export function usedChannels(row: Pick<DestinationRow, 'route' | 'step'>): ChannelName[] {
+  return [...new Set(routeOf(row).slice(0, row.step + 1))];
 }
 
 export function messageIdsOf(row: DestinationRow): string[] {
@@ -174,9 +188,19 @@ export function guessQuota(
     : { quota: maxAttempts, windowMs: row.expires_at - row.created_at };
 }
 
+/** The times of all messages to it that count (Unix ms). */
+export function messagesAt({ sentAt, othersAt }: Destination): number[] {
+  return [...sentAt, ...othersAt];
+}
+
+/** When a message without a code is allowed, or the next channel of one with it: by the windows alone (Unix ms). */
+export function nextInWindows(destination: Destination, limits: PhoneLimits): number {
+  return nextMessageAt(messagesAt(destination), { ...limits, gapMs: 0 });
+}
+
 /** When a send that begins a new verification is allowed (Unix ms). */
 export function nextSendAt(destination: Destination, limits: PhoneLimits): number {
-  return nextMessageAt(destination.sentAt, limits);
+  return Math.max(nextMessageAt(destination.sentAt, limits), nextInWindows(destination, limits));
 }
 
 /** When this pending verification may send its next message (Unix ms); infinite once it has sent all it may. */

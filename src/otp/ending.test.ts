@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { verificationRow } from '../../test/support/verifications.ts';
 import type { Transaction } from '../database/database.ts';
-import { newId } from '../lib/id.ts';
 import { type VerificationEnder, verificationEnder } from './ending.ts';
-import { type Send, type VerificationRow, verificationRepository } from './repository.ts';
+import { type VerificationRow, verificationRepository } from './repository.ts';
 
 let outbox: TestOutbox;
 beforeAll(async () => {
@@ -17,27 +17,9 @@ async function pending() {
   const repository = verificationRepository(database);
   const messageId = await outbox.enqueue();
   const now = clock.now();
-  const id = newId('ver', now);
-  await database.transaction((trx) =>
-    repository.insert(trx, {
-      id,
-      project_id: 'prj_test',
-      phone: '+6281234500001',
-      destination: '6281234500001',
-      purpose: 'default',
-      channel: 'simulator',
-      status: 'pending',
-      code_mac: Buffer.alloc(32),
-      key_version: 1,
-      code_length: 6,
-      sends: JSON.stringify([[now, messageId]] satisfies Send[]),
-      failed_checks: '[]',
-      client_ip: null,
-      metadata: null,
-      created_at: now,
-      expires_at: now + 300_000,
-    }),
-  );
+  const fresh = verificationRow({ created_at: now, sends: JSON.stringify([[now, messageId]]) });
+  await database.transaction((trx) => repository.insert(trx, fresh));
+  const { id } = fresh;
   const read = async () => (await repository.byIdInAnyProject(database.reader, id))!;
   const stops: unknown[] = [];
   const ender = verificationEnder({
@@ -74,7 +56,7 @@ test('to verify consumes the code, tells it once, and lets a message that has le
     verified_at: 12_345,
     verified_client_ip: '203.0.113.7',
   });
-  expect(await eventsOf(id)).toEqual([{ type: 'otp.verified', project_id: 'prj_test', data: null }]);
+  expect(await eventsOf(id)).toEqual([{ type: 'otp.verified', project_id: 1, data: null }]);
   expect(stops).toEqual([
     [[messageId], { status: 'canceled', reason: 'verification verified', arrived: true }],
   ]);
@@ -97,7 +79,7 @@ describe.each([
     expect(await act((ender, trx, row) => ender.end(trx, row, status, reason))).toBe(true);
     expect(await read()).toMatchObject({ status, reason, verified_at: null });
     const data = reason === null ? null : JSON.stringify({ reason });
-    expect(await eventsOf(id)).toEqual([{ type, project_id: 'prj_test', data }]);
+    expect(await eventsOf(id)).toEqual([{ type, project_id: 1, data }]);
     expect(stops).toEqual([[[messageId], { ...told, arrived: false }]]);
     expect((await outbox.row(messageId)).status).toBe(told.status);
   });
@@ -125,7 +107,7 @@ test('a message that was added since the verification was read is ended with it'
         [1, messageId],
         [2, later],
       ],
-      'simulator',
+      row,
     );
     await ender.end(trx, row, 'canceled', null);
   });

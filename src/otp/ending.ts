@@ -30,6 +30,7 @@ export function verificationEnder(deps: {
       type: ENDINGS[status],
       projectId: row.project_id,
       verificationId: row.id,
+      channel: row.channel,
       ...(reason === null ? {} : { data: { reason } }),
     });
     await messages.stop(trx, messageIdsOf(row), {

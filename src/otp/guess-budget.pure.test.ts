@@ -61,6 +61,16 @@ describe('the guesses of a phone', () => {
     expect([left(null, false), left('198.51.100.4', false), left('198.51.100.4', true)]).toEqual([0, 0, 5]);
   });
 
+  test('are told with the number there are of what is scarcer, the phone itself where both are as scarce', () => {
+    const quota = (checks: FailedCheck[], clientIp: string | null) =>
+      guessBudget(checks, { codeLength: 6, clientIp, isKnown: false }, NOW).quota;
+    const own = (count: number) => failures(count, '203.0.113.7');
+    expect(quota(own(1), '203.0.113.7')).toBe(10);
+    expect(quota([...own(1), ...failures(5)], '203.0.113.7')).toBe(15);
+    expect(quota([...own(1), ...failures(6)], '203.0.113.7')).toBe(15);
+    expect(quota(own(1), null)).toBe(15);
+  });
+
   test('come back 24 hours after the failed check that took them, to the millisecond', () => {
     const checks = failures(15);
     const { refillsAt } = guessBudget(checks, ANYBODY, NOW);

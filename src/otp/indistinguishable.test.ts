@@ -1,22 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { mockRouting } from '../../test/support/test-routing.ts';
 import type { Database } from '../database/database.ts';
-import { phoneReader } from './phone-reader.ts';
 import { otpService } from './service.ts';
 
 const CODE = '481516';
 const MINUTE_MS = 60_000;
-const OWN = 'prj_own';
+const OWN = 1;
 /** As large as the caller's own JSON may be: no read of it may tell anything. */
 const METADATA = { note: 'x'.repeat(4_000) };
-const RULES = {
-  length: 6,
-  expiryMinutes: 5,
-  maxExpiryMinutes: 60,
-  maxAttempts: 5,
+const SETTINGS = testSettings({
+  code: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5 },
   phoneLimits: { gapMs: 0, per10Minutes: 100, perDay: 100 },
-  spread: { perClientIp: 0, perPrefix: 0 },
-};
+});
 
 let outbox: TestOutbox;
 let otp: ReturnType<typeof otpService>;
@@ -56,9 +53,8 @@ beforeAll(async () => {
   otp = otpService({
     ...outbox,
     database: watched(outbox.database),
-    rules: RULES,
-    readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
-    selectChannel: () => 'simulator',
+    settings: SETTINGS,
+    routing: mockRouting(),
     isOptedOut: async () => false,
   });
 });
@@ -104,7 +100,7 @@ async function closed() {
     await otp.verify({ projectId: OWN, id, code: CODE });
     await outbox.clock.advance(1);
   }
-  const foreign = await sent('prj_other');
+  const foreign = await sent(2);
   return { used, canceled, failed, foreign, oftenUsed: { id: used.id, phone: often } };
 }
 
@@ -131,9 +127,9 @@ test('a check by phone does the same statements for all of these too, and for an
   for (const named of [
     { phone: newPhone() },
     { phone: '+4915123456789' },
-    ...[used, canceled, failed, foreign, oftenUsed].map(({ phone }) => ({ phone })),
-    { phone: pending.phone, purpose: 'another' },
-    { phone: used.phone, purpose: 'another' },
+    ...[used, canceled, failed, foreign, oftenUsed].map(({ phone }) => ({ phone: phone! })),
+    { phone: pending.phone!, purpose: 'another' },
+    { phone: used.phone!, purpose: 'another' },
   ]) {
     const outcome = await outcomeOf(() => otp.verify({ projectId: OWN, ...named, code: CODE }));
     expect(outcome.code, named.phone).toBe('OTP_NOT_FOUND');

@@ -1,5 +1,6 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { DEFAULT_PROJECT, ofProject } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 import { firstIdAt, timeOfId } from '../lib/id.ts';
 import type { VerificationRow } from './repository.ts';
@@ -8,11 +9,15 @@ import { DEFAULT_PURPOSE, type VerificationStatus } from './types.ts';
 
 /**
  * How many rows a page looks at, at most, or entries of an index that tell enough: so nobody waits for long while one is
- * made, whatever it is narrowed by. A page ends here only where what most rows have (`verified`, the purpose `default`)
- * is rare, or two filters meet in hardly any row; everything else is found by an index.
+ * made, whatever it is narrowed by. A page ends here only where what most rows have (`verified`, the purpose `default`, the
+ * default project) is rare, or two filters meet in hardly any row; everything else is found by an index.
  */
-const LOOKED_AT_MAX = 500;
-const ENTRIES_MAX = 20_000;
+const LOOKED_AT_MAX = {
+  rows: 500,
+  entries: 20_000,
+  /** Rows of all projects, for a page of the default one. */
+  amongOthers: 5_000,
+};
 
 /** What a list is narrowed by; times are Unix ms, `from` including and `to` excluding. */
 export interface VerificationFilter {
@@ -38,22 +43,37 @@ interface VerificationPage {
 
 type Query<Row> = SelectQueryBuilder<Schema, 'verifications', Row>;
 
-/** Makes the pages of the list of verifications; `entriesMax` is how many entries of an index one looks at, at most. */
-export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX) {
+/** Rows in the order of a list. */
+interface Source {
+  /** The first `limit` of those after an id. */
+  rowsBefore(id: string | undefined, limit: number): Promise<VerificationRow[]>;
+  /** Where to go on when there were fewer, in case not all were looked at. */
+  end?(before: string | undefined): Promise<string | null>;
+}
+
+/** Makes the pages of the list of verifications; a page looks at so many rows and entries of an index, at most. */
+export function verificationList({ reader }: Database, lookedAtMax: Partial<typeof LOOKED_AT_MAX> = {}) {
+  const {
+    rows: rowsMax,
+    entries: entriesMax,
+    amongOthers: amongOthersMax,
+  } = { ...LOOKED_AT_MAX, ...lookedAtMax };
+
   /** Rows by their time, which is the order of their ids: an index that ends with the time has it. */
   function byTime(
-    projectId: string,
+    projectId: number,
     { from, to }: VerificationFilter,
     narrow: (query: Query<VerificationRow>) => Query<VerificationRow>,
-  ) {
+  ): Source {
     let query = reader.selectFrom('verifications').selectAll().where('project_id', '=', projectId);
     if (from !== undefined) query = query.where('created_at', '>=', from);
     if (to !== undefined) query = query.where('created_at', '<', to);
     const ordered = narrow(query).orderBy('created_at', 'desc').orderBy('id', 'desc');
-    return (before: string | undefined) =>
+    const after = (before: string | undefined) =>
       before === undefined
         ? ordered
         : ordered.where('created_at', '<=', timeOfId('ver', before)).where('id', '<', before);
+    return { rowsBefore: (before, limit) => after(before).limit(limit).execute() };
   }
 
   function within<Row>(query: Query<Row>, { from, to }: VerificationFilter, before: string | undefined) {
@@ -64,25 +84,44 @@ export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX)
     return narrowed.orderBy('id', 'desc');
   }
 
-  /** All rows by the primary key. */
-  function byId(projectId: string, filter: VerificationFilter) {
-    return (before: string | undefined) =>
-      within(
-        // An expression no index fits, so that the engine walks the primary key, which has the order asked for.
-        reader.selectFrom('verifications').selectAll().where(sql`project_id || ''`, '=', projectId),
-        filter,
-        before,
-      );
+  /** The id of the last of so many entries; null where there are fewer. */
+  async function lastEntry(entries: Query<{ id: string }>, max: number): Promise<string | null> {
+    const last = await entries
+      .limit(1)
+      .offset(max - 1)
+      .executeTakeFirst();
+    return last?.id ?? null;
+  }
+
+  /** All rows of a project by their id. */
+  function byId(projectId: number, filter: VerificationFilter): Source {
+    const all = reader.selectFrom('verifications');
+    if (projectId !== DEFAULT_PROJECT) {
+      const own = all.selectAll().where(ofProject(projectId));
+      return { rowsBefore: (before, limit) => within(own, filter, before).limit(limit).execute() };
+    }
+    // By the primary key, and so among the rows of all others: only so many of them are looked at.
+    return {
+      rowsBefore: (before, limit) =>
+        reader
+          .selectFrom(within(all.selectAll(), filter, before).limit(amongOthersMax).as('newest'))
+          .selectAll()
+          .where('project_id', '=', projectId)
+          .limit(limit)
+          .execute(),
+      end: (before) => lastEntry(within(all.select('id'), filter, before), amongOthersMax),
+    };
   }
 
   /** A page of those that have ended like this, unverified, by the index of just them, which knows their purpose too. */
   async function unverified(
-    projectId: string,
+    projectId: number,
     filter: VerificationFilter & { status: string },
     { before, limit }: PageStart,
   ): Promise<VerificationPage> {
     const ofStatus = reader
       .selectFrom('verifications')
+      .where('project_id', '=', projectId)
       .where('status', '=', filter.status)
       .where('status', '<>', sql.lit('pending'))
       .where('status', '<>', sql.lit('verified'));
@@ -99,31 +138,26 @@ export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX)
             .selectFrom('verifications')
             .selectAll()
             .where('id', 'in', ids.slice(0, limit))
-            .where(sql`project_id || ''`, '=', projectId)
             .orderBy('id', 'desc')
             .execute();
     if (ids.length > limit) return { rows, next: ids[limit - 1]! };
-    const last = await within(ofStatus.select('id'), filter, before)
-      .limit(1)
-      .offset(entriesMax - 1)
-      .executeTakeFirst();
-    return { rows, next: last?.id ?? null };
+    return { rows, next: await lastEntry(within(ofStatus.select('id'), filter, before), entriesMax) };
   }
 
   /** Takes the rows that match from those that come, until the page is full or has looked at enough. */
   async function walk(
-    rowsBefore: (id: string | undefined) => Query<VerificationRow>,
+    { rowsBefore, end }: Source,
     matches: (row: VerificationRow) => boolean,
     { before, limit }: PageStart,
   ): Promise<VerificationPage> {
     const found: VerificationRow[] = [];
     let position = before;
     let portion = limit + 1;
-    for (let left = LOOKED_AT_MAX; left > 0; left -= portion, portion = Math.min(2 * portion, left)) {
-      const rows = await rowsBefore(position).limit(portion).execute();
+    for (let left = rowsMax; left > 0; left -= portion, portion = Math.min(2 * portion, left)) {
+      const rows = await rowsBefore(position, portion);
       found.push(...rows.filter(matches));
       if (found.length > limit) return cut(found, limit);
-      if (rows.length < portion) return { rows: found, next: null };
+      if (rows.length < portion) return { rows: found, next: (await end?.(position)) ?? null };
       position = rows.at(-1)!.id;
     }
     return { rows: found, next: position ?? null };
@@ -132,13 +166,13 @@ export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX)
   /** Whether a page could look at all rows of an index that are narrowed like this. */
   async function areFew(narrow: (query: Query<unknown>) => Query<unknown>): Promise<boolean> {
     const some = narrow(reader.selectFrom('verifications').select(sql.lit(1).as('one')))
-      .limit(LOOKED_AT_MAX + 1)
+      .limit(rowsMax + 1)
       .as('some');
     const { count } = await reader
       .selectFrom(some)
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .executeTakeFirstOrThrow();
-    return count <= LOOKED_AT_MAX;
+    return count <= rowsMax;
   }
 
   const isPending = <Row>(query: Query<Row>) => query.where('status', '=', sql.lit('pending'));
@@ -146,7 +180,7 @@ export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX)
   return {
     /** A page of a project's verifications as they stand at `now` (Unix ms). */
     async page(
-      projectId: string,
+      projectId: number,
       filter: VerificationFilter,
       now: number,
       start: PageStart,
@@ -162,7 +196,7 @@ export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX)
       async function pending(isOver: boolean): Promise<VerificationRow[]> {
         const rows = await isPending(reader.selectFrom('verifications').selectAll())
           .where('expires_at', isOver ? '<=' : '>', now)
-          .limit(LOOKED_AT_MAX)
+          .limit(rowsMax)
           .execute();
         return rows
           .filter((row) => row.project_id === projectId && matches(row))
@@ -177,7 +211,10 @@ export function verificationList({ reader }: Database, entriesMax = ENTRIES_MAX)
       const hasIndex = status !== undefined && status !== 'pending' && status !== 'verified';
       if (purpose !== undefined && purpose !== DEFAULT_PURPOSE) {
         const ofPurpose = <Row>(query: Query<Row>) =>
-          query.where('purpose', '=', purpose).where('purpose', '<>', sql.lit(DEFAULT_PURPOSE));
+          query
+            .where('project_id', '=', projectId)
+            .where('purpose', '=', purpose)
+            .where('purpose', '<>', sql.lit(DEFAULT_PURPOSE));
         if (!hasIndex || (await areFew(ofPurpose))) return narrowed(ofPurpose);
       }
       if (!hasIndex) return walk(byId(projectId, filter), matches, start);

@@ -1,43 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ValidationError } from '../errors/errors.ts';
-import { generateCode } from './code.ts';
-import { defaultMessage, readMessage } from './message-text.ts';
+import { readMessage } from './message-text.ts';
 
 const rendered = (body: string, code: string) => body.replaceAll('{{code}}', code);
 
-describe.each(['whatsapp', 'simulator', 'sms'] as const)('the text that WOTP makes for %s', (channel) => {
-  test('holds the code once, as one unbroken run that touches no letter, digit or underscore', () => {
-    const code = fc.stringMatching(/^[A-Za-z0-9]{4,10}$/);
-    fc.assert(
-      fc.property(code, fc.integer({ min: 1, max: 60 }), (code, minutes) => {
-        const [before, after, ...more] = defaultMessage(minutes, channel).split('{{code}}');
-        expect(more).toEqual([]);
-        expect(before).not.toMatch(/[\p{L}\p{N}_]$/u);
-        expect(after).not.toMatch(/^[\p{L}\p{N}_]/u);
-        expect(rendered(defaultMessage(minutes, channel), code)).toBe(before + code + after);
-      }),
-    );
-  });
-
-  test('has the code as its first run of 4 to 10 digits', () => {
-    for (let minutes = 1; minutes <= 60; minutes++) {
-      for (let length = 4; length <= 10; length++) {
-        const code = generateCode(length, 'numeric');
-        expect(/\d{4,10}/.exec(rendered(defaultMessage(minutes, channel), code))?.[0]).toBe(code);
-      }
-    }
-  });
-
-  test('says how long the code lives', () => {
-    expect(defaultMessage(1, channel)).toContain('1 minute.');
-    expect(defaultMessage(5, channel)).toContain('5 minutes.');
-  });
-
-  test('has the code in bold on WhatsApp only', () => {
-    expect(defaultMessage(5, channel).includes('*{{code}}*')).toBe(channel === 'whatsapp');
-  });
-});
+/** The sentence with which a text is refused, which is about `message`; fails when it is taken. */
+function refusalOf(message: string, code?: string): string {
+  try {
+    readMessage(message, code);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ValidationError);
+    const { errors } = (error as ValidationError).details;
+    expect(errors).toEqual([{ path: 'message', message: expect.any(String) }]);
+    return errors![0]!.message;
+  }
+  throw new Error('the text was taken');
+}
 
 describe("the caller's text", () => {
   test.each([
@@ -80,7 +59,22 @@ describe("the caller's text", () => {
       'Order 20261: {{code}}',
       undefined,
     ],
-    ['single braces are text', '{code} {x} }} 4815', undefined, '{code} {x} }} {{code}}', '4815'],
+    ['single braces are text', '{x} }} %d 4815', undefined, '{x} }} %d {{code}}', '4815'],
+    [
+      'and so are words and marks',
+      'OTP code: $5 or 20% of 4815',
+      undefined,
+      'OTP code: $5 or 20% of {{code}}',
+      '4815',
+    ],
+    [
+      "another system's placeholder is text beside {{code}}",
+      '{code} is {{code}}',
+      undefined,
+      '{code} is {{code}}',
+      undefined,
+    ],
+    ['and beside the given code', '%code% is 481516', '481516', '%code% is {{code}}', undefined],
   ])('%s', (_rule, message, code, body, codeInText) => {
     const read = readMessage(message, code);
     expect(read.codeInText).toBe(codeInText);
@@ -88,14 +82,36 @@ describe("the caller's text", () => {
   });
 
   test.each([
-    ['there is no code', 'Hello', undefined],
-    ['its runs are too short', '12 345 678', undefined],
-    ['its runs are too long', '123456789', undefined],
-    ['its digits are not ASCII', 'كود ١٢٣٤٥٦', undefined],
-    ['the given code is not in it', 'Use 123456', '654321'],
-    ['it has several different runs', 'Order 20261: your code is 482913', undefined],
-  ])('is refused when %s', (_rule, message, code) => {
-    expect(() => readMessage(message, code)).toThrow(ValidationError);
+    ['there is no code', 'Hello', undefined, /^The text in `message` contains no code\. Add \{\{code\}\}/],
+    [
+      'its runs are too short',
+      '12 345 678',
+      undefined,
+      /^The text in `message` contains no code\. Add \{\{code\}\}/,
+    ],
+    [
+      'its runs are too long',
+      '123456789',
+      undefined,
+      /^The text in `message` contains no code\. Add \{\{code\}\}/,
+    ],
+    [
+      'its digits are not ASCII',
+      'كود ١٢٣٤٥٦',
+      undefined,
+      /^The text in `message` contains no code\. Add \{\{code\}\}/,
+    ],
+    ['the given code is not in it', 'Use 123456', '654321', /^The code is not in/],
+    [
+      'it has several different runs',
+      'Order 20261: your code is 482913',
+      undefined,
+      /^Several runs of 4 to 8/,
+    ],
+  ])('is refused when %s, and told what to write', (_rule, message, code, sentence) => {
+    const refusal = refusalOf(message, code);
+    expect(refusal).toMatch(sentence);
+    expect(refusal).toContain('{{code}}');
   });
 
   test.each([
@@ -108,24 +124,27 @@ describe("the caller's text", () => {
     ['{{#code}}x{{/code}} {{code}}', '{{#code}}'],
     ['{{code}} {{}}', '{{}}'],
     ['{{482913}} is your code', '{{…}}'],
+    ['{{a \n b}}', '{{a b}}'],
+    [`{{code}} {{${'x'.repeat(37)}}}`, `{{${'x'.repeat(37)}}}`],
+    [`{{code}} {{${'x'.repeat(38)}}}`, `{{${'x'.repeat(38)}…`],
     [`{{code}} {{${'x'.repeat(100)}}}`, `{{${'x'.repeat(38)}…`],
   ])('is refused with any other placeholder, which is named: %s', (message, name) => {
     for (const code of [undefined, '482913']) {
-      let refusal: unknown;
-      try {
-        readMessage(message, code);
-      } catch (error) {
-        refusal = error;
-      }
-      expect(refusal).toBeInstanceOf(ValidationError);
-      expect((refusal as ValidationError).details.errors).toEqual([
-        { path: 'message', message: expect.stringMatching(/cannot be filled/) },
-      ]);
-      const told = (refusal as ValidationError).details.errors![0]!.message;
+      const told = refusalOf(message, code);
+      expect(told).toMatch(/cannot be filled/);
       expect(told.split(' in `message` cannot')[0]).toBe(name);
       expect(told).not.toContain('482913');
     }
   });
+
+  test.each(`{code}|{ CODE }|\${code}|#{otp}|%code%|%{pin}|%(code)s|<%= code %>|$otp`.split('|'))(
+    'is refused with %s as its placeholder, so that no number beside it becomes the code',
+    (placeholder) => {
+      const refused = () => readMessage(`Order 20261: your code is ${placeholder}`, undefined);
+      const sentence = `${placeholder} in \`message\` is not a placeholder. Write {{code}} in its place.`;
+      expect(refused).toThrow(expect.objectContaining({ message: sentence }));
+    },
+  );
 
   test('with the code put back, it is the text as it was written', () => {
     const part = fc.string({ unit: fc.constantFrom(...'a1 }$&.-é🔑') });

@@ -1,7 +1,9 @@
-import type { ChannelName } from '../channels/channel.ts';
 import { ValidationError } from '../errors/errors.ts';
+import { CODE_PLACEHOLDER as PLACEHOLDER } from '../messages/contents.ts';
 
-const PLACEHOLDER = '{{code}}';
+/** How other systems write a placeholder for the code: `{code}`, `${OTP}`, `%code%`, `%(pin)s`. */
+const FOREIGN_PLACEHOLDER =
+  /(?:[$#]?\{|<?%[={(]?)\s*(?:code|otp|pin)\s*(?:\)s?|\}|%>?)|\$(?:code|otp|pin)\b/i;
 /** So much of a placeholder is repeated in an error, in characters. */
 const NAMED_MAX = 40;
 
@@ -14,8 +16,9 @@ export interface MessageText {
 
 /**
  * Finds the code's place in the caller's own text: `{{code}}`, else the given code, else (as v3 did) the only run of 4
- * to 8 digits, which then is the code.
- * @throws ValidationError when the text holds none of these, several different runs, or a `{{` that is not `{{code}}`
+ * to 8 digits, which then is the code, unless the text says elsewhere where the code is to stand.
+ * @throws ValidationError when the text holds none of these, several different runs, or a `{{` that is not `{{code}}`;
+ * and when digits would become the code of a text with another system's placeholder for it
  */
 export function readMessage(message: string, code: string | undefined): MessageText {
   const text = withPlaceholders(message);
@@ -26,9 +29,14 @@ export function readMessage(message: string, code: string | undefined): MessageT
       throw refused('The code is not in `message`. Put {{code}} or the code itself into it.');
     return { body };
   }
+  const foreign = FOREIGN_PLACEHOLDER.exec(text)?.[0];
+  if (foreign !== undefined) {
+    const shown = foreign.replace(/\s+/gu, ' ');
+    throw refused(`${shown} in \`message\` is not a placeholder. Write {{code}} in its place.`);
+  }
   const [codeInText, ...others] = new Set(text.match(/(?<!\d)\d{4,8}(?!\d)/g));
   if (codeInText === undefined) {
-    throw refused('There is no code in `message`. Put {{code}} into it, or leave it out.');
+    throw refused('The text in `message` contains no code. Add {{code}} to the text, or omit `message`.');
   }
   if (others.length > 0) {
     throw refused(
@@ -70,12 +78,5 @@ function withoutCode(message: string, code: string): string {
 }
 
 function refused(message: string): ValidationError {
-  return new ValidationError('The request is not valid.', [{ path: 'message', message }]);
-}
-
-/** The text that is sent when the caller gives none. The code is its first run of digits; WhatsApp shows it in bold. */
-export function defaultMessage(expiryMinutes: number, channel: ChannelName): string {
-  const minutes = expiryMinutes === 1 ? '1 minute' : `${expiryMinutes} minutes`;
-  const code = channel === 'whatsapp' ? `*${PLACEHOLDER}*` : PLACEHOLDER;
-  return `Your verification code is ${code}. It is valid for ${minutes}. Do not share it with anyone.`;
+  return new ValidationError(message, [{ path: 'message', message }]);
 }

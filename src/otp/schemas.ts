@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { CHANNEL_NAMES, OFFERED_CHANNELS } from '../channels/channel.ts';
-import { iso, isoOrNull, offering, pageQuery, projectId, queryTime, timestamp } from '../http/schemas.ts';
+import { iso, isoOrNull, pageQuery, projectId, queryTime, timestamp } from '../http/schemas.ts';
+import { CHANNEL_NAMES } from '../messages/channel.ts';
 import { MESSAGE_STATUSES } from '../messages/types.ts';
+import { locale, templateCode, variables } from '../templates/schemas.ts';
 import {
   ALPHABETS,
   DEFAULT_PURPOSE,
@@ -13,10 +14,11 @@ import {
 
 const METADATA_MAX_BYTES = 4096;
 const METADATA_MAX_DEPTH = 8;
+const LIFE_ALLOWED = 'a whole number of minutes, 1 or more';
 
 const phone = z.string().meta({
   description:
-    'As people type and paste it. Digits without + are a number of `DEFAULT_REGION` where they can be one, else 11 to 15 digits with the country code.',
+    'In any usual notation. Digits without + are a number of `DEFAULT_REGION` where they can be one, else 11 to 15 digits with the country code.',
   example: '+62 838 3494 6034',
 });
 const purpose = z
@@ -38,32 +40,65 @@ export const verificationId = z
 const messageId = z.string().meta({ example: 'msg_01jd3x8zq2e6v9k5m7n0p4r8st' });
 export const idParams = z.object({ id: verificationId });
 
+const email = z.string().min(1).max(1_000).meta({
+  description:
+    'One plain address. Without `phone` it is what is proved, else one more way to reach the recipient.',
+  example: 'ayu@example.com',
+});
+const channelWanted = z
+  .enum(['auto', ...CHANNEL_NAMES], { error: () => `one of auto, ${CHANNEL_NAMES.join(', ')}` })
+  .default('auto')
+  .meta({ description: 'One channel only; `auto` takes the usual route.' });
+const channelsWanted = z
+  .array(z.enum(CHANNEL_NAMES, { error: () => `one of ${CHANNEL_NAMES.join(', ')}` }))
+  .min(1)
+  .max(CHANNEL_NAMES.length)
+  .meta({
+    description: 'The route of this send: the channels in order, in place of `CHANNELS`.',
+    example: ['whatsapp', 'email'],
+  });
+
 export const sendBody = z
   .strictObject({
-    phone,
+    phone: phone.optional(),
+    email: email.optional(),
     purpose: purpose.default(DEFAULT_PURPOSE),
     code: z
       .string()
       .regex(/^[A-Za-z0-9]{4,10}$/, '4 to 10 ASCII letters or digits')
       .optional()
-      .meta({ description: 'Your own code; WOTP makes one when absent.', example: '482913' }),
+      .meta({ description: 'Your own code; WOTP creates one when absent.', example: '482913' }),
     length: z
       .int()
       .min(6)
       .max(10)
       .optional()
-      .meta({ description: 'Length of the code WOTP makes.', example: 6 }),
+      .meta({ description: 'Length of the code that WOTP creates.', example: 6 }),
     alphabet: z
       .enum(ALPHABETS)
       .optional()
       .meta({ description: 'What the code is made of (default `numeric`).' }),
     message: z.string().min(1).max(4096).optional().meta({
       description:
-        'Your own text, with `{{code}}` or the given `code` in it. With neither, its only run of 4 to 8 digits is the code; several different ones are refused, and so is any `{{` that is not `{{code}}`.',
+        'Your own text, with `{{code}}` or the given `code` in it. With neither, its only run of 4 to 8 digits is the code; several different ones are refused, and so is any other placeholder, such as `{{name}}` or, without `{{code}}`, `{code}`.',
       example: '{{code}} is your Example code.',
     }),
-    channel: offering(['auto', ...CHANNEL_NAMES], ['auto', ...OFFERED_CHANNELS]).default('auto'),
-    expiryMinutes: z.int().min(1).max(60).optional().meta({
+    template: templateCode.optional().meta({
+      description:
+        'The code of a template to send, in place of `message`; `default` is the built-in text. Each of its texts needs `{{code}}`.',
+      example: 'welcome_otp',
+    }),
+    variables: variables.optional(),
+    locale: locale.optional().meta({
+      description:
+        "The language of the text, BCP 47. Without it, or without such a text, the country of the phone decides, then the template's default.",
+      example: 'id',
+    }),
+    channel: channelWanted,
+    channels: channelsWanted.optional(),
+    // How many minutes are allowed is the server's setting: `expiryOf` names it.
+    expiryMinutes: z.int(LIFE_ALLOWED).min(1, LIFE_ALLOWED).optional().meta({
+      maximum: 60,
       description: 'Minutes the code lives; 11 to 60 only where OTP_MAX_EXPIRY_MINUTES allows it.',
       example: 5,
     }),
@@ -74,7 +109,7 @@ export const sendBody = z
       .optional()
       .meta({
         description:
-          'Anything of yours, up to 4 KB; returned by GET. That of a retry is kept with its message and shown in the timeline; the first one stays with the verification.',
+          'Any JSON of yours, up to 4 KB; returned by GET. That of a retry is kept with its message and shown in the timeline; the first one stays with the verification.',
         example: { userId: 'u_42' },
       }),
     projectId,
@@ -83,7 +118,7 @@ export const sendBody = z
 
 const code = z.string().meta({
   description:
-    'What the person typed or pasted: 4 to 10 letters or digits of any script; white space, dashes and invisible characters are ignored.',
+    'What the user typed or pasted: 4 to 10 letters or digits of any script; white space, dashes and invisible characters are ignored.',
   example: '482 913',
 });
 export const verifyBody = z
@@ -91,7 +126,11 @@ export const verifyBody = z
     id: verificationId.optional().meta({ description: 'The id of the send. Give either this or `phone`.' }),
     phone: phone
       .optional()
-      .meta({ description: 'The phone of the send, with its `purpose`. Give either this or `id`.' }),
+      .meta({ description: 'The phone of the send, with its `purpose`. Give this, `email` or `id`.' }),
+    email: email.optional().meta({
+      description: 'The address of a send without a phone, with its `purpose`.',
+      example: 'ayu@example.com',
+    }),
     purpose: purpose
       .optional()
       .meta({ description: 'The purpose of the send, beside `phone`; `default` when absent.' }),
@@ -99,27 +138,41 @@ export const verifyBody = z
     clientIp: clientIp.optional(),
     projectId,
   })
-  .refine((body) => (body.id === undefined) !== (body.phone === undefined), {
+  .refine((body) => [body.id, body.phone, body.email].filter((given) => given !== undefined).length === 1, {
     path: ['id'],
-    message: 'Give either `id` or `phone`.',
+    message: 'Give either `id`, `phone` or `email`.',
   })
   .meta({ title: 'CheckVerificationRequest', example: { phone: '+62 838 3494 6034', code: '482 913' } });
 
 const verificationFields = {
   id: verificationId,
   messageId: messageId.meta({ description: 'The newest message of this verification.' }),
-  phone: z.string().meta({ description: 'E.164.', example: '+6283834946034' }),
+  phone: z
+    .string()
+    .optional()
+    .meta({ description: 'E.164; absent where an e-mail address is proved.', example: '+6283834946034' }),
+  email: z.string().optional().meta({ example: 'ayu@example.com' }),
   purpose: z.string(),
-  channel: offering(CHANNEL_NAMES, OFFERED_CHANNELS),
+  channel: z.enum(CHANNEL_NAMES),
+  plays: z.enum(CHANNEL_NAMES).optional().meta({
+    description: 'In mock mode the channel that the virtual phone stands in for.',
+    example: 'whatsapp',
+  }),
+  route: z
+    .array(z.enum(CHANNEL_NAMES))
+    .meta({ description: 'The channels in order.', example: ['whatsapp', 'email'] }),
+  nextAt: timestamp
+    .nullable()
+    .meta({ description: 'When the next channel is used if nothing arrives; null when none is.' }),
   status: z.enum(VERIFICATION_STATUSES),
   messageStatus: z.enum(MESSAGE_STATUSES),
   expiresAt: timestamp,
   resendAt: timestamp.meta({ description: 'When the next message to this phone is allowed.' }),
-  attemptsRemaining: z.int().min(0).meta({ description: 'Guesses that are left.', example: 5 }),
+  attemptsRemaining: z.int().min(0).meta({ description: 'Attempts left.', example: 5 }),
 };
 export const verification = z
   .object(verificationFields)
-  .meta({ title: 'Verification', description: 'A verification as it stands.' });
+  .meta({ title: 'Verification', description: 'A verification in its current state.' });
 export const retried = z.object({ ...verificationFields, retried: z.literal(true) }).meta({
   title: 'RetriedVerification',
   description: 'The pending verification, whose code was sent again.',
@@ -141,13 +194,24 @@ const timelineEntry = z
   .object({
     at: timestamp,
     messageId,
-    channel: offering(CHANNEL_NAMES, OFFERED_CHANNELS),
+    channel: z.enum(CHANNEL_NAMES),
+    plays: z
+      .enum(CHANNEL_NAMES)
+      .optional()
+      .meta({ description: 'In mock mode: the channel that the virtual phone stood in for.' }),
     status: z.enum(MESSAGE_STATUSES),
     reason: z.string().nullable(),
     metadata: z
       .record(z.string(), z.unknown())
       .optional()
-      .meta({ description: 'What a retry gave, at the first entry of its message.' }),
+      .meta({ description: 'The metadata of a retry, at the first entry of its message.' }),
+    template: z
+      .object({ code: z.string(), version: z.int() })
+      .optional()
+      .meta({
+        description: 'The template that a message is made from, at its first entry.',
+        example: { code: 'welcome_otp', version: 3 },
+      }),
   })
   .meta({ title: 'TimelineEntry', description: 'What happened to a message.' });
 export const withTimeline = z.object({ ...detailedFields, timeline: z.array(timelineEntry) }).meta({
@@ -158,6 +222,7 @@ export const withTimeline = z.object({ ...detailedFields, timeline: z.array(time
 export const listQuery = z.strictObject({
   ...pageQuery('ver'),
   phone: phone.optional(),
+  email: email.optional(),
   purpose: purpose.optional(),
   status: z.enum(VERIFICATION_STATUSES).optional(),
   from: queryTime.optional().meta({ description: 'Created at or after; RFC 3339, with any offset.' }),
@@ -170,9 +235,13 @@ export function toAnswer(verification: Verification) {
   return {
     id: verification.id,
     messageId: verification.messageId,
-    phone: verification.phone,
+    phone: verification.phone ?? undefined,
+    email: verification.email ?? undefined,
     purpose: verification.purpose,
     channel: verification.channel,
+    plays: verification.plays ?? undefined,
+    route: verification.route,
+    nextAt: isoOrNull(verification.nextAt),
     status: verification.status,
     messageStatus: verification.messageStatus,
     expiresAt: iso(verification.expiresAt),

@@ -1,40 +1,41 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
+import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { mockRouting, scriptedRouting } from '../../test/support/test-routing.ts';
 import { WotpError } from '../errors/errors.ts';
-import { phoneReader } from './phone-reader.ts';
+import { newId } from '../lib/id.ts';
 import type { VerificationRow } from './repository.ts';
 import { otpService } from './service.ts';
 import { ENDINGS, statusAt } from './state-machine.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
-const PROJECT = 'prj_test';
+const PROJECT = 1;
 /** Two spellings of one line, and another line. */
 const PHONES = ['+5511987654321', '+551187654321', '+6281234500001'];
 const CODES = ['481516', '234200', '4815'];
-const UNLIMITED = { perClientIp: 0, perPrefix: 0 };
+const LOGIN = { projectId: PROJECT, phone: PHONES[0]!, purpose: 'login', channel: 'auto' } as const;
 const LIMITS = { gapMs: 30_000, per10Minutes: 5, perDay: 10 };
 
 let outbox: TestOutbox;
 let otp: ReturnType<typeof otpService>;
 
-beforeAll(async () => {
-  outbox = await openTestOutbox();
-  otp = otpService({
+function serviceOver(database = outbox.database, routing = mockRouting()) {
+  return otpService({
     ...outbox,
-    rules: {
-      length: 6,
-      expiryMinutes: 5,
-      maxExpiryMinutes: 60,
-      maxAttempts: 5,
-      phoneLimits: LIMITS,
-      spread: UNLIMITED,
-    },
-    readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
-    selectChannel: (wanted) => (wanted === 'auto' ? 'simulator' : wanted),
+    database,
+    settings: testSettings({ code: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5 } }),
+    routing,
     isOptedOut: async () => false,
   });
+}
+
+beforeAll(async () => {
+  outbox = await openTestOutbox();
+  otp = serviceOver();
+  outbox.messages.ownedBy('ver', otp.owner);
 });
 afterAll(() => outbox.close());
 
@@ -169,7 +170,7 @@ async function live(happening: readonly Step[]): Promise<Life> {
           expiryMinutes: what.expiryMinutes,
         }),
       );
-      const { code } = (await messages.open(database.reader, verification.messageId))!;
+      const code = (await messages.liveCode(verification.messageId))!;
       const known = life.codes.get(verification.id);
       if (known) expect(code).toBe(known);
       life.codes.set(verification.id, code);
@@ -192,11 +193,7 @@ async function live(happening: readonly Step[]): Promise<Life> {
       case 'undeliverable':
         for (const claim of await messages.claimDue('simulator', 10)) {
           if (what.do === 'deliver') await messages.markSent(claim);
-          else {
-            await messages.markTryFailed(claim, 'permanent', 'gone', (trx) =>
-              otp.onUndeliverable(trx, claim, 'gone'),
-            );
-          }
+          else await messages.markTryFailed(claim, 'permanent', 'gone');
         }
     }
   }
@@ -281,11 +278,8 @@ const RULES: Record<string, (life: Life, rows: VerificationRow[]) => void | Prom
 
   async 'what has ended has no code and no message that waits'(_life, rows) {
     for (const row of rows.filter(({ status }) => status !== 'pending')) {
-      for (const [, id] of sendsOf(row)) {
-        const message = await outbox.row(id);
-        expect(message.sealed_code).toBeNull();
-        expect(message.status).not.toBe('queued');
-      }
+      expect([row.sealed_code, row.move_at]).toEqual([null, null]);
+      for (const [, id] of sendsOf(row)) expect((await outbox.row(id)).status).not.toBe('queued');
     }
   },
 };
@@ -323,9 +317,7 @@ test('a message that fails for good after its code has expired leaves the verifi
   const [claim] = await messages.claimDue('simulator', 1);
   clock.set(clock.now() + 5 * MINUTE_MS);
   const seen = [(await otp.get(PROJECT, verification.id)).verification.status];
-  await messages.markTryFailed(claim!, 'permanent', 'gone', (trx) =>
-    otp.onUndeliverable(trx, claim!, 'gone'),
-  );
+  await messages.markTryFailed(claim!, 'permanent', 'gone');
   seen.push((await otp.get(PROJECT, verification.id)).verification.status);
   await otp.expireDue(100);
   seen.push((await otp.get(PROJECT, verification.id)).verification.status);
@@ -333,24 +325,69 @@ test('a message that fails for good after its code has expired leaves the verifi
 });
 
 test('the same code by another channel has the text that belongs to that channel, and a caller’s text as it was given', async () => {
-  const bodies = async () =>
-    (await outbox.database.reader.selectFrom('messages').select('body').orderBy('id').execute()).map(
-      ({ body }) => body,
+  const texts = async () => {
+    const { reader } = outbox.database;
+    const ids = (await reader.selectFrom('messages').select('id').orderBy('id').execute()).map(
+      ({ id }) => id,
     );
+    const live = await Promise.all(
+      ids.map(
+        async (id) => [await outbox.messages.liveText(id), await outbox.messages.liveCode(id)] as const,
+      ),
+    );
+    return live.map(([text, code]) => text!.replace(code!, '{{code}}'));
+  };
+  const service = serviceOver(
+    outbox.database,
+    scriptedRouting([new ScriptedChannel('whatsapp'), new ScriptedChannel('sms')]),
+  );
   const sendBy = async (channel: 'whatsapp' | 'sms', message?: string) => {
     const request = { projectId: PROJECT, phone: PHONES[2]!, purpose: 'login', channel, message };
-    await outbox.database.transaction((trx) => otp.send(trx, request));
+    await outbox.database.transaction((trx) => service.send(trx, request));
     await outbox.clock.advance(MINUTE_MS);
   };
   await sendBy('whatsapp');
   await sendBy('sms');
   await sendBy('whatsapp');
-  const plain = 'Your verification code is {{code}}. It is valid for 5 minutes. Do not share it with anyone.';
+  const plain = 'Kode verifikasi Anda {{code}}. Berlaku selama 5 menit. Jangan bagikan kepada siapa pun.';
   const bold = plain.replace('{{code}}', '*{{code}}*');
-  expect(await bodies()).toEqual([bold, plain, bold]);
+  expect(await texts()).toEqual([bold, plain, bold]);
 
   await clear();
   await sendBy('whatsapp', 'Kode: *{{code}}*');
   await sendBy('sms');
-  expect(await bodies()).toEqual(['Kode: *{{code}}*', 'Kode: *{{code}}*']);
+  expect(await texts()).toEqual(['Kode: *{{code}}*', 'Kode: *{{code}}*']);
+});
+
+test.each(['resend', 'cancel'] as const)(
+  'a verification that is deleted while a %s waits for its phone answers like one that never existed',
+  async (request) => {
+    const { database } = outbox;
+    const sent = await database.transaction((trx) => otp.send(trx, LOGIN));
+    const whileItWaits = serviceOver({
+      ...database,
+      async serialize(trx, key) {
+        await database.serialize(trx, key);
+        await trx.deleteFrom('verifications').execute();
+      },
+    });
+    const answer = (id: string) =>
+      database.transaction((trx) => whileItWaits[request](trx, PROJECT, id)).catch((error: unknown) => error);
+    const gone = await answer(sent.verification.id);
+    expect(gone).toBeInstanceOf(WotpError);
+    expect(gone).toEqual(await answer(newId('ver', outbox.clock.now())));
+  },
+);
+
+test('a message that fails for good after its verification was deleted changes nothing else', async () => {
+  const { database, messages } = outbox;
+  await database.transaction((trx) => otp.send(trx, LOGIN));
+  const [claim] = await messages.claimDue('simulator', 1);
+  await database.transaction(async (trx) => {
+    await trx.deleteFrom('verifications').execute();
+  });
+  await messages.markTryFailed(claim!, 'permanent', 'gone');
+  expect((await outbox.row(claim!.id)).status).toBe('failed');
+  const events = await database.reader.selectFrom('events').select('type').orderBy('seq').execute();
+  expect(events.map(({ type }) => type)).not.toContain('verification.failed');
 });

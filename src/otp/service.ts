@@ -1,32 +1,36 @@
-import type { ChannelName } from '../channels/channel.ts';
-import type { ChannelSelection } from '../channels/selection.ts';
+import type { Routing } from '../channels/route.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import { ConflictError, NotFoundError, WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import { addressIdentity } from '../lib/client-address.ts';
 import type { Clock } from '../lib/clock.ts';
-import { MINUTE_MS } from '../lib/duration.ts';
-import { firstIdAt, newId } from '../lib/id.ts';
-import { fullWindow, type PhoneLimits } from '../limits/phone-limits.ts';
+import { DAY_MS, MINUTE_MS } from '../lib/duration.ts';
+import { newId } from '../lib/id.ts';
+import { fullWindow } from '../limits/phone-limits.ts';
+import type { ChannelName } from '../messages/channel.ts';
 import type { MessageService } from '../messages/service.ts';
-import type { MessageRef, MessageStatus, NewMessage } from '../messages/types.ts';
+import type { Said } from '../messages/types.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { MessageTexts } from '../templates/message-texts.ts';
+import { nextStep } from './chain.ts';
 import { codeCheck } from './check.ts';
 import { generateCode } from './code.ts';
 import { codeSecrets } from './code-secrets.ts';
 import {
-  attemptsRemaining,
   budgetOf,
   type Destination,
   failedChecksOf,
   LIFE_WORTH_A_RETRY_MS,
   loadDestination,
-  messageIdsOf,
+  messagesAt,
   nextFreeSendAt,
+  nextInWindows,
   nextResendOf,
   nextRetryAt,
   nextSendAt,
   pendingFor,
+  routeOf,
   SENDS_MAX,
   sendsOf,
   withFailedCheck,
@@ -34,11 +38,11 @@ import {
 } from './destination.ts';
 import { verificationEnder } from './ending.ts';
 import { BUDGET_WINDOW_MS, type FailedCheck } from './guess-budget.ts';
-import { limitDesk } from './limit-desk.ts';
-import { type VerificationFilter, verificationList } from './list.ts';
-import { defaultMessage } from './message-text.ts';
-import type { PhoneReader } from './phone-reader.ts';
-import { EXPIRED, guessesSpent, NONE_WITH_ID, optedOut, tooSoon, UNREADABLE_CODE } from './refusals.ts';
+import { limitAdministration } from './limit-administration.ts';
+import { outgoing, sentBy } from './outgoing.ts';
+import type { Person } from './person.ts';
+import { verificationReading } from './reading.ts';
+import { EXPIRED, guessesSpent, NONE_WITH_ID, tooSoon, UNREADABLE_CODE } from './refusals.ts';
 import {
   type DestinationRow,
   failedChecksColumn,
@@ -46,24 +50,19 @@ import {
   type VerificationRow,
   verificationRepository,
 } from './repository.ts';
-import { expiryOf, readText } from './send-request.ts';
-import { type SpreadRules, spreadLimits } from './spread-limits.ts';
+import { sendReader, variableWithCode } from './send-request.ts';
+import { sendWay } from './send-way.ts';
+import { spreadLimits } from './spread-limits.ts';
 import { statusAt } from './state-machine.ts';
-import type {
-  SendRequest,
-  Verification,
-  VerificationTimelineEntry,
-  VerificationWithMetadata,
-} from './types.ts';
+import type { SendRequest, Verification, VerificationStatus } from './types.ts';
 import { upkeep } from './upkeep.ts';
 
-export interface OtpRules {
-  length: number;
-  expiryMinutes: number;
-  maxExpiryMinutes: number;
-  maxAttempts: number;
-  phoneLimits: PhoneLimits;
-  spread: SpreadRules;
+/** A code that is in none of the values which its message shows. */
+function newCode(length: number, { alphabet = 'numeric', variables }: SendRequest): string {
+  for (;;) {
+    const code = generateCode(length, alphabet);
+    if (variableWithCode(variables, code) === undefined) return code;
+  }
 }
 
 /** The rules of verifications. Verbs that take a transaction leave committing to the caller. */
@@ -75,153 +74,101 @@ export function otpService(deps: {
   events: EventRecorder;
   messages: MessageService;
   clock: Clock;
-  rules: OtpRules;
-  readPhone: PhoneReader;
-  selectChannel: ChannelSelection;
+  settings: Settings;
+  routing: Routing;
+  /** What the messages say. */
+  texts: MessageTexts;
   /** Whether a phone, by its identity, has opted out of messages. */
-  isOptedOut: (executor: Executor, projectId: string, identity: string) => Promise<boolean>;
+  isOptedOut: (executor: Executor, projectId: number, identity: string) => Promise<boolean>;
 }) {
-  const { database, keyring, events, messages, clock, rules, readPhone, selectChannel, isOptedOut } = deps;
-  const { phoneLimits } = rules;
+  const { database, keyring, events, messages, clock, settings, routing } = deps;
   const repository = verificationRepository(database);
-  const list = verificationList(database);
   const secrets = codeSecrets(keyring);
   const ender = verificationEnder({ repository, events, messages });
-  const verify = codeCheck({ ...deps, ...rules, repository, ender, secrets });
-  const spread = spreadLimits({ database, repository, rules: rules.spread });
-  const limits = limitDesk({ ...deps, repository, phoneLimits });
+  const readSend = sendReader(deps);
+  const { wayFor, whyAddressFull, refuseOptedOut } = sendWay({ ...deps, repository });
+  const out = outgoing({ ...deps, repository, ender });
+  const verify = codeCheck({ ...deps, repository, ender, secrets });
+  const spread = spreadLimits({ database, repository, settings });
+  const limits = limitAdministration({ ...deps, repository });
+  const read = verificationReading({ ...deps, repository });
+  const { toVerification, view } = read;
 
-  const load = (executor: Executor, projectId: string, identity: string) =>
+  const load = (executor: Executor, projectId: number, identity: string) =>
     loadDestination(repository, executor, projectId, identity, clock.now());
 
   /** Loads a phone's state so that nobody else decides on it until this transaction has ended. */
-  async function loadAlone(trx: Transaction, projectId: string, identity: string): Promise<Destination> {
+  async function loadAlone(trx: Transaction, projectId: number, identity: string): Promise<Destination> {
     await database.serialize(trx, `${projectId}:${identity}`);
-    return load(trx, projectId, identity);
+    return loadWhole(trx, projectId, identity);
   }
 
-  function toVerification(
-    row: DestinationRow,
-    destination: Destination,
-    messageStatus: MessageStatus,
-  ): Verification {
-    const now = clock.now();
-    const status = statusAt(row, now);
-    const isPending = status === 'pending';
-    const [, messageId] = sendsOf(row).at(-1)!;
-    return {
-      id: row.id,
-      messageId,
-      phone: row.phone,
-      purpose: row.purpose,
-      channel: row.channel as ChannelName,
-      status,
-      messageStatus,
-      createdAt: row.created_at,
-      expiresAt: row.expires_at,
-      resendAt: isPending
-        ? nextRetryAt(destination, row, phoneLimits)
-        : Math.max(now, nextSendAt(destination, phoneLimits)),
-      attemptsRemaining: isPending ? attemptsRemaining(destination, row, rules.maxAttempts, now) : 0,
-      verifiedAt: row.verified_at,
-      reason: row.reason,
-    };
-  }
-
-  async function view(executor: Executor, row: DestinationRow): Promise<Verification> {
-    const destination = await load(executor, row.project_id, row.destination);
-    const [newest] = (await messages.views(executor, messageIdsOf(row).slice(-1))).values();
-    return toVerification(row, destination, newest?.status ?? 'expired');
-  }
-
-  async function viewWithMetadata(row: VerificationRow): Promise<VerificationWithMetadata> {
-    const metadata = row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>);
-    return { ...(await view(database.reader, row)), metadata };
+  /** Loads a phone's state with the messages to it that carry no code of its own. */
+  async function loadWhole(executor: Executor, projectId: number, identity: string): Promise<Destination> {
+    const destination = await load(executor, projectId, identity);
+    const others = await messages.acceptedFor(executor, projectId, identity, clock.now() - DAY_MS);
+    if (others.length > 0) destination.othersAt = others.filter((at) => at >= destination.countedFrom);
+    return destination;
   }
 
   /** Nothing is sent to a phone whose guesses are used up. */
   function refuseWithoutGuesses(
     destination: Destination,
-    guesser: Pick<DestinationRow, 'code_length' | 'client_ip'>,
+    guesser: Pick<DestinationRow, 'project_id' | 'code_length' | 'client_ip'>,
     now: number,
   ): void {
     const { remaining, quota } = budgetOf(destination, guesser, now);
     if (remaining > 0) return;
+    const { phoneLimits } = settings.of(guesser.project_id);
     const nextSendAt = nextFreeSendAt(destination, guesser, phoneLimits, now);
     throw guessesSpent(nextSendAt, now, { quota, windowMs: BUDGET_WINDOW_MS });
   }
 
-  /** Puts a message with the verification's code into the outbox. */
-  function enqueue(
-    trx: Transaction,
-    row: DestinationRow,
-    message: Pick<NewMessage, 'id' | 'code' | 'body' | 'channel' | 'metadata'>,
-  ): Promise<void> {
-    return messages.enqueue(trx, {
-      id: message.id,
-      projectId: row.project_id,
-      verificationId: row.id,
-      phone: row.phone,
-      channel: message.channel,
-      lane: 'code',
-      body: message.body,
-      code: message.code,
-      metadata: message.metadata,
-      expiresAt: row.expires_at,
-    });
-  }
-
   /** Refuses another message of a pending verification before its time; `retryAt` is when the same request may pass. */
   function refuseTooSoon(destination: Destination, row: DestinationRow, retryAt: number, now: number): void {
+    const { phoneLimits } = settings.of(row.project_id);
     if (nextResendOf(destination, row, phoneLimits) <= now) return;
     const limit =
       sendsOf(row).length >= SENDS_MAX
         ? { quota: SENDS_MAX, windowMs: row.expires_at - row.created_at }
-        : fullWindow(destination.sentAt, phoneLimits, retryAt);
+        : fullWindow(messagesAt(destination), phoneLimits, retryAt);
     throw tooSoon(retryAt, now, limit);
   }
 
+  /** The pending verification after another message of its own. */
+  const afterMessage = (row: DestinationRow, destination: Destination) =>
+    toVerification(row, withMessageAt(destination, clock.now()), 'queued');
+
   /**
-   * Sends the same code once more; with another text, by another channel, to another spelling of the number. Undefined
-   * when the stored code cannot be read; then nothing was sent.
+   * Repeats a pending verification: by the channel it is at, or along the channels that the request names. Undefined when
+   * the stored code cannot be read or is in a value of the request's template; then nothing was sent.
    */
   async function sendAgain(
     trx: Transaction,
     row: DestinationRow,
-    destination: Destination,
-    {
-      body: newBody,
-      channel,
-      phone = row.phone,
-      metadata,
-    }: { channel: ChannelName; body?: string; phone?: string; metadata?: Record<string, unknown> },
-  ): Promise<Verification | undefined> {
-    const now = clock.now();
-    const sends = sendsOf(row);
-    const [, previousId] = sends.at(-1)!;
-    const previous = await messages.open(trx, previousId);
-    if (!previous) return undefined;
-    const id = newId('msg', now);
-    // WOTP's own text looks different on each channel; a caller's is the same on all.
-    const minutes = (row.expires_at - row.created_at) / MINUTE_MS;
-    const isOwn = previous.body === defaultMessage(minutes, row.channel as ChannelName);
-    const body = newBody ?? (isOwn ? defaultMessage(minutes, channel) : previous.body);
-    await enqueue(trx, { ...row, phone }, { id, code: previous.code, body, channel, metadata });
-    const all: Send[] = [...sends, [now, id]];
-    // Its time may have run out since it was read.
-    if (!(await repository.setSends(trx, row.id, all, channel))) throw new WotpError('OTP_EXPIRED', EXPIRED);
-    return toVerification(
-      { ...row, sends: JSON.stringify(all), channel },
-      withMessageAt(destination, now),
-      'queued',
-    );
+    given: { request: SendRequest; person: Person; route: ChannelName[]; said: Said | undefined },
+  ): Promise<DestinationRow | undefined> {
+    const { request, person, route, said } = given;
+    const now = { ...row, phone: person.phone?.e164 ?? row.phone, email: person.email?.address ?? row.email };
+    const { locale, metadata, lane } = request;
+    const message = { said, locale, metadata, lane };
+    const name = routeOf(row)[row.step]!;
+    const isAsked = request.channel !== 'auto' || request.channels !== undefined;
+    // Delivered as it is now: mock mode may have been switched since.
+    if (!isAsked && route.includes(name)) {
+      return out.sendFrom(trx, { ...now, channel: routing.deliverer(name) }, message);
+    }
+    const used = routeOf(row).slice(0, row.step + 1);
+    const reason = sentBy(route[0]!, 'asked for');
+    const moved = { ...now, ...out.placeAt(row, [...used, ...route], used.length) };
+    return out.sendFrom(trx, moved, { ...message, reason });
   }
 
   /**
    * The verification with this id that is open for the request, alone with its phone's state.
    * @throws NotFoundError for every other, by the same reads as for one that never existed
    */
-  async function findAlone(trx: Transaction, request: 'resend' | 'cancel', projectId: string, id: string) {
+  async function findAlone(trx: Transaction, request: 'resend' | 'cancel', projectId: number, id: string) {
     const identity = await repository.openDestination(trx, request, { projectId, id, since: 0 });
     if (identity === undefined) throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
     const destination = await loadAlone(trx, projectId, identity);
@@ -237,6 +184,17 @@ export function otpService(deps: {
   return {
     verify,
     limits,
+
+    /**
+     * Refuses what a send would refuse now, but for limits: those count when it is made. Resolves to whom it would reach.
+     * @throws WotpError as `send` does, but for RATE_LIMIT_EXCEEDED and OTP_ATTEMPTS_EXCEEDED
+     */
+    async requireSendable(executor: Executor, request: SendRequest): Promise<Person> {
+      const { person } = await readSend(executor, request);
+      await wayFor(executor, request, person, async () => undefined);
+      return person;
+    },
+
     ...upkeep({ ...deps, repository, ender, spread }),
 
     /**
@@ -249,37 +207,39 @@ export function otpService(deps: {
       trx: Transaction,
       request: SendRequest,
     ): Promise<{ verification: Verification; retried: boolean }> {
-      const phone = readPhone(request.phone);
-      const expiryMinutes = expiryOf(request, rules);
-      const text = readText(request);
-      if (await isOptedOut(trx, request.projectId, phone.identity)) throw optedOut();
-      const channel = selectChannel(request.channel, request.projectId, phone.e164);
-      let destination = await loadAlone(trx, request.projectId, phone.identity);
+      const { code: rules, phoneLimits } = settings.of(request.projectId);
+      const { person, expiryMinutes, code: givenCode, said } = await readSend(trx, request);
+      const route = await wayFor(trx, request, person, (identity) =>
+        whyAddressFull(trx, request.projectId, identity),
+      );
+      let destination = await loadAlone(trx, request.projectId, person.identity);
       const now = clock.now();
       const client_ip = request.clientIp === undefined ? null : addressIdentity(request.clientIp);
 
       const pending = pendingFor(destination, request.purpose, now);
       const repeatable = pending && pending.expires_at - now >= LIFE_WORTH_A_RETRY_MS ? pending : undefined;
-      const code_length = text.code?.length ?? repeatable?.code_length ?? request.length ?? rules.length;
-      refuseWithoutGuesses(destination, { code_length, client_ip }, now);
-      const newSend = { projectId: request.projectId, identity: phone.identity, clientIp: client_ip, now };
+      const code_length = givenCode?.length ?? repeatable?.code_length ?? request.length ?? rules.length;
+      const guesser = { project_id: request.projectId, code_length, client_ip };
+      refuseWithoutGuesses(destination, guesser, now);
+      const newSend = { projectId: request.projectId, identity: person.identity, clientIp: client_ip, now };
       /** Lets a new verification through; the virtual phone costs nobody anything. */
-      const admit = () => (channel === 'simulator' ? undefined : spread.admit(trx, newSend));
+      const admit = () =>
+        request.lane === 'bulk' || routing.deliverer(route[0]!) === 'simulator'
+          ? undefined
+          : spread.admit(trx, newSend);
       let countSend: Awaited<ReturnType<typeof admit>>;
       if (repeatable) {
         // Before the codes are compared: a refusal that told whether they are the same would be a free guess.
         refuseTooSoon(destination, repeatable, nextRetryAt(destination, repeatable, phoneLimits), now);
-        const guess: FailedCheck | undefined = text.code === undefined ? undefined : [now, client_ip];
+        const guess: FailedCheck | undefined = givenCode === undefined ? undefined : [now, client_ip];
         if (guess) {
           // What would refuse another code refuses this one, for the same reason.
-          refuseWithoutGuesses(withFailedCheck(destination, guess), { code_length, client_ip }, now);
+          refuseWithoutGuesses(withFailedCheck(destination, guess), guesser, now);
           countSend = await admit();
         }
-        if (!guess || secrets.matches(repeatable, text.code!.toUpperCase())) {
-          const { metadata } = request;
-          const wanted = { channel, body: text.body, phone: phone.e164, metadata };
-          const verification = await sendAgain(trx, repeatable, destination, wanted);
-          if (verification) return { verification, retried: true };
+        if (!guess || secrets.matches(repeatable, givenCode!.toUpperCase())) {
+          const sent = await sendAgain(trx, repeatable, { request, person, route, said });
+          if (sent) return { verification: afterMessage(sent, destination), retried: true };
         } else {
           // The answer says that the codes differ, as that of a check would have said.
           await repository.spendAttempt(trx, repeatable.id, [...failedChecksOf(repeatable), guess]);
@@ -289,25 +249,32 @@ export function otpService(deps: {
 
       const allowedAt = nextSendAt(destination, phoneLimits);
       if (allowedAt > now)
-        throw tooSoon(allowedAt, now, fullWindow(destination.sentAt, phoneLimits, allowedAt));
+        throw tooSoon(allowedAt, now, fullWindow(messagesAt(destination), phoneLimits, allowedAt));
       countSend ??= await admit();
       if (pending) await ender.end(trx, pending, 'canceled', 'superseded');
 
-      const code = text.code ?? generateCode(code_length, request.alphabet ?? 'numeric');
+      const code = givenCode ?? newCode(code_length, request);
       const id = newId('ver', now);
       const messageId = newId('msg', now);
-      const { code_mac, key_version } = secrets.macFor(id, code.toUpperCase());
+      const expires_at = now + expiryMinutes * MINUTE_MS;
+      const place = out.placeAt({ project_id: request.projectId, expires_at }, route, 0);
+      const secret = secrets.store(id, code);
       const row: VerificationRow = {
         id,
         project_id: request.projectId,
-        phone: phone.e164,
-        destination: phone.identity,
+        phone: person.phone?.e164 ?? null,
+        email: person.email?.address ?? null,
+        destination: person.identity,
         purpose: request.purpose,
-        channel,
+        channel: place.channel,
+        route: place.route,
+        step: place.step,
+        move_at: place.move_at,
         status: 'pending',
         reason: null,
-        code_mac,
-        key_version,
+        code_mac: secret.code_mac,
+        sealed_code: secret.sealed_code,
+        key_version: secret.key_version,
         code_length,
         attempts: 0,
         sends: JSON.stringify([[now, messageId]] satisfies Send[]),
@@ -315,101 +282,107 @@ export function otpService(deps: {
         client_ip,
         metadata: request.metadata === undefined ? null : JSON.stringify(request.metadata),
         created_at: now,
-        expires_at: now + expiryMinutes * MINUTE_MS,
+        expires_at,
         verified_at: null,
         limits_lifted_at: null,
         verified_client_ip: null,
       };
       await repository.insert(trx, row);
       await countSend?.(id);
-      await events.record(trx, { type: 'otp.created', projectId: row.project_id, verificationId: id });
-      const body = text.body ?? defaultMessage(expiryMinutes, channel);
-      await enqueue(trx, row, { id: messageId, code, body, channel });
+      const { channel, project_id } = row;
+      await events.record(trx, { type: 'otp.created', projectId: project_id, verificationId: id, channel });
+      const { content, template } = said ?? {};
+      const { locale, lane } = request;
+      await out.enqueue(trx, row, { id: messageId, content, template, locale, lane });
       const verification = toVerification(row, withMessageAt(destination, now), 'queued');
       return { verification, retried: false };
     },
 
     /**
-     * Sends the same code again, by the channel that a send would take now.
+     * Sends the same code again, by the channel it is at.
      * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, PHONE_OPTED_OUT, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED, WHATSAPP_OFFLINE,
      * CHANNEL_UNAVAILABLE; ConflictError when the stored code cannot be read
      */
-    async resend(trx: Transaction, projectId: string, id: string): Promise<Verification> {
+    async resend(trx: Transaction, projectId: number, id: string): Promise<Verification> {
       const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
       if (status !== 'pending') throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
-      if (await isOptedOut(trx, projectId, row.destination)) throw optedOut();
+      const name = routeOf(row)[row.step]!;
+      await refuseOptedOut(trx, row, name);
       const now = clock.now();
-      const channel = selectChannel('auto', projectId, row.phone);
+      routing.requirePossible(name, projectId);
       refuseWithoutGuesses(destination, row, now);
+      const { phoneLimits } = settings.of(projectId);
       // Once its next message would come after its end, no wait makes this one send again.
       const retryAt = Math.min(nextResendOf(destination, row, phoneLimits), row.expires_at);
       refuseTooSoon(destination, row, retryAt, now);
-      const verification = await sendAgain(trx, row, destination, { channel });
-      if (!verification) throw new ConflictError(UNREADABLE_CODE);
-      return verification;
+      const sent = await out.sendFrom(trx, row, {});
+      if (!sent) throw new ConflictError(UNREADABLE_CODE);
+      return afterMessage(sent, destination);
     },
 
+    /**
+     * Goes on by the next channel of the route at once: neither a receipt nor the wait between two messages counts.
+     * @throws WotpError OTP_NOT_FOUND, OTP_EXPIRED, OTP_ATTEMPTS_EXCEEDED, RATE_LIMIT_EXCEEDED; ConflictError when no channel
+     * follows, or the stored code cannot be read
+     */
+    async next(trx: Transaction, projectId: number, id: string): Promise<Verification> {
+      const { row, destination, status } = await findAlone(trx, 'resend', projectId, id);
+      if (status !== 'pending') throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
+      const now = clock.now();
+      refuseWithoutGuesses(destination, row, now);
+      const step = nextStep(out.progressOf(row), now, out.usableFor(row));
+      if (step === undefined) throw new ConflictError('No other channel is left for this verification.');
+      const { phoneLimits } = settings.of(projectId);
+      const allowedAt = nextInWindows(destination, phoneLimits);
+      if (allowedAt > now)
+        throw tooSoon(allowedAt, now, fullWindow(messagesAt(destination), phoneLimits, allowedAt));
+      const sent = await out.moveTo(trx, row, step, 'asked for');
+      if (!sent) throw new ConflictError(UNREADABLE_CODE);
+      return afterMessage(sent, destination);
+    },
+
+    moveDue: out.moveDue,
+    moveFromOffline: out.moveFromOffline,
+
     /** Cancels a pending verification; canceling it again changes nothing. Throws WotpError OTP_NOT_FOUND, OTP_EXPIRED. */
-    async cancel(trx: Transaction, projectId: string, id: string): Promise<Verification> {
+    async cancel(trx: Transaction, projectId: number, id: string): Promise<Verification> {
       const { row, status } = await findAlone(trx, 'cancel', projectId, id);
       if (status === 'pending') await ender.end(trx, row, 'canceled', 'canceled');
       else if (status !== 'canceled') throw new NotFoundError(NONE_WITH_ID, 'OTP_NOT_FOUND');
       return view(trx, (await repository.byId(trx, projectId, id)) ?? row);
     },
 
-    /** One verification with the timeline of its messages. Throws NotFoundError. */
-    async get(
-      projectId: string,
-      id: string,
-    ): Promise<{ verification: VerificationWithMetadata; timeline: VerificationTimelineEntry[] }> {
-      const row = await repository.byId(database.reader, projectId, id);
-      if (!row) throw new NotFoundError('There is no verification with this id.');
-      const views = await messages.views(database.reader, messageIdsOf(row));
-      const timeline = [...views.values()].flatMap(({ id: messageId, channel, timeline, metadata }) =>
-        timeline.map((entry, i) => ({
-          ...entry,
-          messageId,
-          channel,
-          ...(i === 0 && metadata ? { metadata } : {}),
-        })),
+    /** When the limits of an address allow another message of a project, with a code or without (Unix ms). */
+    async nextAllowedAt(
+      executor: Executor,
+      projectId: number,
+      identity: string,
+      { withCode }: { withCode: boolean },
+    ): Promise<number> {
+      const destination = await loadWhole(executor, projectId, identity);
+      const { phoneLimits } = settings.of(projectId);
+      return withCode ? nextSendAt(destination, phoneLimits) : nextInWindows(destination, phoneLimits);
+    },
+
+    /** Where verifications are, by their ids: their state and their newest message. */
+    async progressOf(
+      executor: Executor,
+      ids: readonly string[],
+    ): Promise<Map<string, { status: VerificationStatus; reason: string | null; messageId: string }>> {
+      const rows = await repository.byIds(executor, ids);
+      return new Map(
+        rows.map((row) => [
+          row.id,
+          { status: statusAt(row, clock.now()), reason: row.reason, messageId: sendsOf(row).at(-1)![1] },
+        ]),
       );
-      return {
-        verification: await viewWithMetadata(row),
-        timeline: timeline.sort((a, b) => a.at - b.at),
-      };
     },
 
-    /**
-     * A project's verifications, newest first; `cursor` is the id after which to go on. A page may be short and have a
-     * next one all the same.
-     * @throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED
-     */
-    async list(
-      projectId: string,
-      filter: Omit<VerificationFilter, 'destination'> & { phone?: string },
-      { cursor, limit }: { cursor?: string; limit: number },
-    ): Promise<{ verifications: VerificationWithMetadata[]; next: string | null }> {
-      const { phone, ...rest } = filter;
-      const narrowed = phone === undefined ? rest : { ...rest, destination: readPhone(phone).identity };
-      const { rows, next } = await list.page(projectId, narrowed, clock.now(), { before: cursor, limit });
-      return { verifications: await Promise.all(rows.map(viewWithMetadata)), next };
-    },
+    get: read.get,
+    list: read.list,
+    counts: read.counts,
 
-    /** How many verifications made since `since` (Unix ms) are in each state. */
-    counts: (projectId: string, since: number): Promise<Record<string, number>> =>
-      repository.counts(projectId, firstIdAt('ver', since)),
-
-    /** A message failed for good: its verification fails too, unless another message of it has arrived or may. */
-    async onUndeliverable(trx: Transaction, message: MessageRef, reason: string): Promise<void> {
-      const { projectId, verificationId } = message;
-      const found = await repository.byIdInAnyProject(trx, verificationId);
-      if (!found) return;
-      // Of two messages that fail at the same time the second sees that the first has.
-      await database.serialize(trx, `${projectId}:${found.destination}`);
-      const row = await repository.byIdInAnyProject(trx, verificationId);
-      if (!row || statusAt(row, clock.now()) !== 'pending') return;
-      if (await messages.anyAlive(trx, messageIdsOf(row))) return;
-      await ender.end(trx, row, 'failed', reason);
-    },
+    /** What the outbox has to know of verifications, whose messages it carries. */
+    owner: out.owner,
   };
 }

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
+import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
+import { mockRouting, scriptedRouting } from '../../test/support/test-routing.ts';
 import type { RateLimitError } from '../errors/errors.ts';
-import { phoneReader } from './phone-reader.ts';
+import type { SpreadRules } from '../settings/settings.ts';
 import { type OtpService, otpService } from './service.ts';
-import type { SpreadRules } from './spread-limits.ts';
 import type { SendRequest } from './types.ts';
 
 const CODE = '481516';
@@ -29,16 +31,8 @@ beforeEach(async () => {
 function node(spread: SpreadRules, channel: 'whatsapp' | 'simulator' = 'whatsapp') {
   const otp = otpService({
     ...outbox,
-    rules: {
-      length: 6,
-      expiryMinutes: 5,
-      maxExpiryMinutes: 10,
-      maxAttempts: 5,
-      phoneLimits: { gapMs: 30_000, per10Minutes: 5, perDay: 10 },
-      spread,
-    },
-    readPhone: phoneReader({ countriesAllowed: [], countriesDenied: [] }),
-    selectChannel: () => channel,
+    settings: testSettings({ spread }),
+    routing: channel === 'simulator' ? mockRouting() : scriptedRouting([new ScriptedChannel('whatsapp')]),
     isOptedOut: async () => false,
   });
   return { otp, ...callsOf(otp) };
@@ -48,7 +42,7 @@ function callsOf(otp: OtpService) {
   const send = (request: Partial<SendRequest>) =>
     outbox.database.transaction((trx) =>
       otp.send(trx, {
-        projectId: 'prj_a',
+        projectId: 1,
         phone: newPhone(),
         purpose: 'default',
         channel: 'auto',
@@ -69,7 +63,7 @@ function callsOf(otp: OtpService) {
         return details.retryAfterSeconds!;
       }
     },
-    verify: (id: string) => otp.verify({ projectId: 'prj_a', id, code: CODE }),
+    verify: (id: string) => otp.verify({ projectId: 1, id, code: CODE }),
   };
 }
 
@@ -99,7 +93,7 @@ describe('one client address', () => {
     for (const { outcome } of nodes) expect(await outcome({ clientIp: CLIENT })).toBe(30 * 60);
     expect(await nodes[0]!.outcome({ clientIp: '198.51.100.4' })).toBe('sent');
     expect(await nodes[0]!.outcome({})).toBe('sent');
-    expect(await nodes[0]!.outcome({ clientIp: CLIENT, projectId: 'prj_b' })).toBe('sent');
+    expect(await nodes[0]!.outcome({ clientIp: CLIENT, projectId: 2 })).toBe('sent');
     outbox.clock.set(outbox.clock.now() + 30 * MINUTE_MS - 1);
     expect(await nodes[1]!.outcome({ clientIp: CLIENT })).toBe(1);
     outbox.clock.set(outbox.clock.now() + 1);
@@ -158,7 +152,7 @@ describe('one client address', () => {
     await outbox.clock.advance(30_000);
     expect(await send({ clientIp: CLIENT, phone, code: undefined })).toMatchObject({ retried: true });
     await outbox.clock.advance(60_000);
-    await outbox.database.transaction((trx) => otp.resend(trx, 'prj_a', verification.id));
+    await outbox.database.transaction((trx) => otp.resend(trx, 1, verification.id));
     expect(await outcome({ clientIp: CLIENT })).toBe('sent');
     expect(await outcome({ clientIp: CLIENT })).toBeGreaterThan(0);
     await outbox.clock.advance(120_000);
@@ -166,7 +160,7 @@ describe('one client address', () => {
   });
 });
 
-describe('numbers alike but for their last four digits', () => {
+describe('numbers that differ only in their last four digits', () => {
   test('get 20 new verifications in 10 minutes, and the next when the first is 10 minutes old', async () => {
     const { outcome } = node(BY_PREFIX);
     const [phone, next] = [block(), block()];
@@ -176,7 +170,7 @@ describe('numbers alike but for their last four digits', () => {
     }
     expect(await outcome({ phone: phone(20) })).toBe(580);
     expect(await outcome({ phone: next(0) })).toBe('sent');
-    expect(await outcome({ phone: phone(20), projectId: 'prj_b' })).toBe('sent');
+    expect(await outcome({ phone: phone(20), projectId: 2 })).toBe('sent');
     outbox.clock.set(outbox.clock.now() + 580_000);
     expect(await outcome({ phone: phone(20) })).toBe('sent');
     expect(await outcome({ phone: phone(21) })).toBe(1);
@@ -229,22 +223,87 @@ test('a send that is refused counts nothing and leaves nothing, on no limit', as
   const before = await Promise.all((['verifications', 'messages', 'events'] as const).map(countOf));
   for (let i = 2; i < 12; i++) expect(await outcome({ phone: phone(i), clientIp: CLIENT })).toBe(3_600);
   expect(await Promise.all((['verifications', 'messages', 'events'] as const).map(countOf))).toEqual(before);
-  expect(await otp.limits.show('prj_a', phone(2))).toMatchObject({ messagesLastDay: 0, nextSendAt: null });
+  expect(await otp.limits.show(1, phone(2))).toMatchObject({ messagesLastDay: 0, nextSendAt: null });
   expect(await outcome({ phone: phone(2) })).toBe('sent');
   expect(await outcome({ phone: phone(3), clientIp: CLIENT })).toBe(3_600);
   expect(await outcome({ phone: phone(3) })).toBe(600);
 });
 
-test('the refusal names its limit for the headers', async () => {
-  const { send } = node({ perClientIp: 1, perPrefix: 1 });
+describe('the refusal names its limit, in words and for the headers', () => {
+  const V6 = '2001:db8:7:1::1';
+  const neighbour = (i: number) => `2001:db8:7:${i + 2}::1`;
+  /** The words and the limit of the refusal of a send; fails when there is none. */
+  async function refusalOf(send: Promise<unknown>) {
+    const error = await send.then(
+      () => undefined,
+      (reason: RateLimitError) => reason,
+    );
+    return { message: error!.message, ...error!.details.usedUp };
+  }
+  const client = (quota: number) => ({ name: 'client', quota, windowMs: HOUR_MS });
+  const prefix = (quota: number) => ({ name: 'prefix', quota, windowMs: 10 * MINUTE_MS });
+
+  test('where one client address has had enough', async () => {
+    const { send } = node({ perClientIp: 1, perPrefix: 2 });
+    await send({ clientIp: V6 });
+    expect(await refusalOf(send({ clientIp: V6 }))).toMatchObject({
+      ...client(1),
+      message: 'This client address was sent too many codes that nobody has verified. Try again in 3600 s.',
+    });
+  });
+
+  test('where its network has', async () => {
+    const { send } = node({ perClientIp: 1, perPrefix: 2 });
+    for (let i = 0; i < 5; i++) await send({ clientIp: neighbour(i) });
+    expect(await refusalOf(send({ clientIp: V6 }))).toMatchObject({
+      ...client(5),
+      message:
+        'The network of this client was sent too many codes that nobody has verified. Try again in 3600 s.',
+    });
+  });
+
+  test('where the numbers like it have', async () => {
+    const { send } = node({ perClientIp: 1, perPrefix: 1 });
+    const phone = block();
+    await send({ phone: phone(0), clientIp: CLIENT });
+    expect(await refusalOf(send({ phone: phone(1), clientIp: V6 }))).toMatchObject({
+      ...prefix(1),
+      message:
+        'Too many codes were sent to numbers that differ from this one in their last four digits only. Try again in 600 s.',
+    });
+  });
+
+  test('that lasts longest, where several are used up', async () => {
+    const { send } = node({ perClientIp: 1, perPrefix: 1 });
+    const phone = block();
+    await send({ clientIp: CLIENT });
+    await outbox.clock.advance(55 * MINUTE_MS);
+    await send({ phone: phone(0) });
+    const both = () => refusalOf(send({ phone: phone(1), clientIp: CLIENT }));
+    expect(await both()).toMatchObject({ ...prefix(1), resetAt: outbox.clock.now() + 10 * MINUTE_MS });
+    await send({ clientIp: V6 });
+    expect(await refusalOf(send({ phone: phone(1), clientIp: V6 }))).toMatchObject(client(1));
+  });
+
+  test('the one of the address itself, where that of its network ends with it', async () => {
+    const { send } = node({ perClientIp: 1, perPrefix: 0 });
+    await send({ clientIp: V6 });
+    for (let i = 0; i < 4; i++) {
+      await outbox.clock.advance(1_000);
+      await send({ clientIp: neighbour(i) });
+    }
+    expect(await refusalOf(send({ clientIp: V6 }))).toMatchObject(client(1));
+    expect(await refusalOf(send({ clientIp: neighbour(9) }))).toMatchObject(client(5));
+  });
+});
+
+test('numbers of which three were verified are free of the smallest limit too', async () => {
+  const generous = node({ perClientIp: 0, perPrefix: 100 });
   const phone = block();
-  await send({ phone: phone(0), clientIp: CLIENT });
-  await expect(send({ clientIp: CLIENT })).rejects.toMatchObject({
-    details: { usedUp: { name: 'client', quota: 1, windowMs: HOUR_MS } },
-  });
-  await expect(send({ phone: phone(1) })).rejects.toMatchObject({
-    details: { usedUp: { name: 'prefix', quota: 1, windowMs: 10 * MINUTE_MS } },
-  });
+  for (let i = 0; i < 3; i++)
+    await generous.verify((await generous.send({ phone: phone(i) })).verification.id);
+  const { outcome } = node({ perClientIp: 0, perPrefix: 1 });
+  expect([await outcome({ phone: phone(3) }), await outcome({ phone: phone(4) })]).toEqual(['sent', 'sent']);
 });
 
 test.each([

@@ -3,19 +3,12 @@ import { RateLimitError } from '../errors/errors.ts';
 import { networkOf } from '../lib/client-address.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../lib/duration.ts';
 import { firstIdAt, timeOfId } from '../lib/id.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { VerificationRepository } from './repository.ts';
-
-/** How far sends may spread over many phones; 0 is no limit. */
-export interface SpreadRules {
-  /** Unverified sends an hour for one client address. */
-  perClientIp: number;
-  /** New verifications in 10 minutes to numbers alike but for their last four digits. */
-  perPrefix: number;
-}
 
 /** A new verification that may be sent. */
 export interface SpreadSend {
-  projectId: string;
+  projectId: number;
   /** The phone folded to one identity. */
   identity: string;
   /** The end user's address, normalized; null where the caller did not give it. */
@@ -55,9 +48,9 @@ export type SpreadLimits = ReturnType<typeof spreadLimits>;
 export function spreadLimits(deps: {
   database: Database;
   repository: VerificationRepository;
-  rules: SpreadRules;
+  settings: Settings;
 }) {
-  const { database, repository, rules } = deps;
+  const { database, repository, settings } = deps;
 
   const read = database.prepare<
     { one: string; two: string; three: string },
@@ -81,6 +74,7 @@ export function spreadLimits(deps: {
   );
 
   function windowsOf(trx: Transaction, { projectId, identity, clientIp, now }: SpreadSend): Window[] {
+    const rules = settings.of(projectId).spread;
     const windows: Window[] = [];
     if (rules.perClientIp > 0 && clientIp !== null) {
       const windowOf = (client: string, limit: number, who: string): Window => ({

@@ -1,33 +1,33 @@
 import type { Database } from '../database/database.ts';
+import { DEFAULT_PROJECT } from '../database/project.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/id.ts';
-
-const DEFAULT_PROJECT_SETTING = 'default_project_id';
 
 /** Projects: the tenants to which keys and verifications belong. */
 export function projectService({ database, clock }: { database: Database; clock: Clock }) {
   return {
-    /** The id of the default project, which is made when there is none. */
+    /** The id (`prj_…`) of the default project, which is made when there is none. */
     ensureDefault(): Promise<string> {
       return database.transaction(async (trx) => {
-        await database.serialize(trx, DEFAULT_PROJECT_SETTING);
+        await database.serialize(trx, 'default project');
         const known = await trx
-          .selectFrom('settings')
-          .select('value')
-          .where('key', '=', DEFAULT_PROJECT_SETTING)
+          .selectFrom('projects')
+          .select('id')
+          .where('number', '=', DEFAULT_PROJECT)
           .executeTakeFirst();
-        if (known) return known.value;
+        if (known) return known.id;
         const now = clock.now();
         const id = newId('prj', now);
-        await trx.insertInto('projects').values({ id, name: 'Default', created_at: now }).execute();
-        await trx.insertInto('settings').values({ key: DEFAULT_PROJECT_SETTING, value: id }).execute();
+        const row = { id, number: DEFAULT_PROJECT, name: 'Default', created_at: now };
+        await trx.insertInto('projects').values(row).execute();
         return id;
       });
     },
 
-    async exists(id: string): Promise<boolean> {
-      const found = await database.reader.selectFrom('projects').select('id').where('id', '=', id).execute();
-      return found.length > 0;
+    /** The number of the project that the API calls `id`; undefined when there is none. */
+    async numberOf(id: string): Promise<number | undefined> {
+      const query = database.reader.selectFrom('projects').select('number').where('id', '=', id);
+      return (await query.executeTakeFirst())?.number;
     },
   };
 }

@@ -55,7 +55,7 @@ test('beside a server: back up and verify through it, refuse to restore; without
   expect(await refused(cwd, ['restore', file, '--yes'])).toMatch(/Stop the server, then restore again/);
   expect((await server.stop()).code).toBe(0);
 
-  expect(await refused(cwd, ['restore', file])).toContain('Give --yes');
+  expect(await refused(cwd, ['restore', file])).toContain('To continue, add --yes');
   const { replaced } = (await good(cwd, 'restore', file, '--yes')) as unknown as { replaced: string };
   expect(await good(cwd, 'verify', replaced)).toMatchObject({ rows: { verifications: 6 } });
   expect(await good(cwd, 'verify')).toMatchObject({ ok: true, rows: { verifications: 5 } });
@@ -74,8 +74,8 @@ test('a copy under another key is made and read with a key from a file, standard
   expect(await good(cwd, 'verify', file, '--key-file', 'other.key')).toMatchObject({ ok: true });
   const byVariable = await wotp(cwd, ['verify', file], { ...SETTINGS, WOTP_BACKUP_MASTER_KEY: OTHER_KEY });
   const byInput = await wotp(cwd, ['verify', file, '--key-file', '-'], SETTINGS, `${OTHER_KEY}\n`);
-  expect(byInput).toMatchObject({ code: 0, stdout: expect.stringContaining('is whole') });
-  expect(byVariable).toMatchObject({ code: 0, stdout: expect.stringContaining('is whole') });
+  expect(byInput).toMatchObject({ code: 0, stdout: expect.stringContaining('is intact') });
+  expect(byVariable).toMatchObject({ code: 0, stdout: expect.stringContaining('is intact') });
   expect(await refused(cwd, ['restore', file, '--yes', '--key-file', 'none.key'])).toContain(
     'cannot be read (ENOENT)',
   );
@@ -104,7 +104,7 @@ test('verify without a server exits 1 and names the damage, in a database that d
     });
     const forPeople = await wotp(cwd, ['verify'], SETTINGS);
     expect(forPeople.code).toBe(1);
-    expect(forPeople.stdout).toContain('is not as it should be:\n  The file is damaged');
+    expect(forPeople.stdout).toContain('has problems:\n  The file is damaged');
     expect(readFileSync(path)).toEqual(bytes);
   }
   writeFileSync(path, whole);
@@ -130,7 +130,7 @@ test('a command in a folder without a database says so and makes nothing', async
     'opt-outs add +6283834946034',
   ]) {
     expect(await refused(cwd, command.split(' ')), command).toMatch(
-      /There is no database at .*data\/wotp\.wodb\. Run it in the server's folder, or set DATA_DIR\./,
+      /There is no database at .*data\/wotp\.wodb\. Run the command in the server's folder, or set DATA_DIR\./,
     );
   }
   expect(readdirSync(cwd)).toEqual([]);

@@ -71,7 +71,7 @@ test('a number that Baileys has linked is imported without a server, connects wi
   expect(statSync(join(cwd, 'exported', 'creds.json')).mode & 0o777).toBe(0o600);
   expect(await wotp(cwd, ['bot', 'export', id, 'exported'], settings)).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('is there already'),
+    stderr: expect.stringContaining('already exists'),
   });
   const table = await wotp(cwd, ['bot', 'status'], settings);
   expect(table.stdout).toMatch(new RegExp(`${id}.*paused`));

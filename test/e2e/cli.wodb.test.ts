@@ -17,7 +17,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/lib/version.ts';
 import {
   call,
   endCommands,
@@ -51,6 +51,13 @@ describe('help', () => {
     'opt-outs list',
     'opt-outs add',
     'opt-outs remove',
+    'bulk',
+    'bulk send',
+    'bulk status',
+    'bulk pause',
+    'bulk resume',
+    'bulk cancel',
+    'bulk results',
     'backup',
     'restore',
     'verify',
@@ -91,7 +98,7 @@ describe('help', () => {
       for (const [, line = ''] of stdout.matchAll(/^ {2}\$ (.*)/gm))
         expect(line, 'called once').toSatisfy(() => line.split(called).length === 2);
       expect(stdout).not.toMatch(/(^|[ $`])wotp [a-z]/m);
-      const isGroup = ['', 'token', 'limits', 'opt-outs', 'bot', 'master-key'].includes(command);
+      const isGroup = ['', 'token', 'limits', 'opt-outs', 'bulk', 'bot', 'master-key'].includes(command);
       if (!isGroup) expect(stdout, command).toContain('--json');
     }
     expect(results[0]?.stdout).toMatch(/Exit codes: 0 .*1 .*2 /);
@@ -141,12 +148,17 @@ test('wrong usage exits 2 and says what is wrong and where help is, on standard 
       'token create --rate-limit many',
       'token create --expires never',
       'token create --expires 2001-01-01',
+      'token create --expires 2099-02-30',
+      'token create --expires 2099-01-31T00:00:00',
+      'token create --expires 2099-01-31T12:00:60Z',
       'token create --rate-limit 0',
       'token create --permissions otp:send,root',
       'health --url nowhere',
       'migrate --from-v3',
       'migrate --from-v3 database.wodb',
       'migrate --from-v3 database.wodb --v3-key x --v3-key-file y',
+      'migrate --from-v3 database.wodb --v3-key x --permissions root',
+      'migrate --permissions otp:send',
       'seed --count none',
       'reset everything',
       'backup --keep none',
@@ -288,7 +300,10 @@ describe('a setting that is wrong', () => {
 
   test.each([
     ['203.0.113.7', /^wotp: HOST: 203\.0\.113\.7 is not an address of this machine\. Set HOST .*\n$/],
-    ['no-such-host.invalid', /^wotp: HOST: the name no-such-host\.invalid leads nowhere .* Set HOST .*\n$/],
+    [
+      'no-such-host.invalid',
+      /^wotp: HOST: the name no-such-host\.invalid cannot be resolved .* Set HOST .*\n$/,
+    ],
   ])('is a HOST that this machine has not: %s', async (host, line) => {
     const { code, stderr } = await wotp(tempFolder(), ['serve'], {
       HOST: host,
@@ -348,7 +363,7 @@ describe('a secret that others know', () => {
     const refused = await wotp(cwd, ['serve'], { ...PRODUCTION, MASTER_PASSWORD: 'administrator2024' });
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(
-      /^ {2}DB_MASTER_KEY: given \*\*\*; .* published\. Make one with .*master-key rotate/m,
+      /^ {2}DB_MASTER_KEY: given \*\*\*; .* published\. Create one with .*master-key rotate/m,
     );
     expect(refused.stderr).toMatch(/^ {2}MASTER_PASSWORD: given \*\*\*; .* easily guessed\./m);
     const [block = ''] =
@@ -395,14 +410,28 @@ describe('without a server', () => {
         .permissions;
     expect(await made()).toEqual(['otp:send', 'otp:verify']);
     expect(await made('--permissions', '*')).toEqual(['*']);
-    const help = (await wotp(cwd, ['token', 'create', '-h'])).stdout;
-    expect(help).not.toMatch(/templates|bulk|scheduler|webhooks|analytics/);
     const refused = await wotp(cwd, ['token', 'create', '--permissions', 'otp:everything']);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(
       /^wotp: option '--permissions <list>' argument 'otp:everything' is invalid/,
     );
-    expect(refused.stderr).toMatch(/must be one of otp:send, otp:verify, otp:read, keys:manage, \*\./);
+    expect(refused.stderr).toMatch(
+      /must be one of otp:send, otp:verify, otp:read, templates:read, .*keys:manage, \*\./,
+    );
+  });
+
+  test('a key ends at a time in RFC 3339, or when a date begins in UTC, as its help says', async () => {
+    const cwd = tempFolder();
+    await wotp(cwd, ['migrate']);
+    const endOf = async (expires: string) =>
+      lastLine<{ expiresAt: string }>(
+        (await wotp(cwd, ['token', 'create', '--json', '--expires', expires])).stdout,
+      ).expiresAt;
+    expect(await endOf('2099-01-31')).toBe('2099-01-31T00:00:00.000Z');
+    expect(await endOf('2099-01-31T07:00:00+07:00')).toBe('2099-01-31T00:00:00.000Z');
+    expect(await endOf('2098-12-31T23:59:60Z')).toBe('2099-01-01T00:00:00.000Z');
+    const { stdout } = await wotp(cwd, ['token', 'create', '--help']);
+    expect(stdout.replace(/\s+/g, ' ')).toContain('a time in RFC 3339, or a date, at 00:00 UTC');
   });
 
   test('keys and limits are seen and changed in the data folder, and a first run is left to serve', async () => {

@@ -25,10 +25,10 @@ describe('seed', () => {
     const server = await serve(cwd);
     const refused = await wotp(cwd, ['seed', '--count', '30']);
     expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 1, stdout: '' });
-    expect(refused.stderr).toMatch(/^wotp: The database holds verifications already.* --yes\.\n$/);
+    expect(refused.stderr).toMatch(/^wotp: The database already contains verifications.* --yes\.\n$/);
     const beside = await wotp(cwd, ['seed', '--count', '30', '--yes']);
     expect(beside.code).toBe(0);
-    expect(beside.stdout).toMatch(/^Made 30 verifications with \d+ messages and \d+ events\.\n$/);
+    expect(beside.stdout).toMatch(/^Created 30 verifications with \d+ messages and \d+ events\.\n$/);
     expect((await server.stop()).code).toBe(0);
   });
 
@@ -41,7 +41,7 @@ describe('seed', () => {
     };
     const { code, stdout, stderr } = await wotp(cwd, ['seed'], settings);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^wotp: Invented data has no place in production/);
+    expect(stderr).toMatch(/^wotp: Demo data is not allowed in production/);
     expect(readdirSync(cwd)).toEqual([]);
   });
 });
@@ -102,7 +102,7 @@ describe('compact', () => {
     ]);
     const again = await wotp(cwd, ['compact'], KEEP_A_DAY);
     expect(again.stdout).toMatch(
-      /^Deleted 0 verifications, .*\nThe database is [\d.]+ MB now; it was [\d.]+ MB\.\n$/,
+      /^No expired data was found\.\nThe database is [\d.]+ MB now; it was [\d.]+ MB\.\n$/,
     );
     const server = await serve(cwd);
     expect((await server.stop()).code).toBe(0);
@@ -193,7 +193,7 @@ describe('master-key rotate', () => {
       [sure, /add --yes/],
       [none, /--new-key-file.*WOTP_NEW_MASTER_KEY/],
       [short, /allowed: a text of 32 characters or more/],
-      [same, /is the present one/],
+      [same, /is the current one/],
       [noFile, /cannot be read \(ENOENT\): nowhere\.key/],
       [beside, /Stop it, rotate the key/],
     ] as const) {

@@ -35,7 +35,7 @@ test("an exception in a timer of the WhatsApp library ends that session's connec
   await eventually(async () => (await session()).nextAttemptAt !== null);
   expect(await session()).toMatchObject({
     state: 'pairing',
-    reason: 'The WhatsApp library failed on something that WhatsApp sent. The log tells more.',
+    reason: 'The WhatsApp library failed on data that WhatsApp sent. See the log.',
   });
   const connections = whatsapp.connectionsEver;
   await whatsapp.until(() => whatsapp.connectionsEver > connections && whatsapp.unpaired === 1);

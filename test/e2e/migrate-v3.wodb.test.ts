@@ -50,7 +50,7 @@ test('without a server: all of v3 is taken, a second run takes nothing, and then
   const second = await migrate(cwd, '--v3-key', V3_KEY, '--json');
   expect(lastLine(second.stdout)).toEqual({ tokens: 0, logs: 0, skipped: 453 });
   expect((await migrate(cwd, '--v3-key', V3_KEY)).stdout).toMatch(
-    / taken +0\n.* taken +0\n.*already.* 453\n/,
+    / imported +0\n.* imported +0\n.*already.* 453\n/,
   );
   expect(readFileSync(join(cwd, FILE))).toEqual(before);
 
@@ -66,7 +66,7 @@ test('beside a running server: its tokens work at once, are listed and can be re
   expect(await status(server.address, tokens[0]!)).toBe(401);
   const { code, stdout } = await migrate(cwd, '--v3-key', V3_KEY);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^Read v3\/database\.wodb\n +tokens taken +2\n +log lines taken +3\n/);
+  expect(stdout).toMatch(/^Read v3\/database\.wodb\n +tokens imported +2\n +log lines imported +3\n/);
   expect(await status(server.address, tokens[0]!)).toBe(200);
 
   const { keys } = lastLine((await wotp(cwd, ['token', 'list', '--json'])).stdout) as {
@@ -121,5 +121,5 @@ test('what is wrong is said in one sentence with exit 1, and nothing is made or 
 
   await wotp(cwd, ['migrate']);
   const own = await run('data/wotp.wodb', '--v3-key', V3_KEY);
-  expect(own.stderr).toMatch(/^wotp: data\/wotp\.wodb is a database of WOTP 4/);
+  expect(own.stderr).toMatch(/^wotp: data\/wotp\.wodb seems to be a database of WOTP 4/);
 });

@@ -25,7 +25,7 @@ async function codeOn(address: string, to: string): Promise<string> {
   for (;;) {
     const answer = await call(address, 'GET', `simulator/messages?to=${to}&limit=1`);
     const [message] = ((await answer.json()) as { data: { text: string }[] }).data;
-    const [, code] = /code is (\d+)/.exec(message?.text ?? '') ?? [];
+    const [, code] = /(\d{6})/.exec(message?.text ?? '') ?? [];
     if (code) return code;
   }
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/lib/version.ts';
 import {
   call,
   endCommands,
@@ -91,7 +91,9 @@ describe('serve', () => {
     const cwd = tempFolder();
     const tried = await serve(cwd);
     expect(tried.output()).toMatch(/^ {2}Public +not set \(PUBLIC_URL /m);
-    expect(tried.output()).toMatch(/^ {2}Channels +none reaches a person: only the virtual phone is there/m);
+    expect(tried.output()).toMatch(
+      /^ {2}Channels +none reaches a real phone: messages go to the virtual phone/m,
+    );
     expect(tried.output()).toContain(`\n  Data       ${join(cwd, 'data')}\n`);
     expect(tried.output()).toMatch(/^ {2}Backups +off \(set BACKUP_CRON, or run /m);
     await tried.stop();
@@ -105,7 +107,7 @@ describe('serve', () => {
     expect(real.output()).toMatch(/^ {2}Local +http:\/\/127\.0\.0\.1:\d+ \(what your proxy forwards to\)$/m);
     expect(real.output()).toMatch(/^ {2}Public +https:\/\/otp\.example\.com$/m);
     expect(real.output()).toMatch(
-      /^ {2}Channels +none reaches a person: no WhatsApp number is linked\. Link one with `node \S+ bot pair`$/m,
+      /^ {2}Channels +none reaches a real phone: no WhatsApp number is linked\. Link one with `node \S+ bot pair`$/m,
     );
     expect(real.output()).toMatch(/^ {2}Backups +on: 0 3 \* \* \*.*, 7 kept in .*backups$/m);
   });

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { ensureBuilt } from '../../bench/ensure-built.js';
@@ -26,4 +26,16 @@ test.each([
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr).toContain(`Run \`chmod o-w ${join(cwd, 'data')}\``);
   expect(code).toBe(1);
+});
+
+test('wotp serve refuses a folder for logs that everybody may write, and writes nothing there', async () => {
+  const cwd = tempFolder();
+  const dir = join(cwd, 'logs');
+  mkdirSync(dir);
+  chmodSync(dir, 0o777);
+  const { code, stderr } = await wotp(cwd, ['serve'], { PORT: '0', LOG_DIR: dir });
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain(`Run \`chmod o-w ${dir}\``);
+  expect(code).toBe(1);
+  expect(readdirSync(dir)).toEqual([]);
 });

@@ -52,9 +52,9 @@ beforeEach(async () => {
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('requestfailed', (request) => {
-    // The page itself gives up its question for messages when it is left.
-    if (!request.url().includes('/api/'))
-      complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+    const error = request.failure()?.errorText;
+    // A page that is left gives up what it was still asking for.
+    if (error !== 'net::ERR_ABORTED') complaints.push(`${request.url()}: ${error}`);
   });
   page.on('request', (request) => {
     if (!request.url().startsWith(server.address) && !request.url().startsWith('data:'))
@@ -225,6 +225,37 @@ describe('the virtual phone', () => {
     await see('.bubble-text', 'The first: 482913');
   });
 
+  test('asks for messages when the event stream says so, and not otherwise', async () => {
+    await page.clock.install();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    const opened = page.waitForResponse((answer) => answer.url().endsWith('/events/stream'));
+    await signIn();
+    expect((await opened).status()).toBe(200);
+    await see('#link-state[data-state=live]');
+    // Time for what was asked before the stream was open.
+    await page.clock.runFor(2_000);
+    const before = asked.length;
+    await page.clock.runFor(10_000);
+    expect(asked.slice(before)).toEqual([]);
+    await server.call('POST', 'otp/send', { body: { phone: newPhone(), code: '730184' } });
+    await expect.poll(() => page.clock.runFor(100).then(() => asked.length > before)).toBe(true);
+    await see('.conversation-last', '730184');
+  });
+
+  test('shows what arrives where there is no event stream, and once there is one again', async () => {
+    await page.route('**/events/stream', (route) => route.fulfill({ status: 503, body: '{}' }));
+    await signIn();
+    const send = (code: string) => server.call('POST', 'otp/send', { body: { phone: newPhone(), code } });
+    await send('730185');
+    await see('.conversation-last', '730185');
+    await page.unroute('**/events/stream');
+    const opened = await page.waitForResponse((answer) => answer.url().endsWith('/events/stream'));
+    expect(opened.status()).toBe(200);
+    await send('730186');
+    await see('.conversation-last', '730186');
+  });
+
   test('shows the text of a message as text, whatever is in it', async () => {
     const phone = newPhone();
     const markup = '<img src=x onerror="document.title=`taken`"><b>{{code}}</b> <script>alert(1)</script>';
@@ -234,6 +265,63 @@ describe('the virtual phone', () => {
     await see('.bubble-text', markup.replace('{{code}}', '482913'));
     expect(await page.locator('.bubble-text img, .bubble-text b, .bubble-text script').count()).toBe(0);
     expect(await page.title()).not.toBe('taken');
+  });
+});
+
+describe('a route over several channels', () => {
+  const fault = (body: object) => server.call('PUT', 'simulator/faults', { asAdmin: true, body });
+
+  test('is shown: what the code went by, when the next channel follows, and the mail in a conversation of its own', async () => {
+    const phone = newPhone();
+    const email = `jo${phone.slice(-4)}@example.com`;
+    await fault({ to: phone, channel: 'whatsapp', drop: true });
+    await signIn();
+    await page.fill('#phone', phone);
+    await page.fill('#email', email);
+    await page.click('#send-button');
+    await see('#pending-route', /Sent by WhatsApp, then e-mail in 0:\d\d if it does not arrive\./);
+    const id = (await page.locator('#pending-id').textContent())!;
+    await server.call('POST', `otp/${id}/next`);
+    await see('#pending-route', 'Sent by e-mail.');
+    await page.locator('.conversation', { hasText: email }).click();
+    await see('#chat-title', email);
+    await see('.bubble[data-plays="email"] .bubble-channel', 'E-mail');
+    await page.fill('#code', (await page.locator('.bubble .code').first().textContent())!);
+    await page.press('#code', 'Enter');
+    await see('#pending-pill', 'Verified');
+    await page.fill('#search', email);
+    expect(await page.locator('.conversation:visible').count()).toBe(1);
+  });
+
+  test('by SMS is in the chat of the phone, beside what came by WhatsApp', async () => {
+    const phone = newPhone();
+    await server.call('POST', 'otp/send', { body: { phone, message: 'Over {{code}}', purpose: 'one' } });
+    await server.call('DELETE', `limits/${phone}`, { asAdmin: true });
+    await server.call('POST', 'otp/send', {
+      body: { phone, message: 'Both {{code}}', purpose: 'two', channel: 'sms' },
+    });
+    await signIn();
+    await page.locator('.conversation', { hasText: 'Both' }).click();
+    await see('.bubble[data-plays="sms"] .bubble-channel', 'SMS');
+    await see('.bubble[data-plays="whatsapp"] .bubble-channel', 'WhatsApp');
+  });
+
+  test('an e-mail address alone can be verified, and axe finds no fault on a wide and a narrow page', async () => {
+    const email = `only${newPhone().slice(-5)}@example.com`;
+    await signIn();
+    await page.fill('#email', email);
+    await page.click('#send-button');
+    await see('.bubble[data-plays="email"] .code');
+    await see('#pending-phone', email);
+    for (const [width, height] of [
+      [1280, 860],
+      [390, 844],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+      expect(await page.evaluate(SMALL)).toEqual([]);
+      expect(await faults()).toEqual([]);
+    }
   });
 });
 
@@ -298,6 +386,11 @@ describe('the list of phones', () => {
     const ids: string[] = [];
     ids.push((await send({ phone: first, code: '5550001', message: 'One {{code}}' })).messageId);
     ids.push((await send({ phone: second, code: '5550002', message: 'Two {{code}}' })).messageId);
+    // What is not sent yet when another verification takes its place is not sent at all.
+    await vi.waitFor(async () => {
+      const { body } = await server.call('GET', `simulator/messages?to=${first}`);
+      expect(body.data).toHaveLength(1);
+    });
     await server.call('DELETE', `limits/${first}`, { asAdmin: true });
     ids.push((await send({ phone: first, code: '5550003', message: 'Three {{code}}' })).messageId);
     await vi.waitFor(async () => {
@@ -415,6 +508,35 @@ test('in production the page says state, channels and next steps in place of a p
     await page.click('#sign-out');
     await see('#sign-in');
     expect(await page.locator('#overview').isVisible()).toBe(false);
+  } finally {
+    await page.goto('about:blank');
+    strangers = strangers.filter((url) => !url.startsWith(production.address));
+    await production.stop();
+  }
+});
+
+test('in production the page names every channel that is set up, and its place on the route', async () => {
+  const production = await startTestApp({
+    clock: systemClock(),
+    env: {
+      NODE_ENV: 'production',
+      MASTER_PASSWORD: PASSWORD,
+      DB_MASTER_KEY: 'q7Gv2LrXw9TnZc4HsYb6KdJm3PfAe8Ru',
+      // Nobody listens at either.
+      BOT_SOCKET_URL: 'wss://127.0.0.1:9/',
+      SMTP_URL: 'smtp://127.0.0.1:9',
+      SMTP_FROM: 'no-reply@example.com',
+    },
+  });
+  try {
+    await page.goto(`${production.address}/#sign-in=${production.app.admin.newSignInToken()}`);
+    await see('#channels', /E-mail.*Ready\. Place 1 on the usual route\./s);
+    await see('#steps', 'channel test email');
+    await see('#state-title', 'Working, with problems');
+    expect(await faults()).toEqual([]);
+    await production.call('POST', 'otp/send', { body: { email: 'jo@example.com' } });
+    await see('#channels', /The mail server cannot be reached/);
+    expect(await page.locator('#channels').textContent()).not.toContain('No number is linked');
   } finally {
     await page.goto('about:blank');
     strangers = strangers.filter((url) => !url.startsWith(production.address));

@@ -69,6 +69,29 @@ describe('an answer has the shape that its route declares, and not a field more'
     await call('GET /api/v1/otp', 200, 'otp?status=expired');
   });
 
+  test('of schedules', async () => {
+    const otp = verificationsOf(server);
+    const scheduledTime = new Date(server.clock.now() + 60_000).toISOString();
+    const body = { phone: newPhone(), scheduledTime, metadata: { order: 7 } };
+    const route = 'POST /api/v1/scheduler/schedule';
+    const { id } = (await call(route, 201, 'scheduler/schedule', { body })).body.data;
+    const { id: other } = (await call(route, 201, 'scheduler/schedule', { body })).body.data;
+    await call(route, 400, 'scheduler/schedule', { body: { phone: '1', scheduledTime } });
+    await call(route, 403, 'scheduler/schedule', { body: { phone: '+19005550123', scheduledTime } });
+    const change = { body: { maxAttempts: 2 } };
+    await call('PUT /api/v1/scheduler/:id', 200, `scheduler/${id}`, change);
+    await call('GET /api/v1/scheduler/:id', 200, `scheduler/${id}`);
+    await call('GET /api/v1/scheduler/list', 200, 'scheduler/list?status=pending');
+    await call('DELETE /api/v1/scheduler/cancel/:id', 200, `scheduler/cancel/${other}`);
+    await call('PUT /api/v1/scheduler/:id', 409, `scheduler/${other}`, change);
+    await otp.jump(60_000);
+    await call('GET /api/v1/scheduler/:id', 200, `scheduler/${id}`);
+    await call('DELETE /api/v1/scheduler/cancel/:id', 409, `scheduler/cancel/${id}`);
+    await call('GET /api/v1/scheduler/:id', 404, 'scheduler/sch_01jd3x8zq2e6v9k5m7n0p4r8st');
+    await call('GET /api/v1/scheduler/list', 200, 'scheduler/list');
+    await call('GET /api/v1/scheduler/list', 400, 'scheduler/list?status=none');
+  });
+
   test('of keys', async () => {
     const body = {
       name: 'shape',

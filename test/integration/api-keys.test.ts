@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Access, isOpen, ROUTE_ACCESS } from '../../src/http/access.ts';
-import { PERMISSIONS, type Permission } from '../../src/keys/permissions.ts';
+import { type Access, isForAdmin, isOpen } from '../../src/http/access.ts';
+import { PERMISSIONS, type Permission } from '../../src/http/permissions.ts';
 import { ENGINE } from '../support/engine.ts';
 import { makeKey, makeProject } from '../support/keys.ts';
 import { expectProblem, withoutRequest } from '../support/problem.ts';
+import { ROUTE_ACCESS } from '../support/routes.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN } from '../support/verifications.ts';
 
@@ -226,7 +227,7 @@ describe('a key that another key creates', () => {
 
 describe('the list of keys', () => {
   test('has the newest first and comes in pages that leave nothing out and repeat nothing', async () => {
-    const { projectId, key } = await makeProject(server);
+    const { number: projectId, key } = await makeProject(server);
     for (let i = 0; i < 6; i++) await makeKey(server, ['otp:read'], { projectId });
     const ids: string[] = [];
     for (let cursor = ''; ; ) {
@@ -404,7 +405,7 @@ describe('every route asks for its permission', () => {
   const isPermission = (access: Access): access is Permission => PERMISSIONS.includes(access as Permission);
   const guarded = routes.filter(({ access }) => !isOpen(access));
   const permitted = guarded.filter(({ access }) => isPermission(access));
-  const adminOnly = guarded.filter(({ access }) => access === 'admin');
+  const adminOnly = guarded.filter(({ access }) => isForAdmin(access));
 
   test.each(guarded)('$route without a key, or with an unknown one, is 401', async ({ method, path }) => {
     for (const key of [null, UNKNOWN_KEY]) {

@@ -198,7 +198,7 @@ test('a stop gives a running backup up, answers who waits for it, and leaves not
   while (server.app.maintenance!.job() === undefined) await new Promise((resolve) => setImmediate(resolve));
   await server.stop({ keepFiles: true });
   const { detail } = expectProblem(await waiting, 'SERVICE_UNAVAILABLE');
-  expect(detail).toBe('The server is stopping and has given the backup up.');
+  expect(detail).toBe('The server is stopping and has canceled the backup.');
   expect(readdirSync(join(server.dir, 'backups'))).toEqual([]);
   expect(readdirSync(server.dir).filter((name) => /-(wal|shm)$/.test(name))).toEqual([]);
   rmSync(server.dir, { recursive: true });
@@ -280,13 +280,13 @@ test('a schedule makes backups at its moments and keeps as many as it shall', as
   const { body } = await server.call('GET', 'health');
   expect(body.checks.backup).toEqual({ status: 'healthy', lastAt: '2026-01-15T12:30:00.000Z' });
   const metrics = await server.call('GET', 'health/metrics');
-  expect(metrics.body.backups).toEqual({
-    succeeded: 3,
-    failed: 0,
-    lastAt: '2026-01-15T12:30:00.000Z',
-    lastBytes: statSync(join(folder, 'wotp-20260115-123000.wodb')).size,
+  expect(metrics.body.figures).toMatchObject({
+    backupsSucceeded: 3,
+    backupsFailed: 0,
+    lastBackupAt: Date.parse('2026-01-15T12:30:00.000Z'),
+    lastBackupBytes: statSync(join(folder, 'wotp-20260115-123000.wodb')).size,
   });
-});
+}, 60_000);
 
 test('a scheduled backup that fails is in the log, in health and in the events, and the next one mends it', async () => {
   const server = await started({ BACKUP_CRON: '*/10 * * * *' });
@@ -319,7 +319,7 @@ test('a scheduled backup that fails is in the log, in health and in the events, 
   await server.app.maintenance!.idle();
   await settle();
   expect((await server.call('GET', 'health')).body.checks.backup.status).toBe('healthy');
-});
+}, 60_000);
 
 describe('verify', () => {
   test('finds nothing in what a server writes, in whatever state its verifications are', async () => {
@@ -357,14 +357,9 @@ describe('verify', () => {
       await of(a).set({ destination, purpose: 'p1' }).execute();
       await of(c).set({ status: 'lost' }).execute();
       await of(d).set({ verified_at: 5 }).execute();
-      await trx.deleteFrom('messages').where('verification_id', '=', e).execute();
-      await trx.updateTable('messages').set({ status: 'gone' }).where('verification_id', '=', d).execute();
-      await trx
-        .updateTable('messages')
-        .set({ verification_id: 'ver_x' })
-        .where('verification_id', '=', f)
-        .execute();
-      await trx.updateTable('messages').set({ sealed_code: null }).where('verification_id', '=', a).execute();
+      await trx.deleteFrom('messages').where('owner_id', '=', e).execute();
+      await trx.updateTable('messages').set({ status: 'gone' }).where('owner_id', '=', d).execute();
+      await trx.updateTable('messages').set({ owner_id: 'ver_x' }).where('owner_id', '=', f).execute();
     });
     const { body } = await server.call('POST', 'database/verify', { asAdmin: true });
     expect(body.data.findings).toEqual([
@@ -374,8 +369,10 @@ describe('verify', () => {
       `Verifications are verified without a time, or have one without being verified: ${d}.`,
       `The newest message of these verifications does not exist: ${e}.`,
       expect.stringMatching(/^Messages belong to no verification of their project: msg_\w+\.$/),
-      expect.stringMatching(/^Messages still hold a code although their verification has ended: msg_\w+\.$/),
-      expect.stringMatching(/^Messages wait to be sent and have no code: msg_\w+\.$/),
+      `Verifications still hold a code although they have ended: ${c}.`,
+      expect.stringMatching(
+        /^Messages wait to be sent although what they were sent for has ended: msg_\w+\.$/,
+      ),
     ]);
   });
 });
@@ -387,7 +384,7 @@ test('a backup that finds no room says so, leaves nothing behind, and the server
   if (disk === undefined) return skip('a disk of its own cannot be mounted here');
   const server = await started();
   await expect(server.app.maintenance!.backup({ to: disk }, 'cli')).rejects.toThrow(
-    'There is no room for the backup on its disk. Free some, or choose another folder. No backup was made.',
+    'The disk has no room for the backup. Free some space, or choose another folder. No backup was made.',
   );
   expect(readdirSync(disk)).toEqual([]);
   await verificationsOf(server).sent({ phone: newPhone() });
@@ -400,7 +397,7 @@ test('a folder that is not there and a name that is taken are refused before any
   mkdirSync(join(folder, 'sub'));
   writeFileSync(join(folder, 'taken'), 'x');
   await expect(server.app.maintenance!.backup({ to: join(folder, 'none', 'b.wodb') }, 'cli')).rejects.toThrow(
-    /does not exist\. Make it/,
+    /does not exist\. Create it/,
   );
   await expect(server.app.maintenance!.backup({ to: join(folder, 'taken') }, 'cli')).rejects.toThrow(
     /exists already/,

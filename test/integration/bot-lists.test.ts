@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { botCommand } from '../../src/cli/bot.ts';
+import { botCommand } from '../../src/channels/whatsapp/cli/bot.ts';
 import { suppression } from '../../src/opt-outs/suppression.ts';
 import { runHere } from '../support/command-in-process.ts';
 import { makeProject } from '../support/keys.ts';
@@ -78,11 +78,11 @@ describe('the list of those who opted out', () => {
 
   /** A project in which so many opted out, a few in each millisecond. */
   async function optedOut(count: number): Promise<{ projectId: string; newestFirst: string[] }> {
-    const { projectId } = await makeProject(server);
+    const { projectId, number } = await makeProject(server);
     const entries = Array.from({ length: count }, (_, i) => ({ phone: phoneOf(i), at: Math.floor(i / 4) }));
     const { database } = server.app;
     await database.transaction(async (trx) => {
-      for (const { phone, at } of entries) await suppression(database).add(trx, projectId, phone, at);
+      for (const { phone, at } of entries) await suppression(database).add(trx, number, phone, at);
     });
     return { projectId, newestFirst: entries.map(({ phone }) => phone).reverse() };
   }

@@ -41,6 +41,7 @@ describe('the right code', () => {
         purpose,
         status: 'verified',
         verifiedAt: new Date(server.clock.now()).toISOString(),
+        channels: ['whatsapp'],
       },
     });
     expect((await otp.read(id)).body.data).toMatchObject({

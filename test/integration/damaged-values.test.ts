@@ -14,26 +14,26 @@ describe('one sealed value that does not open', () => {
   });
   afterAll(() => server.stop());
 
-  /** Turns one bit of the sealed code of a message over. */
-  async function damage(messageId: string): Promise<void> {
+  /** Turns one bit of the sealed code of a verification over. */
+  async function damage(id: string): Promise<void> {
     const { database } = server.app;
     const { sealed_code } = await database.reader
-      .selectFrom('messages')
+      .selectFrom('verifications')
       .select('sealed_code')
-      .where('id', '=', messageId)
+      .where('id', '=', id)
       .executeTakeFirstOrThrow();
     const changed = Buffer.from(sealed_code!);
     changed[changed.length - 1]! ^= 1;
     await database.transaction((trx) =>
-      trx.updateTable('messages').set({ sealed_code: changed }).where('id', '=', messageId).execute(),
+      trx.updateTable('verifications').set({ sealed_code: changed }).where('id', '=', id).execute(),
     );
   }
 
   test('fails its message alone, with the reason, while the outbox and every list go on', async () => {
     const [broken, whole] = [newPhone(), newPhone()];
-    const { id, messageId } = await otp.sent({ phone: broken });
+    const { id } = await otp.sent({ phone: broken });
     const other = await otp.sent({ phone: whole });
-    await damage(messageId);
+    await damage(id);
     await otp.deliver();
 
     expect((await otp.inbox(whole)).map(({ id: arrived }) => arrived)).toEqual([other.messageId]);
@@ -48,9 +48,9 @@ describe('one sealed value that does not open', () => {
 
   test('shows its message with bullets, and a retry of its send gets a new code', async () => {
     const phone = newPhone();
-    const { id, messageId } = await otp.sent({ phone });
+    const { id } = await otp.sent({ phone });
     await otp.deliver();
-    await damage(messageId);
+    await damage(id);
     expect((await otp.inbox(phone))[0]?.text).toContain('••••••');
     await otp.jump(31_000);
     const resent = await otp.resend(id);
@@ -62,34 +62,48 @@ describe('one sealed value that does not open', () => {
     expect((await otp.read(id)).body.data).toMatchObject({ status: 'canceled', reason: 'superseded' });
   });
 
-  test('is named by health, and logged once', async () => {
-    const { messageId } = await otp.sent({ phone: newPhone() });
+  test('is not sent by the next channel either', async () => {
+    const phone = newPhone();
+    await otp.fault({ to: phone, channel: 'whatsapp', drop: true });
+    const { id } = await otp.sent({ phone, channels: ['whatsapp', 'sms'] });
     await otp.deliver();
-    await damage(messageId);
-    await server.call('GET', 'otp');
-    await server.call('GET', 'otp');
+    await damage(id);
+    const asked = await server.call('POST', `otp/${id}/next`);
+    expect([asked.status, asked.body.code]).toEqual([409, 'CONFLICT']);
+    await server.clock.advance(30_000);
+    expect(await otp.inbox(phone)).toEqual([]);
+    expect((await otp.read(id)).body.data).toMatchObject({ status: 'pending', nextAt: null });
+  });
+
+  test('is named by health, and logged once', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone });
+    await otp.deliver();
+    await damage(id);
+    await otp.inbox(phone);
+    await otp.inbox(phone);
     const { body } = await server.call('GET', 'health', { key: null });
     expect(body.status).toBe('degraded');
     expect(body.checks.database).toMatchObject({
       status: 'degraded',
       detail: expect.stringMatching(/^\d+ sealed values? could not be opened since the start\. /),
     });
-    expect(server.logLines.filter((line) => line.includes(`"${messageId}"`))).toHaveLength(1);
+    expect(server.logLines.filter((line) => line.includes(`"${id}"`))).toHaveLength(1);
   });
 
   testOnWodb('is named by verify, also once its message has failed and it is gone', async () => {
     const verdict = async () =>
       (await server.call('POST', 'database/verify', { asAdmin: true })).body.data.findings;
     const lost = await otp.sent({ phone: newPhone() });
-    await damage(lost.messageId);
+    await damage(lost.id);
     await otp.deliver();
     expect((await otp.read(lost.id)).body.data.status).toBe('failed');
     await otp.jump(10 * MINUTE_MS);
     expect(await verdict()).toEqual([expect.stringMatching(/^Sealed values did not open since /)]);
-    const { messageId } = await otp.sent({ phone: newPhone() });
+    const { id } = await otp.sent({ phone: newPhone() });
     await otp.deliver();
-    await damage(messageId);
-    expect(await verdict()).toEqual([`Codes of messages do not open: ${messageId}.`]);
+    await damage(id);
+    expect(await verdict()).toEqual([`Codes of verifications do not open: ${id}.`]);
   });
 
   test('of a kept answer refuses the repetition with what to do', async () => {

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { backupCommand } from '../../src/cli/backup.ts';
-import { compactCommand } from '../../src/cli/compact.ts';
-import { masterKeyCommand } from '../../src/cli/master-key.ts';
-import { migrateCommand } from '../../src/cli/migrate.ts';
-import { resetCommand } from '../../src/cli/reset.ts';
-import { restoreCommand } from '../../src/cli/restore.ts';
-import { seedCommand } from '../../src/cli/seed.ts';
-import { verifyCommand } from '../../src/cli/verify.ts';
+import { seedCommand } from '../../src/demo/cli.ts';
+import { backupCommand } from '../../src/maintenance/cli/backup.ts';
+import { compactCommand } from '../../src/maintenance/cli/compact.ts';
+import { masterKeyCommand } from '../../src/maintenance/cli/master-key.ts';
+import { migrateCommand } from '../../src/maintenance/cli/migrate.ts';
+import { resetCommand } from '../../src/maintenance/cli/reset.ts';
+import { restoreCommand } from '../../src/maintenance/cli/restore.ts';
+import { verifyCommand } from '../../src/maintenance/cli/verify.ts';
 import { runHere } from '../support/command-in-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { startTestApp } from '../support/test-app.ts';
@@ -30,8 +30,8 @@ test('the commands that work on the whole database, one after another over one f
   expect(await runHere(migrateCommand(), [], { cwd })).toBe('The schema is up to date.\n');
   expect(await runHere(migrateCommand(), ['--status'], { cwd })).toMatch(/0001-initial.*\d{4}-\d\d-\d\dT/);
 
-  expect(await runHere(seedCommand(), ['--count', '600'], { cwd })).toMatch(/^Made 600 verifications /);
-  await expect(runHere(seedCommand(), [], { cwd })).rejects.toThrow(/holds verifications already/);
+  expect(await runHere(seedCommand(), ['--count', '600'], { cwd })).toMatch(/^Created 600 verifications /);
+  await expect(runHere(seedCommand(), [], { cwd })).rejects.toThrow(/already contains verifications/);
   const production = { NODE_ENV: 'production', DB_MASTER_KEY: OLD, MASTER_PASSWORD: 'quite a long password' };
   await expect(runHere(seedCommand(), ['--yes'], { cwd, settings: production })).rejects.toThrow(
     /production/,
@@ -42,7 +42,7 @@ test('the commands that work on the whole database, one after another over one f
   expect(JSON.parse(compacted)).toMatchObject({ bytesBefore: before, bytes: statSync(file).size });
   expect(statSync(file).size).toBeLessThan(before / 2);
   expect(await runHere(compactCommand(), [], { cwd, settings: KEEP_A_DAY })).toMatch(
-    /^Deleted 0 .*\nThe database is/,
+    /^No expired data was found\.\nThe database is/,
   );
 
   const kept = readFileSync(join(data, 'master.key'), 'utf8');
@@ -81,7 +81,7 @@ test('a new master key is taken from a file or the environment, and is refused w
   const present = { DB_MASTER_KEY: NEW };
   await expect(rotate([], present)).rejects.toThrow(/you have to give the new one/);
   await expect(rotate([], { ...present, WOTP_NEW_MASTER_KEY: 'short' })).rejects.toThrow(/32 characters/);
-  await expect(rotate([], { ...present, WOTP_NEW_MASTER_KEY: NEW })).rejects.toThrow(/is the present one/);
+  await expect(rotate([], { ...present, WOTP_NEW_MASTER_KEY: NEW })).rejects.toThrow(/is the current one/);
   await expect(rotate(['--new-key-file', 'nowhere'], present)).rejects.toThrow(/cannot be read \(ENOENT\)/);
   await expect(
     runHere(masterKeyCommand(), ['rotate', '--yes'], { cwd: tempFolder(), settings: present }),
@@ -103,7 +103,7 @@ test('another key in DB_MASTER_KEY than the one that WOTP keeps is refused with 
   }
   const { WOTP_NEW_MASTER_KEY } = settings;
   await runHere(masterKeyCommand(), ['rotate', '--yes'], { cwd, settings: { WOTP_NEW_MASTER_KEY } });
-  expect(await runHere(verifyCommand(), [], { cwd, settings })).toMatch(/is whole/);
+  expect(await runHere(verifyCommand(), [], { cwd, settings })).toMatch(/is intact/);
   writeFileSync(join(cwd, 'data', 'master.key'), OLD);
   await expect(runHere(verifyCommand(), [], { cwd })).rejects.toThrow(
     /^The master key in .*master\.key is not the key of this database\./,

@@ -109,7 +109,13 @@ describe('the virtual phone', () => {
     const spelling = encodeURIComponent(`00${phone.slice(1, 5)} ${phone.slice(5)}`);
     const { status, body } = await server.call('GET', `simulator/messages?to=${spelling}`, { asAdmin: true });
     expect(status).toBe(200);
-    const common = { to: phone, channel: 'simulator', status: 'read', at: expect.stringMatching(/Z$/) };
+    const common = {
+      to: phone,
+      channel: 'simulator',
+      plays: 'whatsapp',
+      status: 'read',
+      at: expect.stringMatching(/Z$/),
+    };
     expect(body).toEqual({
       success: true,
       data: [
@@ -122,7 +128,7 @@ describe('the virtual phone', () => {
 
   test('shows a key with otp:read the messages of its own project, and of no other', async () => {
     const own = await makeProject(server);
-    const { key } = await makeKey(server, ['otp:read'], { projectId: own.projectId });
+    const { key } = await makeKey(server, ['otp:read'], { projectId: own.number });
     const [phone, another] = [newPhone(), newPhone()];
     const sent = await otp.sent({ phone, code: CODE, message: 'Own: {{code}}' }, { key: own.key });
     await otp.sent({ phone: another });
@@ -167,7 +173,7 @@ describe('the virtual phone', () => {
     ['refuse', { refuse: 'yes' }],
     ['delayMs', { delayMs: -1 }],
     ['delayMs', { delayMs: 60_001 }],
-    ['channel', { channel: 'sms' }],
+    ['channel', { channel: 'pigeon' }],
     ['explode', { explode: true }],
   ])('refuses a fault whose %s is %o', async (path, fault) => {
     const { status, body } = await otp.fault(fault);
@@ -182,8 +188,8 @@ describe('the virtual phone', () => {
     const phone = newPhone();
     const none = { refuse: false, drop: false, notOnWhatsApp: false, delayMs: 0 };
     const set = await otp.fault({ to: phone.slice(1), channel: 'whatsapp', drop: true, delayMs: 50 });
-    expect(set.body.data).toEqual({ ...none, to: phone, drop: true, delayMs: 50 });
-    expect((await otp.fault({ to: phone })).body.data).toEqual({ ...none, to: phone });
+    expect(set.body.data).toEqual({ ...none, to: phone, channel: 'whatsapp', drop: true, delayMs: 50 });
+    expect((await otp.fault({ to: phone })).body.data).toEqual({ ...none, to: phone, channel: null });
   });
 });
 

@@ -21,7 +21,7 @@ describe('demo data', () => {
     expect(new Set(rows.map(({ status }) => status))).toEqual(
       new Set(['pending', 'verified', 'expired', 'canceled', 'max_attempts_reached', 'failed']),
     );
-    expect(new Set(rows.map(({ phone }) => phone.slice(0, 3))).size).toBeGreaterThanOrEqual(5);
+    expect(new Set(rows.map(({ phone }) => phone!.slice(0, 3))).size).toBeGreaterThanOrEqual(5);
     expect(rows.every(({ metadata }) => metadata === '{"demo":true}')).toBe(true);
   });
 
@@ -31,7 +31,7 @@ describe('demo data', () => {
     expect(Math.min(...ages)).toBeGreaterThan(0);
     expect(Math.max(...ages)).toBeLessThanOrEqual(14 * DAY_MS + DAY_MS);
     expect(new Set(ages.map((age) => Math.floor(age / DAY_MS))).size).toBeGreaterThanOrEqual(13);
-    const indonesian = (await all()).filter(({ phone }) => phone.startsWith('+62'));
+    const indonesian = (await all()).filter(({ phone }) => phone!.startsWith('+62'));
     const hours = indonesian.map(({ created_at }) => new Date(created_at + 7 * 3_600_000).getUTCHours());
     const evening = hours.filter((hour) => hour >= 18 && hour < 22).length;
     const night = hours.filter((hour) => hour >= 1 && hour < 5).length;
@@ -59,7 +59,7 @@ describe('demo data', () => {
 
   test('holds codes only where they are pending, and those end like any other', async () => {
     const sealed = async () =>
-      (await server.app.database.reader.selectFrom('messages').select('sealed_code').execute()).filter(
+      (await server.app.database.reader.selectFrom('verifications').select('sealed_code').execute()).filter(
         ({ sealed_code }) => sealed_code !== null,
       ).length;
     const pending = (await all()).filter(({ status }) => status === 'pending');

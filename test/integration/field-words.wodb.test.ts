@@ -17,17 +17,20 @@ describe('a refused field is named in a sentence with what is allowed, which is 
   const phone = '+6283834946034';
 
   test.each<[unknown, string]>([
-    [{}, 'The field `phone` is required and must be a string.'],
+    [{}, 'The field `phone` is required: give `phone`, `email` or both.'],
     [{ phone: 1 }, 'The value of `phone` must be a string.'],
     [{ phone, length: 5 }, 'The value of `length` must be a whole number from 6 to 10.'],
     [{ phone, length: '6' }, 'The value of `length` must be a whole number from 6 to 10.'],
     [{ phone, alphabet: 'emoji' }, 'The value of `alphabet` must be one of numeric, alphanumeric.'],
     [{ phone, message: '' }, 'The value of `message` must be a string of 1 to 4096 characters.'],
     [
-      { phone, email: 'x' },
-      'Unknown field `email`. Allowed: phone, purpose, code, length, alphabet, message, channel, expiryMinutes, clientIp, metadata, projectId.',
+      { phone, mail: 'x' },
+      'Unknown field `mail`. Allowed: phone, email, purpose, code, length, alphabet, message, template, variables, locale, channel, channels, expiryMinutes, clientIp, metadata, projectId.',
     ],
-    [{ phone, channel: 'pigeon' }, 'The value of `channel` must be one of auto, whatsapp, simulator.'],
+    [
+      { phone, channel: 'pigeon' },
+      'The value of `channel` must be one of auto, whatsapp, cloud_api, email, sms, http, simulator.',
+    ],
     [{ phone, code: '12' }, 'The value of `code` must be 4 to 10 ASCII letters or digits.'],
     [{ phone, clientIp: 'home' }, 'The value of `clientIp` must be an IPv4 or IPv6 address.'],
     [{ phone, metadata: 7 }, 'The value of `metadata` must be an object.'],
@@ -35,7 +38,19 @@ describe('a refused field is named in a sentence with what is allowed, which is 
     ['null', 'The body must be an object.'],
     [
       { phone, expiryMinutes: 11 },
-      'The value of `expiryMinutes` must be at most 10 (OTP_MAX_EXPIRY_MINUTES).',
+      'The value of `expiryMinutes` must be a whole number from 1 to 10 (OTP_MAX_EXPIRY_MINUTES).',
+    ],
+    [
+      { phone, expiryMinutes: 99 },
+      'The value of `expiryMinutes` must be a whole number from 1 to 10 (OTP_MAX_EXPIRY_MINUTES).',
+    ],
+    [
+      { phone, expiryMinutes: 0 },
+      'The value of `expiryMinutes` must be a whole number of minutes, 1 or more.',
+    ],
+    [
+      { phone, expiryMinutes: 1e300 },
+      'The value of `expiryMinutes` must be a whole number of minutes, 1 or more.',
     ],
   ])('POST otp/send with %j', async (body, detail) => {
     expect((await refusal('POST', 'otp/send', body)).detail).toBe(detail);
@@ -54,12 +69,16 @@ describe('a refused field is named in a sentence with what is allowed, which is 
   });
 
   test.each([
-    ['otp/verify', { code: '482913' }, 'Give either `id` or `phone`.'],
-    ['otp/verify', { id: 'x', phone, code: '482913' }, 'Give either `id` or `phone`.'],
+    ['otp/verify', { code: '482913' }, 'Give either `id`, `phone` or `email`.'],
+    ['otp/verify', { id: 'x', phone, code: '482913' }, 'Give either `id`, `phone` or `email`.'],
     ['session', {}, 'Give either `token` or `password`.'],
     ['bot/sessions', { proxy: 'ftp://10.0.0.1' }, /^The value of `proxy` must be written as http:\/\/, /],
     ['bot/sessions', { proxy: 'http://10.0.0.1/x' }, /^The address in `proxy` ends with its port\. /],
-    ['bot/sessions', { proxy: 'http://me:100%@10.0.0.1' }, /^Percent-encode .* in `proxy` has of these: /],
+    [
+      'bot/sessions',
+      { proxy: 'http://me:100%@10.0.0.1' },
+      /^In the name and password of `proxy`, write % as %25, /,
+    ],
   ])('POST %s with %j', async (path, body, detail) => {
     expect((await refusal('POST', path, body)).detail).toMatch(detail);
   });
@@ -73,6 +92,18 @@ describe('a refused field is named in a sentence with what is allowed, which is 
         message: expect.stringMatching(/^The value of `permissions\.1` must be one of otp:send, /),
       },
     ]);
+  });
+
+  test('of an array whose items are from a list', async () => {
+    const { detail } = await refusal('POST', 'keys', { name: 'x', permissions: [] });
+    expect(detail).toMatch(
+      /^The value of `permissions` must be an array of \S+ to \S+ items, each one of otp:send, /,
+    );
+  });
+
+  test('once, however many rules its value breaks', async () => {
+    const { errors = [] } = await refusal('POST', 'otp/send', { phone, length: 1e300 });
+    expect(errors.map(({ path }) => path)).toEqual(['length']);
   });
 
   test('of each field that is wrong', async () => {

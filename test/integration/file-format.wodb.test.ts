@@ -86,7 +86,7 @@ test('a program that knows only the published format and the raw key reads a ver
     created_at: expect.any(Number),
   });
   expect(rows('messages').find(({ id }) => id === messageId)).toMatchObject({
-    verification_id: verificationId,
+    owner_id: verificationId,
     status: 'read',
   });
   expect(rows('key_versions')).toEqual([expect.objectContaining({ version: 1 })]);
@@ -110,9 +110,9 @@ test('a code is checked and unsealed with the keys that the key version leads to
   const mac = createHmac('sha256', key('otp-code')).update(`${verificationId}:${code}`).digest();
   expect(verification.code_mac).toEqual(mac);
 
-  const sealed = rows('messages').find(({ id }) => id === messageId)!.sealed_code as Buffer;
+  const sealed = verification.sealed_code as Buffer;
   const decipher = createDecipheriv('aes-256-gcm', key('message-code'), sealed.subarray(0, 12));
-  decipher.setAAD(Buffer.from(messageId)).setAuthTag(sealed.subarray(-16));
+  decipher.setAAD(Buffer.from(verificationId)).setAuthTag(sealed.subarray(-16));
   expect(decipher.update(sealed.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')).toBe(code);
 });
 

@@ -58,7 +58,7 @@ async function sendUntilRefused(server: TestApp): Promise<{ ids: string[]; refus
 async function storedIn(server: TestApp): Promise<string[]> {
   const rows = await server.app.database.reader
     .selectFrom('verifications')
-    .innerJoin('messages', 'messages.verification_id', 'verifications.id')
+    .innerJoin('messages', 'messages.owner_id', 'verifications.id')
     .select('verifications.id')
     .orderBy('verifications.id')
     .execute();
@@ -170,7 +170,7 @@ test('a server that stops while the disk is full loses nothing that was acknowle
   fill();
   const backup = await server.call('POST', 'database/backups', { asAdmin: true });
   expect(expectProblem(backup, 'SERVICE_UNAVAILABLE').detail).toBe(
-    'There is no room for the backup on its disk. Free some, or choose another folder. No backup was made.',
+    'The disk has no room for the backup. Free some space, or choose another folder. No backup was made.',
   );
   expect(readdirSync(join(server.dir, 'backups'))).toEqual([]);
   await server.stop({ keepFiles: true });

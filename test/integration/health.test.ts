@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/lib/version.ts';
 import { ENGINE, testOnWodb } from '../support/engine.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -19,8 +19,11 @@ describe('health, in mock mode', () => {
     await verificationsOf(server).jump(90_500);
     const answer = await server.call('GET', 'health', { key: null });
     expect(answer.status).toBe(200);
+    // The machine's disk is what it is, and the process that runs all tests may be larger than a server.
+    const ownState = expect.stringMatching(/^(healthy|degraded)$/);
+    const { memory, disk } = answer.body.checks;
     expect(answer.body).toEqual({
-      status: 'healthy',
+      status: [memory.status, disk.status].includes('degraded') ? 'degraded' : 'healthy',
       timestamp: new Date(server.clock.now()).toISOString(),
       version: VERSION,
       uptime: 90,
@@ -28,12 +31,12 @@ describe('health, in mock mode', () => {
         whatsapp: { status: 'healthy', connected: false, mode: 'mock' },
         database: { status: 'healthy', engine: ENGINE, waitingWrites: 0 },
         memory: {
-          status: 'healthy',
+          status: ownState,
           residentBytes: expect.any(Number),
           heapUsed: expect.any(Number),
           heapTotal: expect.any(Number),
         },
-        disk: { status: expect.stringMatching(/^(healthy|degraded)$/), freeBytes: expect.any(Number) },
+        disk: { status: ownState, freeBytes: expect.any(Number) },
       },
     });
   });
@@ -54,7 +57,7 @@ describe('health, in mock mode', () => {
       memory: { rss: expect.any(Number), heapUsed: expect.any(Number), heapTotal: expect.any(Number) },
       cpu: { user: expect.any(Number), system: expect.any(Number) },
       process: { platform: process.platform, arch: process.arch },
-      queues: { waitingWrites: 0, messagesInFlight: 0 },
+      figures: { waitingWrites: 0, messagesInFlight: 0 },
     });
     expect(body).not.toHaveProperty('data');
   });
@@ -157,7 +160,7 @@ describe('health, while the server stops', () => {
   test('is not ready and not healthy, but alive', async () => {
     const server = await startTestApp({ env: QUICK_ADMIN });
     try {
-      server.app.health.beginStop();
+      server.app.beginStop();
       const statuses: Record<string, number> = {};
       for (const path of ROUTES) statuses[path] = (await server.call('GET', path, { key: null })).status;
       expect(statuses).toEqual({

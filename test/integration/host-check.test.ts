@@ -100,7 +100,8 @@ describe('a server that listens on loopback only', () => {
 
   test("leaves a provider's callback to its signature, but takes no password there", async () => {
     const path = '/api/v1/channels/cloud-api/webhook';
-    expectProblem(await callAs(server, 'wotp.internal', path), 'RESOURCE_NOT_FOUND');
+    expectProblem(await callAs(server, 'wotp.internal', path), 'FORBIDDEN');
+    expectProblem(await callAs(server, 'wotp.internal', path, { method: 'POST' }), 'UNAUTHORIZED');
     const headers = ['X-Master-Key: wrong'];
     expectProblem(await callAs(server, 'wotp.internal', path, { headers }), 'MISDIRECTED_REQUEST');
   });
@@ -126,7 +127,7 @@ test('what comes under another name counts apart from what comes under its own, 
   const statuses: number[] = [];
   for (let i = 0; i < 2; i++) {
     statuses.push((await callAs(server, 'evil.example', '/')).status);
-    statuses.push((await callAs(server, 'evil.example', '/api/v1/channels/x')).status);
+    statuses.push((await callAs(server, 'evil.example', '/api/v1/channels/x/y')).status);
     statuses.push((await callAs(server, 'evil.example', '/api/v1/otp', { headers: madeUp })).status);
   }
   expect(statuses).toEqual([421, 404, 401, 421, 429, 429]);

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newId } from '../../src/lib/id.ts';
+import { DEFAULT_PROJECT } from '../../src/database/project.ts';
 import { verificationList } from '../../src/otp/list.ts';
 import type { VerificationRow } from '../../src/otp/repository.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
-import { MINUTE_MS, newPhone, QUICK_ADMIN } from '../support/verifications.ts';
+import { QUICK_ADMIN, verificationRow } from '../support/verifications.ts';
 
 /** More than one page looks at. */
 const MANY = 1_300;
@@ -29,7 +28,9 @@ beforeAll(async () => {
   kinds[2 * MANY - 50] = { purpose: 'login', status: 'expired' };
   kinds[7] = { purpose: 'rare', status: 'verified' };
   kinds[8] = { purpose: 'rare', status: 'failed' };
-  rows = kinds.map((kind, i) => row({ ...kind, created_at: begin + i })).reverse();
+  rows = kinds
+    .map((kind, i) => verificationRow({ ...kind, project_id: DEFAULT_PROJECT, created_at: begin + i }))
+    .reverse();
   await server.app.database.transaction(async (trx) => {
     for (let at = 0; at < rows.length; at += 200) {
       await trx
@@ -40,31 +41,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => server.stop());
-
-function row(of: Pick<VerificationRow, 'purpose' | 'status' | 'created_at'>): VerificationRow {
-  const phone = newPhone();
-  return {
-    ...of,
-    id: newId('ver', of.created_at),
-    project_id: server.app.defaultProjectId,
-    phone,
-    destination: phone,
-    channel: 'simulator',
-    reason: null,
-    code_mac: randomBytes(32),
-    key_version: 1,
-    code_length: 6,
-    attempts: 0,
-    sends: JSON.stringify([[of.created_at, newId('msg', of.created_at)]]),
-    failed_checks: '[]',
-    client_ip: null,
-    metadata: null,
-    expires_at: of.created_at + 10 * MINUTE_MS,
-    verified_at: null,
-    limits_lifted_at: null,
-    verified_client_ip: null,
-  };
-}
 
 const iso = (time: number) => new Date(time).toISOString();
 
@@ -118,13 +94,13 @@ test('where two filters meet in hardly any row, a page ends before it has looked
 });
 
 test('so it does where the index alone is looked at, and the next page goes on behind that', async () => {
-  const list = verificationList(server.app.database, 500);
+  const list = verificationList(server.app.database, { entries: 500 });
   const found: string[][] = [];
   let before: string | undefined;
   for (;;) {
     const filter = { purpose: 'login', status: 'expired' } as const;
     const start = { before, limit: 50 };
-    const page = await list.page(server.app.defaultProjectId, filter, server.clock.now(), start);
+    const page = await list.page(DEFAULT_PROJECT, filter, server.clock.now(), start);
     found.push(page.rows.map(({ id }) => id));
     if (page.next === null) break;
     before = page.next;

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors/codes.ts';
-import { isOpen, ROUTE_ACCESS } from '../../src/http/access.ts';
-import { VERSION } from '../../src/version.ts';
+import { PROMISED_TYPES } from '../../src/events/data.ts';
+import { isForAdmin, isOpen } from '../../src/http/access.ts';
+import { routesPage } from '../../src/http/routes-page.ts';
+import { VERSION } from '../../src/lib/version.ts';
 import {
   type OpenApi,
   type Operation,
@@ -13,7 +16,10 @@ import {
   type ServedRoutes,
   startDocumentedApp,
 } from '../support/openapi.ts';
-import type { TestApp } from '../support/test-app.ts';
+import { ROUTE_ACCESS } from '../support/routes.ts';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { QUICK_ADMIN } from '../support/verifications.ts';
+import { MASTER_KEY } from '../support/wodb.ts';
 
 /** The routes that are promised so far. */
 const PROMISED = [
@@ -24,6 +30,11 @@ const PROMISED = [
   'GET /api/v1/otp/:id',
   'GET /api/v1/otp',
   'GET /api/v1/otp/status',
+  'POST /api/v1/scheduler/schedule',
+  'GET /api/v1/scheduler/list',
+  'GET /api/v1/scheduler/:id',
+  'PUT /api/v1/scheduler/:id',
+  'DELETE /api/v1/scheduler/cancel/:id',
   'GET /api/v1/keys',
   'POST /api/v1/keys',
   'DELETE /api/v1/keys/:id',
@@ -47,10 +58,46 @@ const PROMISED = [
   'POST /api/v1/bot/sessions/:id/logout',
   'POST /api/v1/bot/sessions/:id/import',
   'POST /api/v1/bot/sessions/:id/export',
+  'GET /api/v1/channels/cloud-api/webhook',
+  'POST /api/v1/channels/cloud-api/webhook',
+  'POST /api/v1/channels/email/bounce',
+  'POST /api/v1/channels/http/:provider/callback',
   'GET /api/v1/simulator/messages',
   'PUT /api/v1/simulator/faults',
+  'POST /api/v1/simulator/reply',
   'GET /api/v1/limits/:phone',
   'DELETE /api/v1/limits/:phone',
+  'POST /api/v1/otp/:id/next',
+  'GET /api/v1/events/stream',
+  'GET /api/v1/stats',
+  'POST /api/v1/bulk/send',
+  'GET /api/v1/bulk',
+  'GET /api/v1/bulk/status/:bulkId',
+  'GET /api/v1/bulk/:id/results',
+  'POST /api/v1/bulk/:id/pause',
+  'POST /api/v1/bulk/:id/resume',
+  'POST /api/v1/bulk/:id/cancel',
+  'GET /api/v1/channels',
+  'GET /api/v1/templates',
+  'POST /api/v1/templates',
+  'POST /api/v1/templates/lint',
+  'GET /api/v1/templates/:id',
+  'PUT /api/v1/templates/:id',
+  'DELETE /api/v1/templates/:id',
+  'GET /api/v1/templates/:id/versions',
+  'POST /api/v1/templates/:id/restore',
+  'POST /api/v1/templates/:id/preview',
+  'GET /api/v1/channels/:name',
+  'GET /api/v1/webhooks',
+  'POST /api/v1/webhooks',
+  'GET /api/v1/webhooks/:id',
+  'PATCH /api/v1/webhooks/:id',
+  'DELETE /api/v1/webhooks/:id',
+  'POST /api/v1/webhooks/:id/test',
+  'POST /api/v1/webhooks/:id/rotate-secret',
+  'POST /api/v1/webhooks/:id/recover',
+  'GET /api/v1/webhooks/:id/deliveries',
+  'POST /api/v1/webhooks/deliveries/:id/retry',
   'GET /api/v1/database/migrations',
   'POST /api/v1/database/compact',
   'POST /api/v1/database/demo-data',
@@ -81,6 +128,7 @@ const PAGES = [
   'GET /docs',
   'GET /docs/',
   'GET /docs/errors',
+  'GET /metrics',
   'GET /openapi.json',
   'GET /openapi.yaml',
 ];
@@ -118,7 +166,32 @@ function documents({ responses }: Operation, code: ErrorCode): boolean {
 describe('the routes', () => {
   test('that are served are those of the table of access, and the other way round', () => {
     const routes = [...served.keys()].filter((route) => !route.startsWith('HEAD '));
-    expect(routes.sort()).toEqual(Object.keys(ROUTE_ACCESS).sort());
+    expect(routes.sort()).toEqual([...server.app.server.access.keys()].sort());
+  });
+
+  test('are those of docs/ROUTES.md (npm run docs writes it)', () => {
+    const page = readFileSync(new URL('../../docs/ROUTES.md', import.meta.url), 'utf8');
+    expect(page).toBe(routesPage(server.app.server.access));
+  });
+
+  test.each([
+    [
+      'outside of mock mode',
+      { BOT_MOCK_MODE: 'false' },
+      ['PUT /api/v1/simulator/faults', 'POST /api/v1/simulator/reply'],
+    ],
+    [
+      'in production',
+      { NODE_ENV: 'production', DB_MASTER_KEY: MASTER_KEY },
+      ['PUT /api/v1/simulator/faults', 'POST /api/v1/simulator/reply', 'POST /api/v1/database/demo-data'],
+    ],
+  ])('are the same %s, but for those that are not served there', async (_, env, missing) => {
+    const other = await startTestApp({ env: { ...QUICK_ADMIN, ...env } });
+    onTestFinished(() => other.stop());
+    const served = new Map(server.app.server.access);
+    for (const route of ['GET /api/v1/simulator/messages', ...missing])
+      expect(served.delete(route)).toBe(true);
+    expect(Object.fromEntries(other.app.server.access)).toEqual(Object.fromEntries(served));
   });
 
   test('that are served answer HEAD where they answer GET, under the same access', () => {
@@ -157,8 +230,25 @@ describe('the OpenAPI document', () => {
     for (const path of Object.keys(document.paths)) expect(yaml.text).toContain(`\n  ${path}:\n`);
   });
 
+  test('has a webhook for every event that integrators are promised, with an example that fits its schema', () => {
+    const webhooks = document.webhooks as Record<string, { post: Operation }>;
+    expect(Object.keys(webhooks)).toEqual(PROMISED_TYPES);
+    for (const [type, { post }] of Object.entries(webhooks)) {
+      const { schema, example } = post.requestBody!.content['application/json'] as {
+        schema: Reference;
+        example?: { data: object };
+      };
+      const { properties, required } = resolved<Schema>(schema);
+      expect(Object.keys(example!).sort(), type).toEqual(Object.keys(properties!).sort());
+      expect(required, type).toEqual(['type', 'timestamp', 'data', 'event']);
+      expect(Object.keys(example!.data), type).toEqual(expect.arrayContaining(properties!.data!.required!));
+    }
+  });
+
   test('passes the recommended rules of Redocly without a warning', async () => {
-    const config = await createConfig({ extends: ['recommended'] });
+    // Clients of v3 ask for bulk/status/:bulkId, beside which bulk/:id/results stands.
+    const rules = { 'no-ambiguous-paths': 'off' } as const;
+    const config = await createConfig({ extends: ['recommended'], rules });
     const source = JSON.stringify(document);
     const problems = await lintFromString({ source, absoluteRef: '/openapi.json', config });
     expect(
@@ -227,10 +317,10 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('shows the refusal of a missing field as it is', async () => {
+  test('shows the refusal of an unknown field as it is', async () => {
     const send = operationOf(document, 'POST /api/v1/otp/send').responses[400]!;
     const { value } = send.content!['application/problem+json']!.examples!.VALIDATION_ERROR!;
-    const answer = await server.call('POST', 'otp/send', { body: {} });
+    const answer = await server.call('POST', 'otp/send', { body: { phone: '+6283834946034', foo: 1 } });
     const { requestId: _shown, ...shown } = value;
     expect(answer.body).toMatchObject(shown);
     expect(Object.keys(answer.body)).toEqual(Object.keys(value));
@@ -240,8 +330,10 @@ describe('the OpenAPI document', () => {
     for (const { route, operation } of operations()) {
       const access = ROUTE_ACCESS[route]!;
       const words = isOpen(access)
-        ? 'Needs no authentication.'
-        : access === 'admin'
+        ? access === 'callback'
+          ? 'the provider proves who it is'
+          : 'Needs no authentication.'
+        : isForAdmin(access)
           ? 'admin password'
           : access === 'any-key'
             ? 'any permission'
@@ -377,9 +469,10 @@ describe('the OpenAPI document', () => {
     for (const { route, operation } of [...inQuery, ...inBody]) {
       expect(documents(operation, 'RESOURCE_NOT_FOUND'), route).toBe(true);
     }
-    for (const { route, path } of inQuery) {
+    for (const { route, path, operation } of inQuery) {
       const address = `${path.replace(/\{\w+\}/, 'any')}?projectId=prj_unknown`;
-      const answer = await server.call(route.split(' ')[0]!, address, { asAdmin: true });
+      const { example: body } = (bodyOf(operation) ?? {}) as { example?: object };
+      const answer = await server.call(route.split(' ')[0]!, address, { asAdmin: true, body });
       expect([answer.status, answer.body.detail], route).toEqual([404, 'There is no project with this id.']);
     }
   });
@@ -439,10 +532,10 @@ describe('the OpenAPI document', () => {
   test('says who may call: nobody in particular, the administrator, or a key with a permission', () => {
     for (const { route, operation } of operations()) {
       const access = ROUTE_ACCESS[route];
-      const open = ['public', 'page', 'sign-in', 'health', 'probe'].includes(access!);
+      const open = ['public', 'page', 'sign-in', 'callback', 'health', 'probe'].includes(access!);
       const admin = { admin: [] };
       expect(operation.security, route).toEqual(
-        open ? [] : access === 'admin' ? [admin] : [{ apiKey: [] }, admin],
+        open ? [] : isForAdmin(access) ? [admin] : [{ apiKey: [] }, admin],
       );
     }
     expect(document.components).toMatchObject({

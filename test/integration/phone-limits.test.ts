@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { limitsCommand } from '../../src/otp/cli.ts';
+import { runHere } from '../support/command-in-process.ts';
 import { makeKey, makeProject } from '../support/keys.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/test-app.ts';
 import {
@@ -279,5 +281,31 @@ describe('a refusal', () => {
     } finally {
       await address.stop();
     }
+  });
+});
+
+describe('the command', () => {
+  const limits = (...args: string[]) =>
+    runHere(limitsCommand(), args, {
+      cwd: server.dir,
+      settings: { NODE_ENV: 'test', DATA_DIR: server.dir, MASTER_PASSWORD: server.adminPassword },
+    });
+
+  test('shows what a phone has used, and clears what blocks it', async () => {
+    const phone = newPhone();
+    const { id } = await otp.sent({ phone });
+    await otp.check({ id, code: 'AAAAAA' });
+    expect(JSON.parse(await limits('show', phone, '--json'))).toMatchObject({
+      phone,
+      messagesLast10Minutes: 1,
+      failedChecksLastDay: 1,
+      guessesRemaining: 19,
+      guessesRemainingUnknownClient: 14,
+    });
+    expect(await limits('show', phone)).toMatch(/wrong codes in the last 24 hours 1\n {2}guesses left +19\n/);
+    await otp.jump(1000);
+    expect(await limits('clear', phone)).toBe(`The limits of ${phone} are cleared.\n`);
+    expect(await limits('show', phone)).toMatch(/next message allowed +now/);
+    expect(JSON.parse(await limits('clear', phone, '--json'))).toEqual({ phone });
   });
 });

@@ -45,6 +45,9 @@ describe('one verification', () => {
         phone: sent.phone,
         purpose: 'login',
         channel: 'simulator',
+        plays: 'whatsapp',
+        route: ['whatsapp'],
+        nextAt: null,
         status: 'pending',
         messageStatus: 'read',
         createdAt,
@@ -63,6 +66,7 @@ describe('one verification', () => {
       at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       messageId,
       channel: 'simulator',
+      plays: 'whatsapp',
       status: state,
       reason: null,
     });

@@ -348,7 +348,7 @@ describe('a resend', () => {
     const { id } = await otp.sent({ phone });
     await otp.deliver();
     await server.app.database.transaction(async (trx) => {
-      await trx.updateTable('messages').set({ sealed_code: null }).where('phone', '=', phone).execute();
+      await trx.updateTable('verifications').set({ sealed_code: null }).where('phone', '=', phone).execute();
     });
     await otp.jump(30_000);
     expect((await otp.resend(id)).body.code).toBe('CONFLICT');

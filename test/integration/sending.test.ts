@@ -33,6 +33,9 @@ describe('the answer to a send', () => {
         phone,
         purpose: 'default',
         channel: 'simulator',
+        plays: 'whatsapp',
+        route: ['whatsapp'],
+        nextAt: null,
         status: 'pending',
         messageStatus: 'queued',
         expiresAt: inIso(5 * 60_000),
@@ -240,9 +243,9 @@ describe('a request that is refused changes nothing', () => {
     ['clientIp', { clientIp: 'localhost' }],
     ['metadata', { metadata: 'text' }],
     ['metadata', { metadata: ['list'] }],
-    ['template', { template: 'welcome_otp' }],
+    ['template', { template: 'Welcome OTP' }],
     ['variables', { variables: {} }],
-    ['locale', { locale: 'en' }],
+    ['locale', { locale: 'English!' }],
     ['phoneNumber', { phoneNumber: '+6281234566034' }],
   ])('%s: %o', async (path, extra) => {
     const phone = newPhone();

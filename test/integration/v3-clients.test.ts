@@ -106,6 +106,24 @@ describe('a client of version 3', () => {
     expect(body.data).toMatchObject({ connected: false, uptime: expect.any(Number) });
   });
 
+  test('schedules, lists and cancels with the documented bodies, by a key that may', async () => {
+    const phone = v3Phone();
+    const scheduledTime = new Date(server.clock.now() + 3_600_000).toISOString();
+    const body = { ...v3Send(phone), scheduledTime, maxAttempts: 3 };
+    const made = await server.call('POST', 'scheduler/schedule', { body });
+    expect(made.status).toBe(201);
+    const { id } = made.body.data;
+    const schedule = { id, phone: `+${phone}`, scheduledTime, status: 'pending' };
+    expect(made.body).toMatchObject({ success: true, data: schedule });
+    const listed = await server.call('GET', 'scheduler/list');
+    expect(listed.body.data).toMatchObject([{ ...schedule, attempts: 0, maxAttempts: 3 }]);
+    expect((await server.call('DELETE', `scheduler/cancel/${id}`)).body).toEqual({
+      success: true,
+      data: { id },
+    });
+    expect((await server.call('GET', 'scheduler/list?status=canceled')).body.data).toMatchObject([{ id }]);
+  });
+
   test('makes and lists keys as an administrator with the documented bodies', async () => {
     const permissions = ['otp:send', 'otp:verify', 'analytics:read'];
     const wanted = { name: 'Shop', permissions, rateLimit: 1000 };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULT_PROJECT } from '../../src/database/project.ts';
 import { makeProject } from '../support/keys.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -76,6 +77,22 @@ describe('a token of v3 that was brought along', () => {
     expect(times).toEqual([...times].sort().reverse());
   });
 
+  test('may do what the administrator says: all that a token of v3 could, for example', async () => {
+    const { token, entry } = v3Token(AT);
+    const permissions = ['otp:send', 'otp:verify', 'bulk:send', 'templates:read', 'scheduler:write'];
+    await take({ tokens: [{ hash: entry.hash }], permissions });
+    const template = 'Hello {{name}}, your code is {{code}}';
+    const recipients = [{ phone: newPhone().slice(1), code: '123456', name: 'Ayu' }];
+    const bulk = await server.call('POST', 'bulk/send', { key: token, body: { recipients, template } });
+    expect([bulk.status, bulk.body.data.status, bulk.body.data.total]).toEqual([202, 'processing', 1]);
+    const scheduledTime = iso(server.clock.now() + 60_000);
+    const body = { phone: newPhone().slice(1), message: 'Code 123456', code: '123456', scheduledTime };
+    expect((await server.call('POST', 'scheduler/schedule', { key: token, body })).status).toBe(201);
+    expect((await server.call('GET', 'templates', { key: token })).status).toBe(200);
+    expectProblem(await server.call('GET', 'scheduler/list', { key: token }), 'FORBIDDEN');
+    expectProblem(await take({ tokens: [], permissions: ['root'] }), 'VALIDATION_ERROR');
+  });
+
   test('can be revoked, and another run does not bring it back', async () => {
     const { token, hash, id } = await imported();
     expect((await server.call('GET', 'otp/status', { key: token })).status).toBe(200);
@@ -120,7 +137,7 @@ describe("a line of v3's log", () => {
     expect((await take({ logs: [log, odd] })).body.data).toEqual({ tokens: 0, logs: 2, skipped: 0 });
 
     expect((await eventsOf('v3.otp_sent')).find(({ at }) => at === AT + 5_000)).toMatchObject({
-      project_id: server.app.defaultProjectId,
+      project_id: DEFAULT_PROJECT,
       subject: null,
       message_id: null,
       data: { action: 'otp_sent', token, phone: '+*********6034' },

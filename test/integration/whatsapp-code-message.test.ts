@@ -27,7 +27,7 @@ describe('with BOT_CODE_MESSAGE a person gets', () => {
     const { id } = await api.sent({ phone: phone.number, code: CODE });
     await whatsapp.until(() => phone.messages.length === 2);
     expect(phone.messages.map(({ text }) => text)).toEqual([
-      expect.stringContaining(`Your verification code is *${CODE}*. `),
+      expect.stringContaining(`Kode verifikasi Anda *${CODE}*. `),
       CODE,
     ]);
     await eventually(async () => (await statusesOf(id)).includes('delivered'));

@@ -29,6 +29,13 @@ const eventsOfType = (type: string) =>
     .orderBy('seq')
     .execute();
 
+/** The lines logged since there were `count` of them, of this level and above (30 is info, 40 a warning). */
+const loggedSince = (count: number, level: number) =>
+  server.logLines
+    .slice(count)
+    .map((line) => JSON.parse(line))
+    .filter((line) => line.level >= level);
+
 describe('over WhatsApp', () => {
   test('nothing can be sent before a number is linked', async () => {
     const refused = await api.send({ phone: newPhone().number });
@@ -51,7 +58,7 @@ describe('over WhatsApp', () => {
     await reaches('read');
     const statuses = (await timelineOf(id)).map(({ status }) => status);
     expect(statuses).toEqual(['queued', 'sending', 'sent', 'delivered', 'read']);
-    expect(text).toContain(`Your verification code is *${codeIn(text)}*. `);
+    expect(text).toContain(`Kode verifikasi Anda *${codeIn(text)}*. `);
     const answer = await api.check({ id, code: codeIn(text) });
     expect(answer.body.data).toMatchObject({ valid: true });
   });
@@ -127,17 +134,25 @@ describe('over WhatsApp', () => {
   });
 
   test('a number that is not on WhatsApp fails with that reason, and is then refused at once', async () => {
+    const before = server.logLines.length;
     const { id } = await api.sent({ phone: '+6281234599999' });
     await eventually(async () => (await api.read(id)).body.data.status === 'failed');
     expect((await timelineOf(id)).at(-1)).toMatchObject({
       status: 'failed',
-      reason: 'PHONE_NOT_ON_WHATSAPP: nobody uses WhatsApp with this number.',
+      reason: 'PHONE_NOT_ON_WHATSAPP: this number is not registered on WhatsApp.',
     });
     const again = await api.send({ phone: '+6281234599999', channel: 'whatsapp' });
     expect(again.body.code).not.toBe('INTERNAL_ERROR');
     expect(again.status).toBe(422);
     expect(again.body.code).toBe('PHONE_NOT_ON_WHATSAPP');
     expect(app.server.logLines.filter((line) => line.includes('"PHONE_NOT_ON_WHATSAPP"'))).toEqual([]);
+    // Nobody has to act: no more than info, and no stack.
+    expect(loggedSince(before, 40)).toEqual([]);
+    const [failed] = loggedSince(before, 30).filter(({ msg }) => msg === 'send failed');
+    expect(failed).toMatchObject({
+      level: 30,
+      err: expect.not.objectContaining({ stack: expect.anything() }),
+    });
   });
 
   test('an error of WhatsApp stands in the timeline with its code and a sentence', async () => {
@@ -199,6 +214,19 @@ describe('what people write to the number', () => {
     expect(await eventsOfType('number.opted_out')).toEqual([]);
   });
 
+  test('a message of hundreds of kB, from whoever, is acknowledged and not read', async () => {
+    const phone = newPhone();
+    const before = (await eventsOfType('message.received')).length;
+    await phone.send(OWN, 'x'.repeat(200_000));
+    await phone.send(OWN, 'short');
+    await eventually(async () => (await eventsOfType('message.received')).length > before);
+    const texts = (await eventsOfType('message.received'))
+      .slice(before)
+      .map(({ data }) => JSON.parse(data!).text);
+    expect(texts).toEqual(['short']);
+    await whatsapp.until(() => whatsapp.linked(OWN).unacknowledged === 0);
+  });
+
   test.each(['lid', 'pn'] as const)(
     'STOP, addressed by %s, keeps messages away until START takes it back',
     async (addressing) => {
@@ -217,6 +245,7 @@ describe('what people write to the number', () => {
   );
 
   test('who opts out is told once, in their language, that messages stop and how to start them again', async () => {
+    const logged = server.logLines.length;
     const phone = newPhone();
     const received = async () => (await eventsOfType('message.received')).length;
     const before = await received();
@@ -231,6 +260,7 @@ describe('what people write to the number', () => {
     expect(phone.messages.slice(0, -1).map(({ text }) => text)).toEqual([
       'Anda tidak akan menerima pesan lagi dari nomor ini. Untuk menerimanya lagi, balas MULAI.',
     ]);
+    expect(loggedSince(logged, 40)).toEqual([]);
   });
 
   test('those who opted out are listed, and can be taken off the list', async () => {
@@ -275,7 +305,7 @@ describe('what people write to the number', () => {
     expect(await command('|status')).toMatch(
       /^…0001: open, health \d+.*, \d+ messages left today\nOn their way: \d+$/,
     );
-    expect(await command('|nonsense 481516')).toBe('There is no such command. Write |help for the list.');
+    expect(await command('|nonsense 481516')).toBe('Unknown command. Write |help for the list.');
 
     expect(await command(`|sendotp ${phone.number}`)).toMatch(/^Accepted: a code for \+\*+\d{4} \(default\)/);
     await whatsapp.until(() => phone.messages.length === 1);

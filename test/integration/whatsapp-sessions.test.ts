@@ -82,7 +82,7 @@ describe('a session over the API', () => {
         newChatsReason: null,
         newChatsStoppedUntil: null,
         leftToday: 50,
-        inHand: 0,
+        inFlight: 0,
       },
       createdAt: expect.any(String),
     });
@@ -129,6 +129,7 @@ describe('a session over the API', () => {
     expect((await call('POST', `/${id}/logout`)).body.data).toMatchObject({
       state: 'logged_out',
       reason: expect.stringContaining('Link a phone'),
+      health: null,
     });
     await eventually(() => whatsapp.phone(OWN).linked.length === 0);
   });

@@ -28,7 +28,9 @@ beforeAll(async () => {
   const masterKey =
     server.app.config.security.masterKey ?? readFileSync(join(server.dir, 'master.key'), 'utf8').trim();
   const keyring: Keyring = await openKeyring(server.app.database, masterKey, server.clock);
-  keys = (['otp-code', 'message-code', 'idempotency'] as const).map((purpose) => keyring.key(purpose));
+  keys = (['otp-code', 'message-code', 'message-text', 'idempotency'] as const).map((purpose) =>
+    keyring.key(purpose),
+  );
 });
 afterAll(() => server.stop());
 
@@ -114,7 +116,7 @@ const ENDS: [string, (sent: { id: string; phone: string; code: string }) => Prom
 ];
 
 describe('the code of a verification', () => {
-  test('that is pending is in its sealed message and nowhere else', async () => {
+  test('that is pending is sealed with it, and nowhere else', async () => {
     const code = newCode();
     const phone = newPhone();
     const headers = { 'idempotency-key': `send-${code.length}-pending` };
@@ -123,14 +125,14 @@ describe('the code of a verification', () => {
     await otp.deliver();
     await otp.read(data.id);
     await server.call('GET', 'otp');
-    expect(await placesOf(code)).toEqual(['table messages']);
+    expect(await placesOf(code)).toEqual(['table verifications']);
     const sealed = await server.app.database.reader
-      .selectFrom('messages')
+      .selectFrom('verifications')
       .select('sealed_code')
-      .where('id', '=', data.messageId)
+      .where('id', '=', data.id)
       .executeTakeFirstOrThrow();
     expect(sealed.sealed_code!.toString('latin1')).not.toContain(code);
-    expect(opened(sealed.sealed_code!, { id: data.messageId })).toEqual([code]);
+    expect(opened(sealed.sealed_code!, { id: data.id })).toEqual([code]);
   });
 
   test.each(ENDS)('that is %s is nowhere', async (how, end) => {
@@ -141,7 +143,7 @@ describe('the code of a verification', () => {
     const body = { phone, code, message: `Your code: ${code} ({{code}})`, expiryMinutes: 10 };
     const { data } = (await server.call('POST', 'otp/send', { body, headers })).body;
     await otp.deliver();
-    expect(await placesOf(code)).toContain('table messages');
+    expect(await placesOf(code)).toContain('table verifications');
     if (how !== 'failed') {
       await otp.jump(30_000);
       expect((await otp.resend(data.id)).status).toBe(200);
@@ -167,7 +169,7 @@ describe('the code of a verification', () => {
     const { id } = await otp.sent({ phone, length: 10, alphabet: 'alphanumeric', message: '{{code}}' });
     await otp.deliver();
     const code = (await otp.inbox(phone))[0]!.text;
-    expect(await placesOf(code)).toEqual(['table messages']);
+    expect(await placesOf(code)).toEqual(['table verifications']);
     await otp.check({ id, code: 'wrong' });
     await otp.check({ id, code });
     expect(await placesOf(code)).toEqual([]);
@@ -222,7 +224,7 @@ describe('the code of a verification', () => {
     await otp.send({ phone, code });
     await otp.send({ phone: newPhone(), code, message: 'not in here' });
     await otp.send({ phone: '12345', code });
-    await otp.send({ phone: newPhone(), code, channel: 'sms' });
+    await otp.send({ phone: newPhone(), code, channel: 'email' });
     expect(await placesOf(code)).toEqual([]);
   });
 });

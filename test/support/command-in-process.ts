@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { openWith } from '../../src/cli/api-client.ts';
+import { ownServer } from '../../src/own-server.ts';
 
 /**
  * Runs a command in this process, in a folder and with just these settings, and resolves to what it printed. For what
@@ -9,6 +11,7 @@ export async function runHere(
   args: readonly string[],
   { cwd, settings = {} }: { cwd: string; settings?: Record<string, string> },
 ): Promise<string> {
+  openWith(ownServer);
   const before = { cwd: process.cwd(), env: process.env, write: process.stdout.write };
   let printed = '';
   process.chdir(cwd);

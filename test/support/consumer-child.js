@@ -13,7 +13,7 @@ const { eventFeed } = await dist('events/feed.js');
 const { EventConsumer } = await dist('events/consumer.js');
 const { eventRecorder } = await dist('events/record.js');
 const { systemClock } = await dist('lib/clock.js');
-const { troubleLog } = await dist('lib/troubles.js');
+const { troubleLog } = await dist('background/troubles.js');
 
 const WRITERS = 4;
 const [place = ''] = process.argv.slice(2);
@@ -58,7 +58,7 @@ async function write(writer) {
     const verificationId = `ver_${process.pid}_${writer}_${turn}`;
     await database
       .transaction(async (/** @type {any} */ trx) => {
-        await events.record(trx, { type: 'otp.created', projectId: 'prj_test', verificationId });
+        await events.record(trx, { type: 'otp.created', projectId: 1, verificationId });
         if (turn % 7 === 0) throw new Error('undone');
       })
       .catch(() => {});

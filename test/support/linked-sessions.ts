@@ -1,6 +1,11 @@
 import { EventEmitter } from 'node:events';
 import type { WASocket } from 'baileys';
-import type { Session, SessionEvents, SessionState, Sessions } from '../../src/channels/whatsapp/session.ts';
+import type {
+  Session,
+  SessionEvents,
+  SessionState,
+  Sessions,
+} from '../../src/channels/whatsapp/link/session.ts';
 import { type BareBaileys, bareBaileys } from './fake-whatsapp/bare-baileys.ts';
 import type { FakeWhatsApp } from './fake-whatsapp/server.ts';
 
@@ -44,7 +49,7 @@ export function linkedSessions(whatsapp: FakeWhatsApp): LinkedSessions {
       let socket: WASocket | undefined;
       const session: LinkedSession = {
         id: `ses_${sessions.length + 1}`,
-        projectId: 'prj_test',
+        projectId: 1,
         number,
         linkedAt: 0,
         bot,

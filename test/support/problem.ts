@@ -62,7 +62,13 @@ function expectWords(errors: readonly FieldProblem[], detail: string): void {
 function namesField(message: string, path: string): boolean {
   const last = path.split('.').findLast((part) => !/^\d+$/.test(part)) ?? path;
   // A file's name has dots of its own, and people call the field `to` what it is.
-  const names = [path, last, path.replace(/^files\./, ''), ...(path === 'to' ? ['phone number'] : [])];
+  const names = [
+    path,
+    last,
+    path.replace(/^files\./, ''),
+    ...(path === 'to' ? ['phone number'] : []),
+    ...(path === 'email' ? ['e-mail address'] : []),
+  ];
   const words = message.split(/[^\w.-]+/).map((word) => word.replace(/\.$/, ''));
   return names.some((name) => words.includes(name) || (/\W/.test(name) && message.includes(name)));
 }

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import type { Troubles } from '../../src/lib/troubles.ts';
+import type { Troubles } from '../../src/background/troubles.ts';
 
 /** A log that nobody reads. */
 export const silentLog = pino({ level: 'silent' });

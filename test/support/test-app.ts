@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { type App, buildApp } from '../../src/app.ts';
+import { type App, type AppOptions, buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { LOG_SERIALIZERS } from '../../src/lib/logger.ts';
@@ -55,6 +55,8 @@ export interface TestAppOptions {
   adminPassword?: string;
   /** A server on whose PostgreSQL database this one works too, with a folder of its own. */
   sharing?: TestApp;
+  /** Features beside those of the product. */
+  more?: AppOptions['more'];
 }
 
 /** The PostgreSQL database that a data folder belongs to. */
@@ -88,6 +90,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     config,
     log,
     clock,
+    more: options.more,
     onFatal: (error) => {
       throw error;
     },
@@ -121,7 +124,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
         },
         body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
       });
-      const text = await answer.text();
+      // A stream has no end to wait for; `openStream` reads it.
+      const isStream = answer.headers.get('content-type') === 'text/event-stream';
+      if (isStream) await answer.body?.cancel();
+      const text = isStream ? '' : await answer.text();
       const isJson = text !== '' && answer.headers.get('content-type')?.includes('json');
       return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text, text };
     },

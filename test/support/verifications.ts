@@ -1,4 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
+import { newId } from '../../src/lib/id.ts';
+import type { VerificationRow } from '../../src/otp/repository.ts';
 import type { Answer, CallOptions, TestApp } from './test-app.ts';
 
 /** Settings for tests that call as administrator often: a configured password costs no slow hash. */
@@ -13,6 +16,41 @@ let phonesMade = 0;
 export function newPhone(): string {
   phonesMade += 1;
   return `+62812${String(34_500_000 + phonesMade)}`;
+}
+
+/** A verification as it is stored: pending for ten minutes, with one message, but for what is `given`. */
+export function verificationRow(
+  given: Partial<VerificationRow> & Pick<VerificationRow, 'created_at'>,
+): VerificationRow {
+  const { created_at, phone = newPhone() } = given;
+  return {
+    id: newId('ver', created_at),
+    project_id: 1,
+    phone,
+    email: null,
+    route: '["whatsapp"]',
+    step: 0,
+    move_at: null,
+    sealed_code: null,
+    destination: phone?.slice(1) ?? '',
+    purpose: 'default',
+    channel: 'simulator',
+    status: 'pending',
+    reason: null,
+    code_mac: randomBytes(32),
+    key_version: 1,
+    code_length: 6,
+    attempts: 0,
+    sends: JSON.stringify([[created_at, newId('msg', created_at)]]),
+    failed_checks: '[]',
+    client_ip: null,
+    metadata: null,
+    expires_at: created_at + 10 * MINUTE_MS,
+    verified_at: null,
+    limits_lifted_at: null,
+    verified_client_ip: null,
+    ...given,
+  };
 }
 
 type Body = Record<string, unknown>;
@@ -73,7 +111,7 @@ export function verificationsOf(server: TestApp) {
       const rows = await server.app.database.reader
         .selectFrom('messages')
         .select('id')
-        .where('phone', '=', phone)
+        .where('address', '=', phone)
         .execute();
       return rows.length;
     },

@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import { SendError } from '../../src/channels/channel.ts';
-import { WhatsAppChannel } from '../../src/channels/whatsapp/channel.ts';
-import { numberDirectory } from '../../src/channels/whatsapp/number-directory.ts';
-import type { PacingRules } from '../../src/channels/whatsapp/pacing.ts';
-import { messageRecipients } from '../../src/channels/whatsapp/recipients.ts';
+import { WhatsAppChannel } from '../../src/channels/whatsapp/send/channel.ts';
+import { numberDirectory } from '../../src/channels/whatsapp/send/number-directory.ts';
+import { messageRecipients } from '../../src/channels/whatsapp/send/recipients.ts';
 import type { Database } from '../../src/database/database.ts';
 import { newId } from '../../src/lib/id.ts';
+import { SendError } from '../../src/messages/channel.ts';
+import type { PacingRules } from '../../src/settings/settings.ts';
 import type { PhoneOptions } from './fake-whatsapp/phone.ts';
 import { quietLibsignal } from './fake-whatsapp/quiet-libsignal.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type LinkedSessions, linkedSessions } from './linked-sessions.ts';
+import { testSettings } from './settings.ts';
 import { silentLog, silentTroubles } from './silent-log.ts';
 import { settle, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
@@ -66,14 +67,16 @@ export function linkedChannels() {
         directory,
         recipients: messageRecipients({ phoneOf: async (id) => outbox.get(id), directory }),
         checkNumbers: true,
-        pacing: { ...UNPACED, ...pacing },
+        settings: testSettings({ pacing: { ...UNPACED, ...pacing } }),
         codeOf,
         database,
         clock,
         log: silentLog,
         troubles: silentTroubles,
       });
-      await channel.start({ onReceipt: (id, status) => void receipts.push(`${id} ${status}`) });
+      await channel.start({
+        onReceipt: async ({ messageId, status }) => void receipts.push(`${messageId} ${status}`),
+      });
       await settle();
       return channel;
     };
@@ -96,7 +99,7 @@ export function linkedChannels() {
     const message = (to: string, text = `code for ${to}`) => {
       const id = newId('msg', clock.now());
       outbox.set(id, to);
-      return { id, projectId: 'prj_test', to, text };
+      return { id, projectId: 1, to, text, expiresAt: clock.now() + 300_000 };
     };
     const signal = () => new AbortController().signal;
     return {

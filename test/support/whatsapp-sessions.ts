@@ -1,13 +1,14 @@
 import type { Agent } from 'node:https';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import type { MessageText, Session, StateChange } from '../../src/channels/whatsapp/session.ts';
-import { WhatsAppSessions } from '../../src/channels/whatsapp/sessions.ts';
-import { type LatestVersion, webVersion } from '../../src/channels/whatsapp/web-version.ts';
+import { troubleLog } from '../../src/background/troubles.ts';
+import type { MessageText, Session, StateChange } from '../../src/channels/whatsapp/link/session.ts';
+import { WhatsAppSessions } from '../../src/channels/whatsapp/link/sessions.ts';
+import { type LatestVersion, webVersion } from '../../src/channels/whatsapp/link/web-version.ts';
 import type { Database } from '../../src/database/database.ts';
 import { openKeyring } from '../../src/database/keyring.ts';
+import { DEFAULT_PROJECT } from '../../src/database/project.ts';
 import { eventRecorder } from '../../src/events/record.ts';
-import { troubleLog } from '../../src/lib/troubles.ts';
 import { projectService } from '../../src/projects/service.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
@@ -20,7 +21,7 @@ export interface SessionsUnderTest {
   whatsapp: FakeWhatsApp;
   database: Database;
   clock: TestClock;
-  projectId: string;
+  projectId: number;
   /** Every change of state so far, oldest first. */
   changes: (StateChange & { id: string })[];
   /** Every line the sessions logged. */
@@ -77,7 +78,8 @@ async function over(parts: {
   options: SessionsOptions;
 }): Promise<SessionsUnderTest> {
   const { whatsapp, database, clock, options } = parts;
-  const projectId = await projectService({ database, clock }).ensureDefault();
+  const projectId = DEFAULT_PROJECT;
+  await projectService({ database, clock }).ensureDefault();
   const logLines: string[] = [];
   // A crash is a process that writes no more, so the sessions get a database that can be taken from them.
   let isCutOff = false;

@@ -3,7 +3,7 @@ import { settle, type TestClock, testClock } from '../../../test/support/test-cl
 import { openTestDatabase } from '../../../test/support/test-database.ts';
 import type { Database } from '../../database/database.ts';
 import { newId } from '../../lib/id.ts';
-import { type OutgoingMessage, SendError } from '../channel.ts';
+import { type OutgoingMessage, type Receipt, SendError } from '../../messages/channel.ts';
 import { type SimulatorFaults, simulatorFaults } from './faults.ts';
 import { Simulator } from './simulator.ts';
 
@@ -36,11 +36,17 @@ function makeSimulator(): Simulator {
 }
 
 const listener = {
-  onReceipt: (id: string, status: string) => void receipts.push([id, status, clock.now()]),
+  onReceipt: async ({ messageId, status }: Receipt) => void receipts.push([messageId!, status, clock.now()]),
 };
 
 function newMessage(to = PHONE): OutgoingMessage {
-  return { id: newId('msg', clock.now()), projectId: 'prj_test', to, text: 'Code 481516' };
+  return {
+    id: newId('msg', clock.now()),
+    projectId: 1,
+    to,
+    text: 'Code 481516',
+    expiresAt: clock.now() + 300_000,
+  };
 }
 
 const send = (message: OutgoingMessage) => simulator.send(message, new AbortController().signal);
@@ -52,7 +58,9 @@ describe('the virtual phone', () => {
     const message = newMessage();
     const at = clock.now();
     await send(message);
-    expect(await arrived()).toEqual([{ message_id: message.id, project_id: 'prj_test', phone: PHONE, at }]);
+    expect(await arrived()).toEqual([
+      { message_id: message.id, project_id: 1, address: PHONE, channel: 'whatsapp', at },
+    ]);
     await clock.advance(5_000);
     expect(receipts).toEqual([
       [message.id, 'delivered', at + 300],
@@ -76,7 +84,7 @@ describe('the virtual phone', () => {
   });
 
   test('that is refused throws that the channel is down', async () => {
-    faults.set(PHONE, { refuse: true });
+    faults.set({ to: PHONE }, { refuse: true });
     const refusal = await send(newMessage()).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(SendError);
     expect(refusal).toMatchObject({ failure: 'unavailable', reason: 'channel down' });
@@ -84,8 +92,18 @@ describe('the virtual phone', () => {
     expect(await arrived()).toHaveLength(1);
   });
 
+  test('that the channel refuses to this recipient throws for good', async () => {
+    faults.set({ to: PHONE, channel: 'whatsapp' }, { refuse: true });
+    await expect(send(newMessage())).rejects.toMatchObject({
+      failure: 'permanent',
+      reason: 'recipient refused',
+    });
+    await send(newMessage('+6281234500002'));
+    expect(await arrived()).toHaveLength(1);
+  });
+
   test('that is not on WhatsApp throws for good', async () => {
-    faults.set(undefined, { notOnWhatsApp: true });
+    faults.set({}, { notOnWhatsApp: true });
     await expect(send(newMessage())).rejects.toMatchObject({
       failure: 'permanent',
       reason: 'PHONE_NOT_ON_WHATSAPP',
@@ -95,7 +113,7 @@ describe('the virtual phone', () => {
 
   test('that drops acknowledges, and neither shows nor reports anything', async () => {
     await simulator.start(listener);
-    faults.set(PHONE, { drop: true });
+    faults.set({ to: PHONE }, { drop: true });
     await send(newMessage());
     await clock.advance(5_000);
     expect(await arrived()).toEqual([]);
@@ -103,12 +121,12 @@ describe('the virtual phone', () => {
   });
 
   test('that is slow acknowledges when its time has come, by the fault it had at the beginning', async () => {
-    faults.set(PHONE, { delayMs: 2_000 });
+    faults.set({ to: PHONE }, { delayMs: 2_000 });
     let taken = false;
     const sending = send(newMessage()).then(() => {
       taken = true;
     });
-    faults.set(PHONE, { refuse: true });
+    faults.set({ to: PHONE }, { refuse: true });
     await clock.advance(1_999);
     expect(taken).toBe(false);
     await clock.advance(1);
@@ -117,7 +135,7 @@ describe('the virtual phone', () => {
   });
 
   test('that is slow gives up as soon as it is told to', async () => {
-    faults.set(PHONE, { delayMs: 60_000 });
+    faults.set({ to: PHONE }, { delayMs: 60_000 });
     const abort = new AbortController();
     const sending = simulator.send(newMessage(), abort.signal);
     const reason = new SendError('temporary', 'no answer within 30 seconds');

@@ -1,4 +1,4 @@
-import type { WhatsAppSocket } from './session.ts';
+import type { WhatsAppSocket } from './link/session.ts';
 
 /** People and their devices; business accounts may have one that is hosted for them. */
 const PERSON = /^(\d+)(?::\d+)?@(s\.whatsapp\.net|lid|hosted|hosted\.lid)$/;

@@ -7,7 +7,6 @@ import { preferredMediaType } from '../../http/media-type.ts';
 import {
   deleted,
   iso,
-  isoOrNull,
   noBody,
   page,
   pageQuery,
@@ -18,85 +17,22 @@ import {
   timestamp,
 } from '../../http/schemas.ts';
 import { typed } from '../../http/server.ts';
-import type { PhoneReader } from '../../otp/phone-reader.ts';
-import type { SenderView, WhatsAppChannel } from './channel.ts';
-import { proxyProblem, withoutPassword } from './proxy-agent.ts';
-import { qrPng, qrSvg } from './qr-image.ts';
-import { SESSION_STATES } from './session.ts';
-import type { SessionView, WhatsAppSessions } from './sessions.ts';
+import type { Settings } from '../../settings/settings.ts';
+import { qrPng, qrSvg } from './link/qr-image.ts';
+import type { SessionView, WhatsAppSessions } from './link/sessions.ts';
+import { answerOf, exportedFiles, idParams, linkingCode, name, picture, proxy, view } from './schemas.ts';
+import type { WhatsAppChannel } from './send/channel.ts';
 
 /** A folder of credentials holds two files for each number that was ever written to. */
 const IMPORT_MAX_BYTES = 64 * 1024 * 1024;
 
 const QR_TYPES = ['application/json', 'image/png', 'image/svg+xml'] as const;
 
-const sessionId = z.string().max(64).meta({ example: 'ses_01jd3x8zq2e6v9k5m7n0p4r8st' });
-const idParams = z.object({ id: sessionId });
-const name = z.string().trim().min(1).max(100).nullable().meta({ example: 'Support phone' });
-const proxy = z
-  .string()
-  .max(500)
-  .superRefine((text, check) => {
-    const message = proxyProblem(text);
-    if (message !== undefined) check.addIssue({ code: 'custom', message });
-  })
-  .nullable()
-  .meta({
-    description: 'The way to WhatsApp; null for none.',
-    example: 'socks5://user:password@10.0.0.1:1080',
-  });
-const picture = z.instanceof(Buffer);
-const linkingCode = z
-  .object({ code: z.string().meta({ example: 'K7RM-2QXP' }), expiresAt: timestamp })
-  .meta({ title: 'PairingCode', description: 'The code to type into the phone.' });
-
-const health = z
-  .object({
-    score: z.int().min(0).max(100).meta({ description: '100: nothing is known against the number.' }),
-    reasons: z.array(z.string()).meta({ description: 'What takes away from the score, the gravest first.' }),
-    newChats: z
-      .enum(['open', 'stopped'])
-      .meta({ description: 'Whether it writes to people it has not written to before.' }),
-    newChatsReason: z.string().nullable(),
-    newChatsStoppedUntil: timestamp.nullable(),
-    leftToday: z.int().meta({ description: 'Messages it may still send today (UTC).' }),
-    inHand: z.int().meta({ description: 'Messages it is sending.' }),
-  })
-  .meta({ title: 'SendingHealth' });
-
-const view = z
-  .object({
-    id: sessionId,
-    name: z.string().nullable(),
-    state: z.enum(SESSION_STATES),
-    phone: z
-      .string()
-      .nullable()
-      .meta({ description: 'The number linked last, E.164.', example: '+6283834946034' }),
-    reason: z.string().nullable().meta({ description: 'Why it is in this state, in plain words.' }),
-    nextAttemptAt: timestamp.nullable().meta({ description: 'When it connects again by itself.' }),
-    warning: z.string().nullable().meta({ description: 'What to do soon though it works.' }),
-    proxy: z.string().nullable().meta({ description: 'Without its password.' }),
-    linkedAt: timestamp.nullable(),
-    phoneSeenAt: timestamp
-      .nullable()
-      .meta({ description: 'When the phone itself was last seen, to the hour.' }),
-    pairingCode: linkingCode.nullable(),
-    health: health.nullable().meta({ description: 'Sending health; null until it has connected.' }),
-    createdAt: timestamp,
-  })
-  .meta({ title: 'Session', description: 'A WhatsApp session.' });
-
-const exportedFiles = z.object({ files: z.record(z.string(), z.string()) }).meta({
-  title: 'ExportedSession',
-  description: 'The files of a Baileys multi-file folder.',
-});
-
 const COMMANDS = {
   restart: {
     operationId: 'restartSession',
     summary: 'Reconnect a session',
-    description: 'Ends the connection and makes a new one; a session without a phone begins to link one.',
+    description: 'Ends the connection and opens a new one; a session without a phone starts linking.',
   },
   pause: {
     operationId: 'pauseSession',
@@ -112,7 +48,7 @@ const COMMANDS = {
     operationId: 'logOutSession',
     summary: 'Unlink the phone of a session',
     description:
-      'Removes this device from the phone and forgets its keys. Messages go to another number or wait.',
+      'Removes this device from the phone and deletes its keys. Messages go to another number or wait.',
   },
 } as const;
 
@@ -122,11 +58,11 @@ export function whatsappRoutes(
   deps: {
     sessions: WhatsAppSessions;
     senders: Pick<WhatsAppChannel, 'sender'>;
-    readPhone: PhoneReader;
+    settings: Settings;
     runOnce: RunOnce;
   },
 ): void {
-  const { sessions, senders, readPhone, runOnce } = deps;
+  const { sessions, senders, settings, runOnce } = deps;
   const toAnswer = (session: SessionView) => answerOf(session, senders.sender(session.id));
   const app = typed(server);
   const tags = ['WhatsApp sessions'];
@@ -134,6 +70,7 @@ export function whatsappRoutes(
   app.get(
     '/api/v1/bot/sessions',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'listSessions',
@@ -152,6 +89,7 @@ export function whatsappRoutes(
   app.post(
     '/api/v1/bot/sessions',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'createSession',
@@ -174,7 +112,7 @@ export function whatsappRoutes(
     },
     async (request, reply) => {
       const { link } = request.body;
-      if (link) sessions.requireWhatsApp();
+      if (link) sessions.status.requireWhatsApp();
       let made: string | undefined;
       const answer = await runOnce(request, reply, async (trx) => {
         const wanted = {
@@ -197,6 +135,7 @@ export function whatsappRoutes(
   app.get(
     '/api/v1/bot/sessions/:id',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'getSession',
@@ -215,11 +154,12 @@ export function whatsappRoutes(
   app.patch(
     '/api/v1/bot/sessions/:id',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'updateSession',
         summary: 'Rename a session or change its proxy',
-        description: 'Another proxy is used from the next connection on; `restart` makes one.',
+        description: 'A new proxy is used from the next connection on; `restart` opens one.',
         params: idParams,
         body: z.strictObject({ name: name.optional(), proxy: proxy.optional(), projectId }),
         response: { 200: success(view), ...problems('RESOURCE_NOT_FOUND', 'CONFLICT') },
@@ -240,6 +180,7 @@ export function whatsappRoutes(
   app.get(
     '/api/v1/bot/sessions/:id/qr',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'getSessionQrCode',
@@ -275,6 +216,7 @@ export function whatsappRoutes(
   app.post(
     '/api/v1/bot/sessions/:id/pairing-code',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'createPairingCode',
@@ -298,8 +240,8 @@ export function whatsappRoutes(
       },
     },
     async (request) => {
-      const digits = readPhone(request.body.phone).e164.slice(1);
       const { projectId: project, params, caller } = request;
+      const digits = settings.of(project).readAnyPhone(request.body.phone).e164.slice(1);
       const { text, expiresAt } = await sessions.requestPairingCode(project, params.id, digits, caller.name);
       return { success: true as const, data: { code: text, expiresAt: iso(expiresAt) } };
     },
@@ -309,6 +251,7 @@ export function whatsappRoutes(
     app.post(
       `/api/v1/bot/sessions/:id/${command}`,
       {
+        config: { access: 'admin:bot' },
         schema: {
           tags,
           ...COMMANDS[command],
@@ -330,13 +273,13 @@ export function whatsappRoutes(
     '/api/v1/bot/sessions/:id/import',
     {
       bodyLimit: IMPORT_MAX_BYTES,
-      config: { bodyMaxMembers: 500_000 },
+      config: { access: 'admin:bot', bodyMaxMembers: 500_000 },
       schema: {
         tags,
         operationId: 'importSession',
         summary: 'Import credentials into a session',
         description:
-          'The files of a Baileys multi-file folder (`auth_info_baileys` of WOTP v3), each with its text. The other installation has to be stopped: two of them throw each other out. Up to 64 MB.',
+          'The files of a Baileys multi-file folder (`auth_info_baileys` of WOTP v3), each with its text. Stop the other installation first: two of them disconnect each other. Up to 64 MB.',
         params: idParams,
         body: z.strictObject({
           files: z.record(z.string().max(300), z.string()).meta({ example: { 'creds.json': '{…}' } }),
@@ -355,13 +298,13 @@ export function whatsappRoutes(
   app.post(
     '/api/v1/bot/sessions/:id/export',
     {
-      config: { readingMaxMs: LONG_READING_MAX_MS },
+      config: { access: 'admin:bot', readingMaxMs: LONG_READING_MAX_MS },
       schema: {
         tags,
         operationId: 'exportSession',
         summary: 'Export the credentials of a session',
         description:
-          'As the files of a Baileys multi-file folder. Whoever has them can read and send as this number; pause the session before another installation uses them.',
+          'As the files of a Baileys multi-file folder. Anyone who has them can read and send as this number; pause the session before another installation uses them.',
         params: idParams,
         body: noBody,
         querystring: projectQuery,
@@ -381,6 +324,7 @@ export function whatsappRoutes(
   app.delete(
     '/api/v1/bot/sessions/:id',
     {
+      config: { access: 'admin:bot' },
       schema: {
         tags,
         operationId: 'deleteSession',
@@ -396,35 +340,4 @@ export function whatsappRoutes(
       return { success: true as const, data: { id } };
     },
   );
-}
-
-function answerOf(session: SessionView, sender: SenderView | undefined) {
-  const { id, name, state, phone, reason, warning, proxy, pairingCode } = session;
-  return {
-    id,
-    name,
-    state,
-    phone,
-    reason,
-    nextAttemptAt: isoOrNull(session.nextAttemptAt),
-    warning,
-    proxy: proxy === null ? null : withoutPassword(proxy),
-    linkedAt: isoOrNull(session.linkedAt),
-    phoneSeenAt: isoOrNull(session.phoneSeenAt),
-    pairingCode: pairingCode && { code: pairingCode.text, expiresAt: iso(pairingCode.expiresAt) },
-    health: sender ? healthOf(sender) : null,
-    createdAt: iso(session.createdAt),
-  };
-}
-
-function healthOf({ health: { score, reasons, newChats }, leftToday, inHand }: SenderView) {
-  return {
-    score,
-    reasons,
-    newChats: newChats.open ? ('open' as const) : ('stopped' as const),
-    newChatsReason: newChats.open ? null : newChats.reason,
-    newChatsStoppedUntil: newChats.open ? null : iso(newChats.until),
-    leftToday,
-    inHand,
-  };
 }

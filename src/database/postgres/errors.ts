@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { DatabaseError } from '../../errors/errors.ts';
+import { ExpectedError } from '../../lib/expected-error.ts';
 
 /** The database server cannot be used as it is; the message says why and what to do. Nothing was changed. */
-export class PostgresOpenError extends Error {
+export class PostgresOpenError extends ExpectedError {
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = 'PostgresOpenError';
   }
 }
 
@@ -20,7 +20,6 @@ class StatementError extends Error {
 
   constructor(error: { code: string; message: string; table?: string; constraint?: string }) {
     super(error.message);
-    this.name = 'StatementError';
     this.code = error.code;
     this.table = error.table;
     this.constraint = error.constraint;

@@ -36,7 +36,7 @@ async function openAt(url: string) {
     consumer,
     async write(verificationId: string): Promise<void> {
       await database.transaction((trx) =>
-        events.record(trx, { type: 'otp.created', projectId: 'prj_test', verificationId }),
+        events.record(trx, { type: 'otp.created', projectId: 1, verificationId, channel: 'sms' }),
       );
       // Transactions of other tests on the same server hold the feed back.
       while ((await feed.heldBackSince()) !== undefined);

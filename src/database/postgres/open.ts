@@ -163,7 +163,7 @@ async function requireServer(connection: PostgresConnection): Promise<void> {
   }
   if (encoding !== 'UTF8') {
     throw new PostgresOpenError(
-      `The database's encoding is ${encoding}, and texts need UTF8. Create it anew: createdb --encoding=UTF8 --template=template0.`,
+      `The database's encoding is ${encoding}, and texts need UTF8. Create it again: createdb --encoding=UTF8 --template=template0.`,
     );
   }
   if (!mayCreate && !isMade) {
@@ -191,10 +191,13 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
   let closing: Promise<void> | undefined;
   /** Why the latest transaction that met an outage failed; undefined when a probe has succeeded since. */
   let failure: unknown;
+  let onPoolWait: (ms: number) => void = () => {};
 
   /** Runs `work` once. What it rejects with tells whether PostgreSQL has certainly undone everything. */
   async function attempt<T>(work: (trx: Transaction) => Promise<T>): Promise<T> {
+    const asked = performance.now();
     const client = await connectTo(pool);
+    onPoolWait(performance.now() - asked);
     const connection = new PostgresConnection(client);
     try {
       await connection.run('begin isolation level read committed', []);
@@ -223,7 +226,7 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
       const reason = asDatabaseError(error);
       if (isWorthARetry(reason)) throw reason;
       throw new DatabaseError(
-        'The connection to the database was lost during the commit, so it is not known whether the change was made. Look before you repeat it, or repeat it with the same Idempotency-Key.',
+        'The connection to the database was lost during the commit, so it is not known whether the change was made. Check before you repeat it, or repeat it with the same Idempotency-Key.',
         error,
       );
     }
@@ -297,6 +300,10 @@ function postgresDatabase(pool: pg.Pool, maxWaiting: number): Database {
       changes: async (executor, sql, parameters) =>
         (await connections.get(executor)!.run(sql, parameters, nameOf(sql))).changes,
     }),
+
+    watchPoolWaits(listener) {
+      onPoolWait = listener;
+    },
 
     get waitingWrites() {
       return pool.waitingCount;

@@ -4,9 +4,9 @@ export type FileCommand = 'backup' | 'restore' | 'compact' | 'verify' | 'reset' 
 const INSTEAD: Record<FileCommand, string> = {
   backup: 'Make a backup with `pg_dump --format=custom --file=wotp.dump "$DATABASE_URL"`',
   restore: 'Restore one with `pg_restore --clean --if-exists --dbname="$DATABASE_URL" wotp.dump`',
-  compact: 'Give space back with `vacuumdb --full "$DATABASE_URL"`, at a quiet hour',
+  compact: 'Free disk space with `vacuumdb --full "$DATABASE_URL"`, at a quiet hour',
   verify: 'Check the database with `pg_amcheck --heapallindexed "$DATABASE_URL"`',
-  reset: 'Make it anew with `dropdb` and `createdb`; the next start is a first run',
+  reset: 'Create it again with `dropdb` and `createdb`; the next start is a first run',
   'master-key rotate': 'The pages are encrypted, if at all, by the disk under it, whose key you can change',
 };
 

@@ -35,7 +35,7 @@ export async function withDatabaseAtRest<T>(
     removeUnfinished({ path, keyCheckPath: options.keyCheckPath });
     const keyCheck = readKeyCheck(options.keyCheckPath);
     if (!holdsDatabase(path, keyCheck)) {
-      throw new DatabaseOpenError(`There is no database at ${path} yet. The first start makes one.`);
+      throw new DatabaseOpenError(`There is no database at ${path} yet. The first start creates one.`);
     }
     const fileKey = fileKeyOf(path, options.masterKey, { keyCheck, dataDir });
     await explaining(path, keyCheck !== undefined, () => {

@@ -2,9 +2,9 @@ import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ConflictError, DatabaseError, StoppingError, ValidationError } from '../../errors/errors.ts';
 import { createPrivateFolder, FolderError } from '../../lib/private-folder.ts';
+import { PROGRAM } from '../../lib/program.ts';
 import { isThere, systemErrorText } from '../../lib/system-error.ts';
-import { PROGRAM } from '../../program.ts';
-import { VERSION } from '../../version.ts';
+import { VERSION } from '../../lib/version.ts';
 import { syncFolder } from '../private-files.ts';
 import { type FileKey, isDamage, sqliteCode } from './connection.ts';
 import { backupName, manifestPath, removeOlderBackups, writeManifest } from './manifest.ts';
@@ -129,14 +129,14 @@ function targetFile(to: string, now: number, keep: number | undefined): string {
   }
   if (keep !== undefined) {
     throw new ValidationError(
-      `Keeping a number of backups needs a folder, and ${to} ${isThere(to) ? 'is a file' : 'does not exist'}. Create the folder first, or leave the number out.`,
+      `--keep needs a folder, and ${to} ${isThere(to) ? 'is a file' : 'does not exist'}. Create the folder first, or leave --keep out.`,
     );
   }
   if (isThere(to) || isThere(manifestPath(to))) {
     throw new ConflictError(`${to} exists already. Name a file that does not, or a folder.`);
   }
   if (!isThere(dirname(to))) {
-    throw new ValidationError(`The folder ${dirname(to)} does not exist. Make it, or name another.`);
+    throw new ValidationError(`The folder ${dirname(to)} does not exist. Create it, or name another.`);
   }
   return to;
 }
@@ -154,12 +154,12 @@ export function prepareBackupFolder(folder: string): void {
 /** Says what keeps a backup from being made, in words for the operator. */
 function asBackupError(error: unknown): unknown {
   if (error instanceof Error && error.name === 'AbortError') {
-    return new StoppingError('The server is stopping and has given the backup up.', error);
+    return new StoppingError('The server is stopping and has canceled the backup.', error);
   }
   const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
   const refusal = (sentence: string) => new DatabaseError(`${sentence} No backup was made.`, error);
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
-    return refusal('There is no room for the backup on its disk. Free some, or choose another folder.');
+    return refusal('The disk has no room for the backup. Free some space, or choose another folder.');
   }
   if (code.startsWith('SQLITE_IOERR') || code === 'EIO') {
     return refusal('A disk failed while the backup was written.');

@@ -56,7 +56,7 @@ export function examineFile(path: string, masterKey: string): FileKey {
     }
     throw new DatabaseOpenError(
       size % PAGE_BYTES === 0
-        ? `The master key does not open ${path}: the file was made under another key (that of a backup from before a rotation, say), or it is not a WODB database. Give its key with --key-file.`
+        ? `The master key does not open ${path}: the file was created with another key (a backup from before a rotation, for example), or it is not a WODB database. Give its key with --key-file.`
         : `${path} is not a WODB database: its size is not a multiple of ${PAGE_BYTES} bytes.`,
     );
   } finally {

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
+import { PROGRAM } from '../../lib/program.ts';
 import { isThere } from '../../lib/system-error.ts';
-import { PROGRAM } from '../../program.ts';
 import type { FileKey } from './connection.ts';
 import { type KeyCheck, keyMatches } from './key-check.ts';
 import { DatabaseOpenError } from './open-error.ts';
-import { isV3Database } from './v3-import.ts';
+import { isV3Database } from './v3-file.ts';
 import { wrongKey } from './wrong-key.ts';
 
 export const SALT_BYTES = 16;
@@ -27,13 +27,13 @@ export function holdsDatabase(path: string, keyCheck: KeyCheck | undefined): boo
   if (state === 'there') return true;
   if (keyCheck) {
     throw new DatabaseOpenError(
-      `The data folder has held a database, but ${path} is ${state}. Put the file back or restore a backup. To begin anew, move the whole data folder away.`,
+      `The data folder has held a database, but ${path} is ${state}. Put the file back or restore a backup. To start from scratch, move the whole data folder away.`,
     );
   }
   for (const rest of [`${path}-wal`, `${path}-journal`]) {
     if (!isThere(rest) || statSync(rest).size === 0) continue;
     throw new DatabaseOpenError(
-      `${rest} holds changes of a database, but ${path} itself is ${state}. Put the file back or restore a backup. To begin anew, move ${rest} away.`,
+      `${rest} holds changes of a database, but ${path} itself is ${state}. Put the file back or restore a backup. To start from scratch, move ${rest} away.`,
     );
   }
   return false;
@@ -55,7 +55,7 @@ export function fileKeyOf(
   }
   if (!keyCheck && isV3Database(path, masterKey)) {
     throw new DatabaseOpenError(
-      `${path} is the database of WOTP v3. Take DB_PATH out of the settings, and bring it along with \`${PROGRAM} migrate --from-v3 ${path}\`; the file was not touched.`,
+      `${path} is the database of WOTP v3. Take DB_PATH out of the settings, and import it with \`${PROGRAM} migrate --from-v3 ${path}\`; the file was not touched.`,
     );
   }
   const key = stretchMasterKey(masterKey, salt);

@@ -41,7 +41,7 @@ export function readKeyCheck(path: string): KeyCheck | undefined {
     return { salt, check };
   }
   throw new DatabaseOpenError(
-    `${path} is damaged. Put it back from a backup of the data folder. If it is lost, remove it: it is made anew when the database opens with DB_MASTER_KEY.`,
+    `${path} is damaged. Put it back from a backup of the data folder. If it is lost, remove it: it is created again when the database opens with DB_MASTER_KEY.`,
   );
 }
 

@@ -1,20 +1,20 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { ExpectedError } from '../../lib/expected-error.ts';
+import { PROGRAM } from '../../lib/program.ts';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
-import { PROGRAM } from '../../program.ts';
 import { createPrivateFile } from '../private-files.ts';
 import { sqliteCode } from './connection.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { refusalBehind } from './refusal.ts';
 
 /** The database is in use by another process. */
-export class DatabaseInUseError extends Error {
+export class DatabaseInUseError extends ExpectedError {
   constructor(path: string) {
     super(
       `Another WOTP process is using ${path}. Stop it first: a database has one server. Commands such as \`${PROGRAM} token list\` work beside it.`,
     );
-    this.name = 'DatabaseInUseError';
   }
 }
 

@@ -57,7 +57,7 @@ export function readManifest(backup: string): Manifest | undefined {
 export function changesBeside(backup: string): string | undefined {
   const wal = `${backup}-wal`;
   if ((statSync(wal, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
-  return `${wal} holds changes that the backup's manifest does not know: somebody has opened the backup since, or put them there. Move that file away to use the backup as it was made.`;
+  return `${wal} holds changes that the backup's manifest does not know: the backup was opened since, or the file was put there. Move that file away to use the backup as it was created.`;
 }
 
 /** A time (Unix ms) as it stands in names of files: `YYYYMMDD-HHMMSS`, UTC. */

@@ -210,9 +210,13 @@ function wodbDatabase(
   const { path, fileKey, upgrade } = options;
   const queue = new WriteQueue(writer, {
     onFatal: options.onFatal,
-    onCommit: () => checkpointer.committed(),
+    onCommit: (transactions, ms) => {
+      checkpointer.committed();
+      watch?.(transactions, ms);
+    },
     maxWaiting: options.maxWaitingWrites,
   });
+  let watch: ((transactions: number, ms: number) => void) | undefined;
   const writing = kyselyOver(writer);
   const reading = kyselyOver(reader);
   let closing: Promise<void> | undefined;
@@ -250,6 +254,9 @@ function wodbDatabase(
       changes: async (_executor, sql, parameters) => writer.run(sql, parameters).changes,
     }),
     isExclusive: true,
+    watchCommits: (listener) => {
+      watch = listener;
+    },
     space: fileSpace(path, { writer, reader, queue }),
     get waitingWrites() {
       return queue.length;

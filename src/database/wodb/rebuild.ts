@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { ExpectedError } from '../../lib/expected-error.ts';
 import type { Transaction } from '../database.ts';
 import { type DatabaseAtRest, withDatabaseAtRest } from './at-rest.ts';
 import { type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
@@ -8,10 +9,9 @@ import { replaceDatabase } from './replace.ts';
 import { removeDraft, vacuumInto, verifyFile } from './run-in-worker.ts';
 
 /** A new file could not be built beside the database, which is as it was. */
-export class RebuildError extends Error {
+export class RebuildError extends ExpectedError {
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = 'RebuildError';
   }
 }
 

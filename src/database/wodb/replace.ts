@@ -78,10 +78,10 @@ export function replaceDatabase(options: {
   const { path, dataDir, draft, keepAsideAs, alongside = [] } = options;
   const folder = dirname(path);
   for (const name of [draft, ...(keepAsideAs === undefined ? [] : [keepAsideAs])]) {
-    if (dirname(name) !== folder) throw new Error(`${name} does not lie in the folder of ${path}.`);
+    if (dirname(name) !== folder) throw new Error(`${name} is not in the folder of ${path}.`);
   }
   for (const name of alongside.flatMap(({ from, to }) => [from, to])) {
-    if (dirname(name) !== dataDir) throw new Error(`${name} does not lie in the data folder.`);
+    if (dirname(name) !== dataDir) throw new Error(`${name} is not in the data folder.`);
   }
   const changes = `${draft}${WAL}`;
   if (isThere(changes) && statSync(changes).size > 0) throw new Error(`${changes} is not empty.`);
@@ -141,7 +141,7 @@ function readDecision(path: string): Replacement {
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof z.ZodError || isUnfitFile(error))) throw error;
     throw new DatabaseOpenError(
-      `${file} should say which files take the place of others, after an exchange of the database that was not finished, and does not. Restore a backup into an empty data folder; nothing was touched.`,
+      `${file} should list the files of an unfinished replacement of the database, and does not. Restore a backup into an empty data folder; nothing was touched.`,
       error,
     );
   }
@@ -150,7 +150,7 @@ function readDecision(path: string): Replacement {
 function refuseLink(file: string): void {
   if (lstatSync(file, { throwIfNoEntry: false })?.isFile() ?? true) return;
   throw new DatabaseOpenError(
-    `${file} is a link or a folder, not a file that WOTP has made to take the place of another. Move it away; nothing was touched.`,
+    `${file} is a link or a folder, not a file that WOTP created to replace another. Move it away; nothing was touched.`,
   );
 }
 

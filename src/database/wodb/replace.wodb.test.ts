@@ -153,7 +153,7 @@ test('killed before any of its steps, the old database is untouched, or the next
 test('nothing is exchanged for a draft that is not ready, or over a name that is taken', async () => {
   const { dir, path, replacement } = await readyFolder();
   const refusals: [Partial<typeof replacement>, string, RegExp][] = [
-    [{ draft: join(dir, 'elsewhere', 'draft') }, '', /does not lie in the folder/],
+    [{ draft: join(dir, 'elsewhere', 'draft') }, '', /is not in the folder/],
     [{ draft: `${path}.missing` }, '', /ENOENT/],
     [{}, `${replacement.draft}-wal`, /is not empty/],
     [{}, replacement.keepAsideAs, /exists already/],

@@ -127,7 +127,7 @@ test('a restore ends every code that was pending in the backup, so that none tha
     'message.canceled',
   ]);
   const rows = await server.app.database.reader
-    .selectFrom('messages')
+    .selectFrom('verifications')
     .select('id')
     .where('sealed_code', 'is not', null)
     .execute();
@@ -220,7 +220,7 @@ test('a backup whose values nobody could read says which key has to be configure
     { masterKey: third, backupMasterKey: OTHER_KEY },
   ]) {
     await expect(restore({ file: underOtherKey, ...options })).rejects.toThrow(
-      /values in it were made under another master key: .* Set DB_MASTER_KEY to that one/,
+      /values in it were created with another master key: .* Set DB_MASTER_KEY to that one/,
     );
   }
   await expect(restore({ masterKey: undefined })).rejects.toThrow(/no master key to open the backup with/);
@@ -240,7 +240,7 @@ test('a restore that finds no room says so, and every file stays as it is', asyn
     keyCheckPath: keyCheckPathIn(disk),
     masterKeyPath: join(disk, 'master.key'),
   });
-  await expect(refused).rejects.toThrow(/There is no room to build the restored database/);
+  await expect(refused).rejects.toThrow(/The disk has no room for the restored database/);
   expect(contentsOf(disk)).toEqual(before);
 });
 
@@ -275,7 +275,7 @@ describe('is refused, and every file stays as it is:', () => {
     says: RegExp,
     options?: Partial<RestoreOptions>,
   ][] = [
-    ['a wrong key', () => {}, /master key does not open .*under another key/, { masterKey: OTHER_KEY }],
+    ['a wrong key', () => {}, /master key does not open .*with another key/, { masterKey: OTHER_KEY }],
     ['a missing file', (file) => rmSync(file), /There is no file/],
     ['an empty file', (file) => truncateSync(file), /is empty/],
     [

@@ -4,9 +4,9 @@ import { basename, dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createPrivateFolder } from '../../lib/private-folder.ts';
+import { PROGRAM } from '../../lib/program.ts';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { isThere } from '../../lib/system-error.ts';
-import { PROGRAM } from '../../program.ts';
 import type { Database } from '../database.ts';
 import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, writePrivateFile } from '../private-files.ts';
@@ -135,7 +135,7 @@ async function copyChecked(file: string, draft: string): Promise<void> {
   if (beside !== undefined) await copy(`${file}-wal`, `${draft}-wal`);
   if (!manifest || manifest.sha256 === sha256) return;
   throw new DatabaseOpenError(
-    `${file} is not what its manifest describes: the SHA-256 is ${sha256}, not ${manifest.sha256}. It was changed or damaged since it was made; take another backup.`,
+    `${file} is not what its manifest describes: the SHA-256 is ${sha256}, not ${manifest.sha256}. It was changed or damaged since it was created; take another backup.`,
   );
 }
 
@@ -192,16 +192,12 @@ async function bringDraftUpToDate(
     if (version && !isKeyOfVersion(target, version)) {
       if (backupMasterKey === undefined || !isKeyOfVersion(backupMasterKey, version)) {
         throw new DatabaseOpenError(
-          `${file} opens with this key, but the values in it were made under another master key: that of the installation when the backup was made. Set DB_MASTER_KEY to that one, restore again, and then run \`${PROGRAM} master-key rotate\` with the key it shall have; nothing was changed.`,
+          `${file} opens with this key, but the values in it were created with another master key: that of the installation when the backup was made. Set DB_MASTER_KEY to that one, restore again, and then run \`${PROGRAM} master-key rotate\` with the new key; nothing was changed.`,
         );
       }
       keyVersion = await addKeyVersion(db, { masterKey: backupMasterKey, newMasterKey: target, now });
     }
-    const project = await db
-      .selectFrom('settings')
-      .select('value')
-      .where('key', '=', 'default_project_id')
-      .executeTakeFirst();
+    const project = await db.selectFrom('projects').select('id').limit(1).executeTakeFirst();
     if (project) {
       await db
         .insertInto('events')
@@ -234,7 +230,7 @@ function explained(error: unknown, file: string, path: string): unknown {
   const code = sqliteCode(error) || ((error as NodeJS.ErrnoException).code ?? '');
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
     return new DatabaseOpenError(
-      'There is no room to build the restored database beside the present one. Free some; nothing was changed.',
+      'The disk has no room for the restored database beside the current one. Free some space; nothing was changed.',
       error,
     );
   }

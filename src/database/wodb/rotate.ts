@@ -1,4 +1,3 @@
-import type { WotpEvent } from '../../events/types.ts';
 import type { Transaction } from '../database.ts';
 import { addKeyVersion } from '../keyring.ts';
 import { masterKeyPathIn, writeMasterKey } from '../master-key.ts';
@@ -90,7 +89,7 @@ async function recordRotation(trx: Transaction, version: number, now: number): P
   await trx
     .insertInto('events')
     .values({
-      type: 'master_key.rotated' satisfies WotpEvent['type'],
+      type: 'master_key.rotated',
       at: now,
       data: JSON.stringify({ version, actor: 'command line' }),
     })

@@ -122,7 +122,7 @@ function run<T>(job: Job, { onPages = () => {}, signal }: RunOptions): Promise<T
       killSignal: 'SIGKILL',
       ...(signal ? { signal } : {}),
     });
-    let outcome = () => reject(new Error('The worker of the database has ended and said nothing.'));
+    let outcome = () => reject(new Error('The database worker ended without an error message.'));
     worker.on('message', (report: Report) => {
       if ('pages' in report) onPages(report.pages);
       else if ('result' in report) outcome = () => resolve(report.result as T);

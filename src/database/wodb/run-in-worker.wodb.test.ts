@@ -144,7 +144,7 @@ test('verify tells of a damaged page, of broken references and of invariants tha
   const database = await openDatabase(dir);
   await fill(database, 300);
   await database.transaction((trx) =>
-    trx.insertInto('projects').values({ id: 'prj_1', name: 'n', created_at: 0 }).execute(),
+    trx.insertInto('projects').values({ id: 'prj_1', number: 1, name: 'n', created_at: 0 }).execute(),
   );
   await database.close();
   const fileKey = fileKeyOf(path);
@@ -170,7 +170,7 @@ test('verify tells of a damaged page, of broken references and of invariants tha
   careless.sqlite.pragma('foreign_keys = OFF');
   careless.sqlite.exec(`
     insert into api_keys (id, project_id, name, hash, preview, permissions, created_at)
-    values ('key_1', 'prj_2', 'n', 'h', 'p', '[]', 0)`);
+    values ('key_1', 2, 'n', 'h', 'p', '[]', 0)`);
   careless.close();
   expect(await findings(1)).toEqual(['Rows of api_keys refer to rows of projects that do not exist: 1.']);
 

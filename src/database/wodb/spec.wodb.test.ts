@@ -85,7 +85,7 @@ test('the vectors for derived keys and sealed values in WODB_SPEC.md are what th
     setTimeout: () => ({ cancel() {} }),
   });
 
-  for (const purpose of ['otp-code', 'message-code', 'idempotency'] satisfies KeyPurpose[]) {
+  for (const purpose of ['otp-code', 'message-code', 'message-text', 'idempotency'] satisfies KeyPurpose[]) {
     expect(keyring.key(purpose).export().toString('hex')).toBe(
       value(new RegExp(`^\\| key \`${purpose}\` \\|`)),
     );
@@ -95,8 +95,8 @@ test('the vectors for derived keys and sealed values in WODB_SPEC.md are what th
   expect(codeMac(keyring.key('otp-code'), verificationId!, code!).toString('hex')).toBe(mac);
 
   const [[sealing, sealed]] = specRows(/ sealed for /) as [[string, string]];
-  const [, text, messageId] = /^(\d+) sealed for (msg_\w+) /.exec(sealing)!;
-  expect(unseal(keyring.key('message-code'), Buffer.from(sealed, 'hex'), messageId!)).toBe(text);
+  const [, text, context] = /^(\d+) sealed for (ver_\w+) /.exec(sealing)!;
+  expect(unseal(keyring.key('message-code'), Buffer.from(sealed, 'hex'), context!)).toBe(text);
 });
 
 test('the numbers in WODB_SPEC.md are those of the code', () => {

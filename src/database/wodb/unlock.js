@@ -58,7 +58,7 @@ export function readBack(sqlite, expected) {
     const actual = sqlite.pragma(name, { simple: true });
     if (actual !== value) {
       throw new Error(
-        `The database does not keep ${name} = ${value} (it says ${actual}); it is not safe to go on.`,
+        `The database does not keep ${name} = ${value} (it says ${actual}); it is not safe to continue.`,
       );
     }
   }

@@ -17,8 +17,8 @@ export interface WriteQueueOptions {
   maxWaiting?: number;
   /** Transactions that share one commit at most. */
   maxGroup?: number;
-  /** Called after each commit. */
-  onCommit?: () => void;
+  /** Called after each commit with the number of transactions that shared it, and how long it took in ms. */
+  onCommit?: (transactions: number, ms: number) => void;
   /** Called when a sync to disk failed: what was written is unknown, so the process must end and recover. */
   onFatal: (error: Error) => void;
 }
@@ -32,7 +32,7 @@ export class WriteQueue {
   readonly #connection: WodbConnection;
   readonly #maxWaiting: number;
   readonly #maxGroup: number;
-  readonly #onCommit: () => void;
+  readonly #onCommit: (transactions: number, ms: number) => void;
   readonly #onFatal: (error: Error) => void;
   #waiting: Job[] = [];
   #running: Promise<void> | undefined;
@@ -102,6 +102,7 @@ export class WriteQueue {
 
   async #commitGroup(group: Job[]): Promise<void> {
     const changesBefore = this.failure === undefined ? 0 : this.#changes();
+    let commitMs: number;
     try {
       this.#exec('BEGIN IMMEDIATE');
       if (!(await this.#runAll(group))) {
@@ -109,7 +110,9 @@ export class WriteQueue {
         this.#exec('BEGIN IMMEDIATE');
         for (const job of group) await this.#runInSavepoint(job);
       }
+      const begun = performance.now();
       this.#exec('COMMIT');
+      commitMs = performance.now() - begun;
       // A group that wrote nothing shows nothing about the disk.
       if (this.failure !== undefined && this.#changes() > changesBefore) this.failure = undefined;
     } catch (error) {
@@ -122,7 +125,7 @@ export class WriteQueue {
         for (const work of job.afterCommit) work();
       } else job.reject(job.outcome?.error);
     }
-    this.#onCommit();
+    this.#onCommit(group.length, commitMs);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { stretchMasterKey } from '../../lib/key-derivation.ts';
-import { PROGRAM } from '../../program.ts';
+import { PROGRAM } from '../../lib/program.ts';
 import { keptMasterKey, masterKeyPathIn } from '../master-key.ts';
 import { type KeyCheck, keyMatches } from './key-check.ts';
 import { DatabaseOpenError } from './open-error.ts';

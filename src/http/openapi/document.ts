@@ -1,7 +1,8 @@
 import { ERROR_CODES, type ErrorCode } from '../../errors/codes.ts';
-import { isOpen, ROUTE_ACCESS } from '../access.ts';
+import { type Access, isForAdmin, isOpen, type RouteAccess } from '../access.ts';
 import { resolve, type Schema } from '../reference/schema.ts';
 import { sentenceOf } from '../schemas.ts';
+import { eventWebhooks } from './event-webhooks.ts';
 import { UNHEALTHY_EXAMPLES } from './health-examples.ts';
 import { nameSchemas, withoutNoise } from './named-schemas.ts';
 import { problemExample } from './problem-examples.ts';
@@ -46,6 +47,8 @@ export interface OpenApiDocument {
   info?: { version: string };
   tags?: readonly { name: string; description?: string }[];
   paths?: Record<string, Record<string, Operation>>;
+  /** What the server sends, by the type of the event. */
+  webhooks?: Record<string, object>;
   components?: {
     schemas?: Record<string, Schema>;
     headers?: Record<string, unknown>;
@@ -61,7 +64,7 @@ const PARAMETERS = {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      'Makes a repetition safe: for 24 hours the same key with the same body gets the first answer again. 1 to 255 visible ASCII characters, in quotes or without, such as `9b2f6c1e-3d0a-4b7e-8f55-2a6c1d9e0b47`.',
+      'Makes a retry safe: for 24 hours the same key with the same body gets the first answer again. 1 to 255 visible ASCII characters, in quotes or without, such as `9b2f6c1e-3d0a-4b7e-8f55-2a6c1d9e0b47`.',
     schema: { type: 'string' },
   },
 };
@@ -73,7 +76,7 @@ const HEADERS = {
   },
   RateLimit: {
     description:
-      'What is left of each limit that counted the request, and the seconds until it begins anew. Administrators are not counted.',
+      'What is left of each limit that counted the request, and the seconds until it resets. Administrators are not counted.',
     schema: { type: 'string' },
     example: '"key";r=9999;t=3600',
   },
@@ -92,18 +95,24 @@ const HEADERS = {
   },
 };
 
-/** Refusals of an admin route that count, since they answer somebody without the password. */
-const COUNTED_FOR_ADMIN_ROUTES = ['401', '403', '429'];
+/** Refusals that count on routes of administrators and providers, since they answer somebody else. */
+const COUNTED_WHEN_REFUSED = ['401', '403', '429'];
 
 /** The groups of operations, in the order in which somebody meets them. */
 const TAGS = [
   {
     name: 'Verifications',
-    description: 'Send a code to a phone, check what the person typed, see what happened.',
+    description: 'Send a code to a phone, check what the user typed, see what happened.',
   },
   { name: 'API keys', description: 'Create, list and revoke the keys that applications call with.' },
   { name: 'Simulator', description: 'The virtual phone of mock mode: read messages and simulate faults.' },
+  { name: 'Templates', description: 'Keep the texts of messages, in several languages and versions.' },
+  { name: 'Bulk', description: 'Send one text to many recipients, follow and stop it.' },
+  { name: 'Schedules', description: 'Send a code at a later time.' },
+  { name: 'Webhooks', description: 'Send events to your own server, signed and retried.' },
+  { name: 'Events', description: 'Follow what happens as it happens.' },
   { name: 'WhatsApp sessions', description: 'Link WhatsApp numbers, watch and operate them.' },
+  { name: 'Channels', description: 'What providers report of messages that they took.' },
   { name: 'Opt-outs', description: 'Numbers that get no more messages.' },
   { name: 'Limits', description: 'See and clear the limits of a phone number.' },
   { name: 'Database', description: 'Back up, verify and compact the database.' },
@@ -113,7 +122,7 @@ const TAGS = [
 ];
 
 /** Puts into the document what the libraries cannot say, and what holds for every operation of a kind. */
-export function completeDocument(document: OpenApiDocument): void {
+export function completeDocument(document: OpenApiDocument, access: RouteAccess): void {
   const { paths = {}, components = {} } = document;
   // The same as `Problem`, for requests, which never hold one.
   delete components.schemas?.ProblemInput;
@@ -127,9 +136,10 @@ export function completeDocument(document: OpenApiDocument): void {
       operation.operationId ??= nameOf(route);
       allowNoBody(operation);
       typeRefusals(operation);
+      typeFiles(operation);
       addRefusals(operation);
-      addHeaders(operation, route);
-      sayWhoMayCall(operation, route);
+      addHeaders(operation, access.get(route));
+      sayWhoMayCall(operation, access.get(route));
       nameParts(operation, schemas);
       describeSuccess(operation, schemas);
       addExamples(operation, schemas);
@@ -138,6 +148,7 @@ export function completeDocument(document: OpenApiDocument): void {
   const used = new Set(
     Object.values(paths).flatMap((item) => Object.values(item).flatMap(({ tags = [] }) => tags)),
   );
+  document.webhooks = eventWebhooks(schemas);
   document.tags = TAGS.filter(({ name }) => used.has(name));
 }
 
@@ -151,16 +162,17 @@ function nameOf(route: string): string {
 const capitalized = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
 /** Ends the description of an operation with who may call it. */
-function sayWhoMayCall(operation: Operation, route: string): void {
-  const access = ROUTE_ACCESS[route];
-  const who = isOpen(access)
-    ? 'Needs no authentication.'
-    : access === 'admin'
-      ? 'Needs the admin password (`X-Master-Key`).'
-      : access === 'any-key'
-        ? 'Needs an API key, with any permission.'
-        : `Needs an API key with the permission \`${access}\`.`;
+function sayWhoMayCall(operation: Operation, access: Access | undefined): void {
+  const who = whoMayCall(access);
   operation.description = operation.description ? `${operation.description}\n\n${who}` : who;
+}
+
+function whoMayCall(access: Access | undefined): string {
+  if (access === 'callback') return 'Needs no API key: the provider proves who it is.';
+  if (isOpen(access)) return 'Needs no authentication.';
+  if (isForAdmin(access)) return 'Needs the admin password (`X-Master-Key`).';
+  if (access === 'any-key') return 'Needs an API key, with any permission.';
+  return `Needs an API key with the permission \`${access}\`.`;
 }
 
 /** Moves the types of bodies and answers to where they have names. */
@@ -233,6 +245,12 @@ function allowNoBody({ requestBody }: Operation): void {
   }
 }
 
+/** Says of a file that it is text: the fields of the body are those of JSON. */
+function typeFiles({ requestBody }: Operation): void {
+  const file = requestBody?.content['text/csv'];
+  if (file) file.schema = { type: 'string' };
+}
+
 /** Gives refusals the media type of their own. */
 function typeRefusals({ responses }: Operation): void {
   for (const response of Object.values(responses)) {
@@ -269,15 +287,17 @@ function names({ responses }: Operation, code: ErrorCode): boolean {
 }
 
 /** Names the headers that an operation takes, and those of each of its answers. */
-function addHeaders(operation: Operation, route: string): void {
-  const access = ROUTE_ACCESS[route];
+function addHeaders(operation: Operation, access: Access | undefined): void {
   const isRepeatable = names(operation, 'IDEMPOTENCY_MISMATCH');
   if (isRepeatable) {
     const key = { $ref: '#/components/parameters/IdempotencyKey' };
     operation.parameters = [...(operation.parameters ?? []), key];
   }
   for (const [status, response] of Object.entries(operation.responses)) {
-    const isCounted = access === 'admin' ? COUNTED_FOR_ADMIN_ROUTES.includes(status) : access !== 'probe';
+    const isCounted =
+      isForAdmin(access) || access === 'callback'
+        ? COUNTED_WHEN_REFUSED.includes(status)
+        : access !== 'probe';
     const mayWait = ['429', '503'].includes(status) && response.content?.[PROBLEM_TYPE] !== undefined;
     response.headers = {
       'X-Request-Id': header('RequestId'),

@@ -1,8 +1,6 @@
-import type { HealthReport } from '../../health/service.ts';
-
 const MB = 1024 * 1024;
 
-const report: HealthReport = {
+const report = {
   status: 'unhealthy',
   timestamp: '2026-11-23T12:00:00.000Z',
   version: '4.0.0',

@@ -53,6 +53,8 @@ function membersOf(code: ErrorCode, operation: Operation, schemas: Schemas): Mem
     case 'PHONE_INVALID':
     case 'PHONE_NOT_ALLOWED':
       return { errors: [{ path: 'phone', message: plain(ERROR_CODES[code].meaning) }] };
+    case 'EMAIL_INVALID':
+      return { errors: [{ path: 'email', message: plain(ERROR_CODES[code].meaning) }] };
     case 'OTP_INCORRECT':
       return { attemptsRemaining: 4 };
     default:

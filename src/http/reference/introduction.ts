@@ -25,7 +25,7 @@ const check = await call('otp/verify', { phone: '+62 838 3494 6034', code: '4829
 console.log(check.ok ? 'verified' : check.code);`;
   const problem = JSON.stringify(problemExample('OTP_INCORRECT', { responses: {} }, {}), null, 2);
   return `<h1>API reference</h1>
-<p class="lead">WOTP sends a one-time code to a phone and checks what the person types back.</p>
+<p class="lead">WOTP sends a one-time code to a phone and checks what the user types back.</p>
 <section aria-labelledby="first-request">
 <h2 id="first-request">Your first request</h2>
 <ol class="steps">

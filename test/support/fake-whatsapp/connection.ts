@@ -12,8 +12,8 @@ export interface Connection {
   blackHole: boolean;
   /** Sends a stanza, unless the connection is closed or a black hole. */
   send(node: Stanza): void;
-  /** Sends bytes in place of a stanza: as the frame's content, sealed as a stanza is, or as they are over the WebSocket. */
-  sendBytes(bytes: Uint8Array, how: 'sealed' | 'as they are'): void;
+  /** Sends bytes in place of stanzas, in one message: the contents of frames, sealed as stanzas are, or as they are. */
+  sendBytes(bytes: readonly Uint8Array[], how: 'sealed' | 'as they are'): void;
   /** Reads and sends nothing more, not even the end of the WebSocket. */
   freeze(): void;
   /** Cuts the TCP connection without a word. */
@@ -49,7 +49,8 @@ export function acceptConnection(socket: WebSocket, handler: ConnectionHandler):
       if (step === 'stanzas' && !connection.blackHole) socket.send(frame(noise.seal(encodeBinaryNode(node))));
     },
     sendBytes(bytes, how) {
-      if (step === 'stanzas') socket.send(how === 'sealed' ? frame(noise.seal(bytes)) : bytes);
+      const sent = how === 'sealed' ? bytes.map((content) => frame(noise.seal(content))) : bytes;
+      if (step === 'stanzas') socket.send(Buffer.concat(sent));
     },
     freeze() {
       connection.blackHole = true;

@@ -37,7 +37,7 @@ export interface LinkedDevice {
   /** Reads what the device sends and neither acts nor answers, on this connection and on later ones. */
   blackHole: boolean;
   /** The server sends it this stanza, or bytes in place of one, whatever they are. */
-  attack(what: Stanza | Uint8Array, how?: 'sealed' | 'as they are'): void;
+  attack(what: Stanza | readonly Uint8Array[], how?: 'sealed' | 'as they are'): void;
   /** The line is dead: its TCP connection stays up and carries nothing any more, until `drop`. */
   freeze(): void;
   /** Cuts the TCP connection. */
@@ -183,8 +183,8 @@ export function linkDevice(
       if (connection) connection.blackHole = value;
     },
     attack(what, how = 'sealed') {
-      if (what instanceof Uint8Array) connection?.sendBytes(what, how);
-      else connection?.send(what);
+      if ('tag' in what) connection?.send(what);
+      else connection?.sendBytes(what, how);
     },
     freeze: () => connection?.freeze(),
     drop() {

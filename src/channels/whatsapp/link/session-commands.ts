@@ -1,0 +1,123 @@
+import type { Database, Transaction } from '../../../database/database.ts';
+import { ConflictError, WotpError } from '../../../errors/errors.ts';
+import type { EventRecorder } from '../../../events/record.ts';
+import type { Logger } from '../../../lib/logger.ts';
+import { PROGRAM } from '../../../lib/program.ts';
+import { LeaseLostError } from './lease.ts';
+import type { LinkedSession } from './linked-session.ts';
+import type { LinkingCode, StoredSession } from './repository.ts';
+
+/** What operators can do with a session; every node can be told, and the one that drives the session does it. */
+export type Command =
+  | { name: 'link' | 'restart' | 'pause' | 'resume' | 'logout' | 'remove' | 'release'; actor: string }
+  | { name: 'change'; changes: { name?: string | null; proxy?: string | null }; actor: string }
+  | { name: 'pairing code requested'; digits: string; actor: string };
+
+/** Carries out commands on sessions that this process drives. */
+export type SessionCommands = ReturnType<typeof sessionCommands>;
+
+export function sessionCommands(deps: {
+  database: Database;
+  events: EventRecorder;
+  log: Logger;
+  /** The number to link by pairing code, without +, where that is configured in place of QR codes. */
+  pairingDigits?: string | undefined;
+  /** Whether this process drives the session, in the transaction of a write for it. */
+  holds: (trx: Transaction, sessionId: string) => Promise<boolean>;
+  /** Drives the session no more. */
+  letGo: (session: LinkedSession) => Promise<void>;
+  /** Removes the session, which has been stopped, with the event of it. */
+  forget: (session: LinkedSession, actor: string) => Promise<void>;
+}) {
+  const { database, events, log, pairingDigits, holds, letGo, forget } = deps;
+
+  /** Records what an operator did with a session. */
+  async function record(
+    trx: Transaction,
+    session: StoredSession,
+    action: string,
+    actor: string,
+  ): Promise<void> {
+    await events.record(trx, {
+      type: 'bot.operated',
+      projectId: session.projectId,
+      data: { sessionId: session.id, action, actor },
+    });
+  }
+
+  const audit = (session: StoredSession, action: string, actor: string): Promise<void> =>
+    database.transaction((trx) => record(trx, session, action, actor));
+
+  /** As `audit`, of what this process has just done with a session that it drives. */
+  const auditOwn = (session: StoredSession, action: string, actor: string): Promise<void> =>
+    database.transaction(async (trx) => {
+      if (!(await holds(trx, session.id))) throw new LeaseLostError();
+      await record(trx, session, action, actor);
+    });
+
+  async function link(session: LinkedSession): Promise<void> {
+    if (pairingDigits === undefined) {
+      await session.link();
+      return;
+    }
+    // The session goes on showing QR codes, so there is a way even without the pairing code.
+    session.requestPairingCode(pairingDigits).then(
+      () =>
+        log.info({ session: session.id }, `a pairing code is ready: see it with \`${PROGRAM} bot status\``),
+      (error: unknown) => {
+        const why = error instanceof WotpError ? { reason: error.message } : { err: error };
+        log.warn({ session: session.id, ...why }, 'there is no pairing code');
+      },
+    );
+  }
+
+  return {
+    record,
+    audit,
+
+    /**
+     * Resolves when all that the command has changed is on disk; to the code when one was asked for.
+     * @throws LeaseLostError when another process drives the session by now
+     */
+    async run(session: LinkedSession, command: Command): Promise<LinkingCode | undefined> {
+      const { actor } = command;
+      // Before anything is done that WhatsApp would hear of.
+      await session.checkLease();
+      switch (command.name) {
+        case 'link':
+          await link(session);
+          break;
+        case 'pairing code requested': {
+          const code = await session.requestPairingCode(command.digits);
+          await auditOwn(session.stored, command.name, actor);
+          return code;
+        }
+        case 'change':
+          await session.change(command.changes);
+          await auditOwn(session.stored, 'changed', actor);
+          break;
+        case 'remove':
+          if (session.isLinked) await session.logout();
+          await session.stop();
+          await forget(session, actor);
+          break;
+        case 'release':
+          if (session.isLinked) throw alreadyLinked();
+          await letGo(session);
+          break;
+        default:
+          await session[command.name]();
+          await auditOwn(session.stored, command.name, actor);
+      }
+      await session.kept();
+      return undefined;
+    },
+  };
+}
+
+/** There is a phone where none may be. */
+export function alreadyLinked(): ConflictError {
+  return new ConflictError(
+    'A phone is linked to this session already. Log it out, or create another session.',
+  );
+}
