@@ -22,8 +22,13 @@ write('docs/DATABASE.md', await (await import(databaseReference.href)).databaseP
 const eventsReference = new URL('../dist/events/reference.js', import.meta.url);
 write('docs/EVENTS.md', (await import(eventsReference.href)).eventsPage());
 
-const { routesPage, document } = await reference();
+const { routesPage, document, yaml } = await reference();
 write('docs/ROUTES.md', routesPage);
+write('docs/openapi.yaml', yaml);
+const { apiPage } = await import(new URL('../dist/http/openapi/api-page.js', import.meta.url).href);
+write('docs/API.md', apiPage(document));
+const postman = await import(new URL('../dist/http/openapi/postman-collection.js', import.meta.url).href);
+write('docs/postman_collection.json', `${JSON.stringify(postman.postmanCollection(document), null, 2)}\n`);
 write('sdk/src/api-types.ts', await apiTypes(document));
 
 const metrics = await import(new URL('../dist/metrics/catalogue.js', import.meta.url).href);
@@ -32,7 +37,7 @@ write('docs/METRICS.md', metrics.metricsPage());
 const lockFile = new URL('../package-lock.json', import.meta.url);
 write('THIRD_PARTY.md', thirdPartyPage(JSON.parse(readFileSync(lockFile, 'utf8'))));
 
-/** The page of routes and the OpenAPI document of a server that is built and not started. */
+/** The page of routes and the OpenAPI document, also in YAML, of a server that is built and not started. */
 async function reference() {
   const dist = (/** @type {string} */ name) => import(new URL(`../dist/${name}`, import.meta.url).href);
   const { loadConfig } = await dist('config/config.js');
@@ -52,9 +57,10 @@ async function reference() {
   await app.server.ready();
   const page = routesPage(app.server.access);
   const document = app.server.swagger();
+  const yaml = app.server.swagger({ yaml: true });
   await app.stop();
   rmSync(dir, { recursive: true });
-  return { routesPage: page, document };
+  return { routesPage: page, document, yaml };
 }
 
 /**

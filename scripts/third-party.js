@@ -13,6 +13,12 @@ const INSIDE = [
   },
 ];
 
+/** Licences that packages state in their files and not in the field for it. */
+const LOOKED_UP = new Map([
+  ['httpntlm', 'MIT'],
+  ['stack-trace', 'MIT'],
+]);
+
 /**
  * The text of THIRD_PARTY.md: every package of the lock file with its version and licence.
  * @param {{ packages: Record<string, LockedPackage> }} lock the content of package-lock.json
@@ -22,8 +28,9 @@ export function thirdPartyPage({ packages }) {
     .filter(([place]) => place !== '')
     .map(([place, entry]) => {
       const name = place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
-      if (!entry.license) throw new Error(`${name} names no licence: look it up before you use it.`);
-      return { name, ...entry };
+      const license = entry.license ?? LOOKED_UP.get(name);
+      if (!license) throw new Error(`${name} names no licence: look it up before you use it.`);
+      return { name, ...entry, license };
     });
   const of = (/** @type {(entry: LockedPackage) => boolean | undefined} */ isMeant) => all.filter(isMeant);
   const development = of(({ dev, devOptional }) => dev || devOptional);
