@@ -25,6 +25,7 @@ import { runner } from './run.ts';
 import { schedulerFeature } from './scheduler/index.ts';
 import { statsFeature } from './stats/index.ts';
 import { templatesFeature } from './templates/index.ts';
+import { testNumbersFeature } from './test-numbers/index.ts';
 import { v3Feature } from './v3/index.ts';
 import { webhooksFeature } from './webhooks/index.ts';
 
@@ -63,7 +64,8 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
     const reachable = mockMode ? [simulator.channel] : real.filter((channel) => channel !== undefined);
     const channels = channelsFeature(core, { messages, optOuts, whatsapp, channels: reachable });
     const templates = templatesFeature(core);
-    const otp = otpFeature(core, { messages, channels, optOuts, whatsapp, templates });
+    const testNumbers = testNumbersFeature(core);
+    const otp = otpFeature(core, { messages, channels, optOuts, whatsapp, templates, testNumbers });
     const scheduler = schedulerFeature(core, { otp });
     const bulk = bulkFeature(core, { messages, channels, optOuts, templates, otp });
     const chatCommands = chatCommandsFeature(core, { otp, whatsapp, channels, optOuts });
@@ -76,7 +78,7 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
 
     const ground = [own, projects, keys, admin, optOuts, messages];
     const ways = [simulator, whatsapp, cloudApi, email, providers, channels];
-    const sends = [templates, otp, scheduler, bulk];
+    const sends = [templates, testNumbers, otp, scheduler, bulk];
     const readers = [chatCommands, v3, eventStream, stats, webhooks];
     const withData: Feature[] = [...ground, ...ways, ...sends, ...readers, demo, ...others];
     const maintenance = maintenanceFeature(core, {

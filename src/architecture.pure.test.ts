@@ -30,7 +30,7 @@ const LEVELS = [
   ['messages'],
   ['channels/simulator', 'channels/whatsapp', 'channels/cloud-api', 'channels/email', 'channels/http'],
   ['channels'],
-  ['templates'],
+  ['templates', 'test-numbers'],
   ['otp'],
   ['scheduler'],
   ['bulk', 'chat-commands', 'v3', 'demo', 'event-stream', 'stats', 'webhooks'],

@@ -1054,6 +1054,53 @@ export interface TemplatePreviewResponse {
   success: true;
   data: TemplatePreview;
 }
+/**
+ * An address with a fixed code, to which nothing is sent.
+ */
+export interface TestNumber {
+  id: string;
+  /**
+   * E.164.
+   */
+  phone?: string;
+  email?: string;
+  /**
+   * The code that verifies it.
+   */
+  code: string;
+  note: string | null;
+  /**
+   * ISO 8601, UTC
+   */
+  createdAt: string;
+}
+export interface TestNumberPage {
+  success: true;
+  data: TestNumber[];
+}
+export interface AddTestNumberRequest {
+  /**
+   * In any usual notation. Give this or `email`.
+   */
+  phone?: string;
+  email?: string;
+  /**
+   * The code that verifies it.
+   */
+  code: string;
+  /**
+   * What it is for.
+   */
+  note?: string;
+  /**
+   * Administrators only: the project to act on (default: the default project).
+   */
+  projectId?: string;
+}
+export interface TestNumberResponse {
+  success: true;
+  data: TestNumber;
+}
 export interface SendVerificationRequest {
   /**
    * In any usual notation. Digits without + are a number of `DEFAULT_REGION` where they can be one, else 11 to 15 digits with the country code.
@@ -1172,6 +1219,10 @@ export interface RetriedVerification {
    * Attempts left.
    */
   attemptsRemaining: number;
+  /**
+   * Present where the address was a test number: nothing is sent.
+   */
+  test?: true;
   retried: true;
 }
 export interface RetriedVerificationResponse {
@@ -1223,6 +1274,10 @@ export interface Verification {
    * Attempts left.
    */
   attemptsRemaining: number;
+  /**
+   * Present where the address was a test number: nothing is sent.
+   */
+  test?: true;
 }
 export interface VerificationResponse {
   success: true;
@@ -1279,6 +1334,10 @@ export interface VerifiedAddress {
    * Those by which the code was sent.
    */
   channels: ('whatsapp' | 'cloud_api' | 'email' | 'sms' | 'http' | 'simulator')[];
+  /**
+   * Present where the address was a test number: nothing is sent.
+   */
+  test?: true;
 }
 export interface VerifiedAddressResponse {
   success: true;
@@ -1360,6 +1419,10 @@ export interface VerificationWithTimeline {
    */
   attemptsRemaining: number;
   /**
+   * Present where the address was a test number: nothing is sent.
+   */
+  test?: true;
+  /**
    * ISO 8601, UTC
    */
   createdAt: string;
@@ -1419,6 +1482,10 @@ export interface VerificationDetails {
    * Attempts left.
    */
   attemptsRemaining: number;
+  /**
+   * Present where the address was a test number: nothing is sent.
+   */
+  test?: true;
   /**
    * ISO 8601, UTC
    */

@@ -49,6 +49,7 @@ describe('defaults', () => {
         maxAttempts: 5,
         resendSeconds: 30,
         warnsOfSharing: true,
+        testNumbers: true,
         webOtpHost: undefined,
         defaultRegion: undefined,
         countriesAllowed: [],

@@ -19,6 +19,7 @@ interface Decided {
   server: { readonly isProduction: boolean };
   database: { readonly path: string };
   backups: { readonly folder: string };
+  otp: { readonly testNumbers: boolean };
   bot: { readonly mockMode: boolean };
   providers: { readonly file: string | undefined; readonly definitions: readonly ProviderDefinition[] };
 }
@@ -91,7 +92,7 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     server: { ...server, isProduction },
     database: { ...database, dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
     backups: { ...read.backups, folder: join(dataDir, 'backups') },
-    otp: { ...otp, expiryMinutes },
+    otp: { ...otp, expiryMinutes, testNumbers: otp.testNumbers ?? !isProduction },
     bot: { ...bot, mockMode: bot.mockMode ?? !isProduction },
     providers: {
       ...providers,

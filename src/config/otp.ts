@@ -64,6 +64,11 @@ export const otpVariables = {
     name: 'WEBOTP_HOST',
     help: 'The host of the page into which browsers fill the code of an SMS (WebOTP): the last line of each SMS becomes @host #code.',
   }),
+  testNumbers: boolean({
+    name: 'TEST_NUMBERS',
+    defaultText: 'true outside production',
+    help: 'Whether test numbers get their fixed code and no message.',
+  }),
   defaultRegion: country({
     name: 'DEFAULT_REGION',
     help: 'The country of numbers written without +: digits that are a number of this country are that number, whatever else they could be. Without it, only 11 to 15 digits with a country code are read.',

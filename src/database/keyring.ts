@@ -15,7 +15,8 @@ export type KeyPurpose =
   | 'idempotency'
   | 'whatsapp'
   | 'admin-session'
-  | 'webhook';
+  | 'webhook'
+  | 'test-code';
 
 /** The keys derived from the master key. Every value made with one carries the version it was made under. */
 export interface Keyring {
@@ -53,6 +54,7 @@ const PURPOSES: readonly KeyPurpose[] = [
   'whatsapp',
   'admin-session',
   'webhook',
+  'test-code',
 ];
 const CHECK_TEXT = 'WOTP keyring check 1';
 const UNOPENED_MAX = 1_000;

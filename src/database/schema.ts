@@ -10,6 +10,7 @@ import type { ProjectsTables } from './tables/projects.ts';
 import type { SchedulerTables } from './tables/scheduler.ts';
 import type { SimulatorTables } from './tables/simulator.ts';
 import type { TemplatesTables } from './tables/templates.ts';
+import type { TestNumbersTables } from './tables/test-numbers.ts';
 import type { WebhooksTables } from './tables/webhooks.ts';
 import type { WhatsappTables } from './tables/whatsapp.ts';
 
@@ -32,6 +33,7 @@ export interface Schema
     SchedulerTables,
     OptOutsTables,
     TemplatesTables,
+    TestNumbersTables,
     WebhooksTables,
     WhatsappTables,
     BulkTables {}

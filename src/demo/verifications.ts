@@ -149,6 +149,7 @@ export function demoVerifications(
       sends: JSON.stringify(sends),
       failed_checks: JSON.stringify(story.failedChecks.map((at) => [at, null])),
       client_ip: null,
+      is_test: 0,
       metadata: '{"demo":true}',
       created_at: createdAt,
       expires_at: createdAt + LIFE_MS,

@@ -77,6 +77,9 @@ export const EVENTS = {
   'webhook.operated': act('A webhook endpoint was created, changed or deleted.'),
   'limits.cleared': act('An administrator lifted the limits of a number.'),
 
+  'test_number.added': act('A test number was added: it gets a fixed code and no message.'),
+  'test_number.removed': act('A test number was removed.'),
+
   'template.created': act('A template was created.'),
   'template.changed': act('A template was changed, or an earlier version restored.'),
   'template.deleted': act('A template was deleted.'),

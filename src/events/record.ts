@@ -110,6 +110,7 @@ function subjectOf(event: WotpEvent): string | null {
   const { data } = event;
   if ('keyId' in data) return data.keyId;
   if ('bulkId' in data) return data.bulkId;
+  if ('testNumberId' in data) return data.testNumberId;
   if ('webhookId' in data) return data.webhookId;
   return 'sessionId' in data ? (data.sessionId ?? null) : null;
 }

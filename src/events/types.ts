@@ -73,6 +73,13 @@ interface LimitEvent {
   data: { phone: string; actor: string };
 }
 
+interface TestNumberEvent {
+  type: 'test_number.added' | 'test_number.removed';
+  projectId: number;
+  /** `address` is masked. */
+  data: { testNumberId: string; address?: string; actor: string };
+}
+
 interface TemplateEvent {
   type: 'template.created' | 'template.changed' | 'template.deleted';
   projectId: number;
@@ -192,6 +199,7 @@ export type WotpEvent =
   | RefusalEvent
   | LimitEvent
   | TemplateEvent
+  | TestNumberEvent
   | AdminEvent
   | MasterKeyEvent
   | BackupEvent

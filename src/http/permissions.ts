@@ -26,6 +26,7 @@ export const ADMIN_AREAS = [
   'admin:opt-outs',
   'admin:session',
   'admin:simulator',
+  'admin:test-numbers',
 ] as const;
 
 export type AdminArea = (typeof ADMIN_AREAS)[number];

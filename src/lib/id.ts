@@ -2,7 +2,19 @@ import { hash } from 'node:crypto';
 import { pooledRandomBytes } from './random.ts';
 
 /** What an id names; the prefix is part of the id. */
-export type IdPrefix = 'prj' | 'key' | 'ver' | 'msg' | 'ses' | 'tpl' | 'sch' | 'blk' | 'evt' | 'whk' | 'dlv';
+export type IdPrefix =
+  | 'prj'
+  | 'key'
+  | 'ver'
+  | 'msg'
+  | 'ses'
+  | 'tpl'
+  | 'sch'
+  | 'blk'
+  | 'evt'
+  | 'whk'
+  | 'dlv'
+  | 'tst';
 
 /** TypeID's base 32 (Crockford's, in lower case): its order is that of the bytes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -51,6 +51,11 @@ export const SEALED_VALUES: readonly SealedValues[] = [
     sql: 'select id, sealed, key_version, id from webhook_endpoints',
   },
   {
+    finding: 'Codes of test numbers do not open',
+    purpose: 'test-code',
+    sql: 'select id, code, key_version, id from test_numbers',
+  },
+  {
     finding: 'Proxies of WhatsApp sessions do not open',
     purpose: 'whatsapp',
     sql: `select id, sealed_proxy, key_version, id || '/proxy' from whatsapp_sessions

@@ -134,6 +134,7 @@ export function messageService(deps: {
     /** Puts a message into the outbox, in the transaction of what asked for it. */
     async enqueue(trx: Transaction, message: NewMessage): Promise<void> {
       const now = clock.now();
+      const isUnsent = message.unsentBecause !== undefined;
       await repository.insert(trx, {
         id: message.id,
         project_id: message.projectId,
@@ -143,13 +144,13 @@ export function messageService(deps: {
         channel: message.channel,
         plays: message.plays ?? null,
         lane: LANES[message.lane],
-        status: 'queued',
+        status: isUnsent ? 'canceled' : 'queued',
         content:
           message.content === undefined
             ? null
             : seal(keyring.key('message-text'), message.content, message.id),
         key_version: keyring.version,
-        timeline: newTimeline(now, message.reason),
+        timeline: newTimeline(now, message.unsentBecause ?? message.reason, isUnsent ? 'canceled' : 'queued'),
         due_at: now,
         expires_at: message.expiresAt,
         created_at: now,
@@ -157,6 +158,7 @@ export function messageService(deps: {
         template: message.template === undefined ? null : templateColumn(message.template),
         locale: message.locale ?? null,
       });
+      if (isUnsent) return;
       await events.record(trx, {
         type: 'message.queued',
         projectId: message.projectId,

@@ -9,8 +9,12 @@ import type { MessageStatus, TimelineEntry } from './types.ts';
 const TIMELINE_ROOM = 160;
 
 /** The timeline of a message that was put into the outbox at `at` (Unix ms). */
-export function newTimeline(at: number, reason: string | null = null): string {
-  return JSON.stringify([[at, 'queued', reason]]).padEnd(TIMELINE_ROOM);
+export function newTimeline(
+  at: number,
+  reason: string | null = null,
+  status: MessageStatus = 'queued',
+): string {
+  return JSON.stringify([[at, status, reason]]).padEnd(TIMELINE_ROOM);
 }
 
 /** So many of the newest entries are kept: a message may wait for long, for now this reason and now that. */

@@ -77,6 +77,8 @@ export interface NewMessage extends Said {
   expiresAt: number;
   /** What the caller wants to be kept with this message. */
   metadata?: Record<string, unknown> | undefined;
+  /** Why no channel ever sends it; left out for every other. */
+  unsentBecause?: string;
 }
 
 /** What names a message in its events. */

@@ -46,6 +46,7 @@ async function sent({
     settings,
     routing: mockRouting(),
     isOptedOut: async () => false,
+    testCodeFor: () => undefined,
   });
   const { verification } = await outbox.database.transaction((trx) =>
     otp.send(trx, { projectId, phone, purpose, channel: 'auto', code, ...(clientIp && { clientIp }) }),

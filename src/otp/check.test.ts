@@ -25,6 +25,7 @@ async function sent(): Promise<string> {
     settings,
     routing: mockRouting(),
     isOptedOut: async () => false,
+    testCodeFor: () => undefined,
   });
   const phone = `+62812345${String(10_000 + phonesMade++)}`;
   const { verification } = await outbox.database.transaction((trx) =>

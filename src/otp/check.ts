@@ -157,9 +157,10 @@ export function codeCheck(deps: {
     const outcome = await database.transaction((trx) => check(trx, request, code));
     switch (outcome.is) {
       case 'verified': {
-        const { id, phone, email, purpose } = outcome.row;
-        const channels = usedChannels(outcome.row);
-        return { id, phone, email, purpose, channels, verifiedAt: outcome.at };
+        const { id, phone, email, purpose, is_test } = outcome.row;
+        const isTest = is_test === 1;
+        const channels = isTest ? [] : usedChannels(outcome.row);
+        return { id, phone, email, purpose, channels, verifiedAt: outcome.at, isTest };
       }
       case 'incorrect':
         throw incorrect(outcome.attemptsRemaining, outcome.nextSendAt, clock.now());

@@ -46,6 +46,7 @@ function verification(sentAt: readonly number[], changes: Partial<VerificationRo
     sends: JSON.stringify(sentAt.map((at, i): Send => [at, `msg_${i}`])),
     failed_checks: '[]',
     client_ip: null,
+    is_test: 0,
     metadata: null,
     created_at: createdAt,
     expires_at: createdAt + 10 * MINUTE_MS,

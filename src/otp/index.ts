@@ -6,6 +6,7 @@ import { DAY_MS } from '../lib/duration.ts';
 import type { MessagesFeature } from '../messages/index.ts';
 import type { OptOutsFeature } from '../opt-outs/index.ts';
 import type { TemplatesFeature } from '../templates/index.ts';
+import type { TestNumbersFeature } from '../test-numbers/index.ts';
 import { limitRoutes } from './limit-routes.ts';
 import { otpRoutes } from './routes.ts';
 import { otpService } from './service.ts';
@@ -26,10 +27,11 @@ export function otpFeature(
     optOuts: OptOutsFeature;
     whatsapp: WhatsAppFeature;
     templates: TemplatesFeature;
+    testNumbers: TestNumbersFeature;
   },
 ) {
   const { config, database, keyring, events, settings, clock, log } = core;
-  const { channels, optOuts, whatsapp, templates } = others;
+  const { channels, optOuts, whatsapp, templates, testNumbers } = others;
   const messages = others.messages.service;
   const otp = otpService({
     database,
@@ -41,6 +43,7 @@ export function otpFeature(
     routing: channels.routing,
     texts: templates.texts,
     isOptedOut: optOuts.list.isSuppressed,
+    testCodeFor: testNumbers.codeFor,
   });
   messages.ownedBy('ver', otp.owner);
   const sweep = core.every(EXPIRY_SWEEP_MS, 'expiring verifications', async () => {

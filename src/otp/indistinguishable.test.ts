@@ -56,6 +56,7 @@ beforeAll(async () => {
     settings: SETTINGS,
     routing: mockRouting(),
     isOptedOut: async () => false,
+    testCodeFor: () => undefined,
   });
 });
 afterAll(() => outbox.close());

@@ -37,6 +37,7 @@ export const DESTINATION_COLUMNS = [
   'sends',
   'failed_checks',
   'client_ip',
+  'is_test',
   'created_at',
   'expires_at',
   'verified_at',

@@ -19,6 +19,7 @@ import { EXPIRED } from './refusals.ts';
 import type { DestinationRow, Send, VerificationRepository } from './repository.ts';
 import { variableWithCode } from './send-request.ts';
 import { statusAt } from './state-machine.ts';
+import { UNSENT } from './test-send.ts';
 
 /** While no channel that follows can be begun, it is looked again after this, in ms. */
 const LOOK_AGAIN_MS = 5_000;
@@ -90,9 +91,10 @@ export function outgoing(deps: {
     },
   ): Promise<void> {
     const name = routeOf(row)[row.step]!;
-    const address = (name === 'email' ? row.email : row.phone)!;
+    const isTest = row.is_test === 1;
+    const address = (name === 'email' || (isTest && row.phone === null) ? row.email : row.phone)!;
     const { id, content, template, locale, metadata, reason, lane = 'code' } = message;
-    if (template) texts.countUse(trx, template.id);
+    if (template && !isTest) texts.countUse(trx, template.id);
     return messages.enqueue(trx, {
       id,
       projectId: row.project_id,
@@ -101,7 +103,7 @@ export function outgoing(deps: {
       // The verification counts against what it proves; another address of the person counts for itself.
       identity: name === 'email' && row.phone !== null ? address.toLowerCase() : undefined,
       channel: row.channel as ChannelName,
-      plays: row.channel === 'simulator' ? name : undefined,
+      plays: row.channel === 'simulator' && !isTest ? name : undefined,
       lane,
       expiresAt: row.expires_at,
       content,
@@ -109,6 +111,7 @@ export function outgoing(deps: {
       locale,
       metadata,
       reason,
+      ...(isTest && { unsentBecause: UNSENT }),
     });
   }
 

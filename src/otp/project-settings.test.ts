@@ -27,7 +27,13 @@ beforeAll(async () => {
     },
   );
   const routing = scriptedRouting([new ScriptedChannel('whatsapp')]);
-  otp = otpService({ ...outbox, settings, routing, isOptedOut: async () => false });
+  otp = otpService({
+    ...outbox,
+    settings,
+    routing,
+    isOptedOut: async () => false,
+    testCodeFor: () => undefined,
+  });
   outbox.messages.ownedBy('ver', otp.owner);
 });
 afterAll(() => outbox.close());

@@ -20,6 +20,7 @@ import { type VerificationFilter, verificationList } from './list.ts';
 import { readPerson } from './person.ts';
 import type { DestinationRow, VerificationRepository, VerificationRow } from './repository.ts';
 import { statusAt } from './state-machine.ts';
+import { phoneLimitsOf } from './test-send.ts';
 import type { Verification, VerificationTimelineEntry, VerificationWithMetadata } from './types.ts';
 
 /** Verifications as their project sees them: one, its timeline, a list. */
@@ -43,7 +44,8 @@ export function verificationReading(deps: {
   ): Verification {
     const now = clock.now();
     const status = statusAt(row, now);
-    const { phoneLimits, code } = settings.of(row.project_id);
+    const { code } = settings.of(row.project_id);
+    const phoneLimits = phoneLimitsOf(settings, row);
     const isPending = status === 'pending';
     const [, messageId] = sendsOf(row).at(-1)!;
     const route = routeOf(row);
@@ -54,11 +56,11 @@ export function verificationReading(deps: {
       email: row.email,
       purpose: row.purpose,
       channel: row.channel as ChannelName,
-      plays: row.channel === 'simulator' ? route[row.step]! : null,
+      plays: row.channel === 'simulator' && !row.is_test ? route[row.step]! : null,
       route,
       nextAt: isPending ? row.move_at : null,
       status,
-      messageStatus,
+      messageStatus: row.is_test ? 'canceled' : messageStatus,
       createdAt: row.created_at,
       expiresAt: row.expires_at,
       resendAt: isPending
@@ -67,6 +69,7 @@ export function verificationReading(deps: {
       attemptsRemaining: isPending ? attemptsRemaining(destination, row, code.maxAttempts, now) : 0,
       verifiedAt: row.verified_at,
       reason: row.reason,
+      isTest: row.is_test === 1,
     };
   }
 

@@ -130,6 +130,7 @@ export function verificationRepository(database: Database): VerificationReposito
       failed_checks: value('failed_checks'),
       client_ip: value('client_ip'),
       metadata: value('metadata'),
+      is_test: value('is_test'),
       created_at: value('created_at'),
       expires_at: value('expires_at'),
     }),

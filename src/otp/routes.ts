@@ -11,6 +11,7 @@ import {
   listQuery,
   retried,
   sendBody,
+  isTest as testFlag,
   toAnswer,
   toDetailed,
   verification,
@@ -105,6 +106,7 @@ export function otpRoutes(
                 channels: z
                   .array(z.enum(CHANNEL_NAMES))
                   .meta({ description: 'Those by which the code was sent.', example: ['whatsapp'] }),
+                test: testFlag,
               })
               .meta({
                 title: 'VerifiedAddress',
@@ -127,7 +129,7 @@ export function otpRoutes(
     },
     async (request) => {
       const verified = await otp.verify(inProject(request.body, request.projectId));
-      const { id, phone, email, purpose, channels } = verified;
+      const { id, phone, email, purpose, channels, isTest } = verified;
       return {
         success: true as const,
         data: {
@@ -139,6 +141,7 @@ export function otpRoutes(
           status: 'verified' as const,
           verifiedAt: iso(verified.verifiedAt),
           channels,
+          test: isTest || undefined,
         },
       };
     },

@@ -144,6 +144,11 @@ export const verifyBody = z
   })
   .meta({ title: 'CheckVerificationRequest', example: { phone: '+62 838 3494 6034', code: '482 913' } });
 
+export const isTest = z
+  .literal(true)
+  .optional()
+  .meta({ description: 'Present where the address was a test number: nothing is sent.' });
+
 const verificationFields = {
   id: verificationId,
   messageId: messageId.meta({ description: 'The newest message of this verification.' }),
@@ -169,6 +174,7 @@ const verificationFields = {
   expiresAt: timestamp,
   resendAt: timestamp.meta({ description: 'When the next message to this phone is allowed.' }),
   attemptsRemaining: z.int().min(0).meta({ description: 'Attempts left.', example: 5 }),
+  test: isTest,
 };
 export const verification = z
   .object(verificationFields)
@@ -247,6 +253,7 @@ export function toAnswer(verification: Verification) {
     expiresAt: iso(verification.expiresAt),
     resendAt: iso(verification.resendAt),
     attemptsRemaining: verification.attemptsRemaining,
+    test: verification.isTest || undefined,
   };
 }
 

@@ -29,6 +29,7 @@ function serviceOver(database = outbox.database, routing = mockRouting()) {
     settings: testSettings({ code: { length: 6, expiryMinutes: 5, maxExpiryMinutes: 60, maxAttempts: 5 } }),
     routing,
     isOptedOut: async () => false,
+    testCodeFor: () => undefined,
   });
 }
 

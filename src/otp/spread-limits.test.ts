@@ -34,6 +34,7 @@ function node(spread: SpreadRules, channel: 'whatsapp' | 'simulator' = 'whatsapp
     settings: testSettings({ spread }),
     routing: channel === 'simulator' ? mockRouting() : scriptedRouting([new ScriptedChannel('whatsapp')]),
     isOptedOut: async () => false,
+    testCodeFor: () => undefined,
   });
   return { otp, ...callsOf(otp) };
 }

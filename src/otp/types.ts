@@ -86,6 +86,8 @@ export interface Verification {
   attemptsRemaining: number;
   verifiedAt: number | null;
   reason: string | null;
+  /** Whether its address was a test number: its code is fixed and nothing is sent. */
+  isTest: boolean;
 }
 
 /** A verification with what the caller wanted to be kept with it. */
@@ -104,6 +106,7 @@ export interface Verified {
   purpose: string;
   /** Unix ms. */
   verifiedAt: number;
+  isTest: boolean;
 }
 
 /** One change of one of a verification's messages. */

@@ -44,6 +44,7 @@ export function verificationRow(
     sends: JSON.stringify([[created_at, newId('msg', created_at)]]),
     failed_checks: '[]',
     client_ip: null,
+    is_test: 0,
     metadata: null,
     expires_at: created_at + 10 * MINUTE_MS,
     verified_at: null,

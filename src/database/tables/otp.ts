@@ -53,6 +53,8 @@ export interface OtpTables {
     client_ip: string | null;
     /** The caller's own JSON, 4 KB at most. */
     metadata: string | null;
+    /** 1 where its address was a test number: its code is fixed and nothing is sent. */
+    is_test: number;
     /** When it was asked for. */
     created_at: number;
     /** From then on no check is right. */

@@ -114,6 +114,10 @@ const TAGS = [
   { name: 'WhatsApp sessions', description: 'Link WhatsApp numbers, watch and operate them.' },
   { name: 'Channels', description: 'What providers report of messages that they took.' },
   { name: 'Opt-outs', description: 'Numbers that get no more messages.' },
+  {
+    name: 'Test numbers',
+    description: 'Addresses with a fixed code and no message, for reviewers and tests.',
+  },
   { name: 'Limits', description: 'See and clear the limits of a phone number.' },
   { name: 'Database', description: 'Back up, verify and compact the database.' },
   { name: 'Health', description: 'Probes and metrics. They need no key.' },
