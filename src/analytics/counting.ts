@@ -23,14 +23,16 @@ export const isOfVerification = (subject: string | null): subject is string =>
   subject?.startsWith('ver_') === true;
 
 /** Whether an event changes a figure. The first `message.queued` of a message alone has no reason. */
-export function isCounted({ type, projectId, data }: StoredEvent): boolean {
+function isCounted({ type, projectId, data }: StoredEvent): boolean {
   return projectId !== null && COUNTED.has(type) && !(type === 'message.queued' && data !== null);
 }
 
-/** The rows that events are about. */
+/** What is known of what events are about. */
 interface Facts {
   verifications: ReadonlyMap<string, VerificationFacts>;
   messages: ReadonlyMap<string, MessageFacts>;
+  /** Countries by address, those that were looked up. */
+  countries: Map<string, string>;
 }
 
 /** Where the facts come from. */
@@ -39,21 +41,55 @@ export interface FactReaders {
   messages: MessageFactsOf;
 }
 
-/** Reads the rows that events are about, in two queries. */
-export async function factsOf(
+/** Rows that are read at once, and events that are counted. */
+const PORTION = 300;
+
+/**
+ * Adds events, in the order of the feed, to the figures.
+ * @param breathe called between portions, to give others their turn; without it nothing is waited for but queries
+ * @returns which of the verifications and messages they are about are no longer stored
+ */
+export async function addEvents(
+  tally: Tally,
   executor: Executor,
-  events: readonly StoredEvent[],
-  { verifications, messages }: FactReaders,
-): Promise<Facts> {
+  given: readonly StoredEvent[],
+  { readers, breathe = async () => {} }: { readers: FactReaders; breathe?: () => Promise<unknown> },
+): Promise<string[]> {
+  const arrived = new Set<string>();
   const verificationIds = new Set<string>();
   const messageIds = new Set<string>();
-  for (const { subject, messageId } of events) {
-    if (isOfVerification(subject)) verificationIds.add(subject);
-    if (messageId !== null) messageIds.add(messageId);
+  const events = given.filter((event) => {
+    const { type, subject, messageId } = event;
+    if (!isCounted(event)) return false;
+    // A message that was read after it was delivered adds nothing, and most were.
+    if (type === 'message.delivered') arrived.add(messageId!);
+    if (type === 'message.read' && arrived.has(messageId!)) return false;
+    if (type !== 'message.queued') {
+      if (isOfVerification(subject)) verificationIds.add(subject);
+      if (messageId !== null) messageIds.add(messageId);
+    }
+    return true;
+  });
+  const wanted = [...verificationIds, ...messageIds];
+  const verifications = await inPortions(verificationIds, (ids) => readers.verifications(executor, ids));
+  for (const { messageIds: ids } of verifications.values()) for (const id of ids) messageIds.add(id);
+  const messages = await inPortions(messageIds, (ids) => readers.messages(executor, ids));
+  const facts = { verifications, messages, countries: new Map<string, string>() };
+  for (const [at, event] of events.entries()) {
+    count(tally, event, facts);
+    if (at % PORTION === PORTION - 1) await breathe();
   }
-  const found = await verifications(executor, [...verificationIds]);
-  for (const { messageIds: ids } of found.values()) for (const id of ids) messageIds.add(id);
-  return { verifications: found, messages: await messages(executor, [...messageIds]) };
+  return wanted.filter((id) => !verifications.has(id) && !messages.has(id));
+
+  async function inPortions<T>(ids: ReadonlySet<string>, read: (ids: string[]) => Promise<Map<string, T>>) {
+    const all = [...ids];
+    const found = new Map<string, T>();
+    for (let at = 0; at < all.length; at += PORTION) {
+      for (const [id, facts] of await read(all.slice(at, at + PORTION))) found.set(id, facts);
+      await breathe();
+    }
+    return found;
+  }
 }
 
 /** When a provider first had a message; `sent` is passed over where the receipt came first. */
@@ -64,7 +100,7 @@ const arrivedAt = ({ delivered, read }: MessageFacts) => (delivered ?? read)?.at
  * Adds one event to the figures, by the definitions in docs/ANALYTICS.md. Every figure is that of the quarter-hour in which
  * its message was accepted or its verification created, whenever the event comes.
  */
-export function count(tally: Tally, event: StoredEvent, facts: Facts): void {
+function count(tally: Tally, event: StoredEvent, facts: Facts): void {
   const { type, subject, messageId } = event;
   if (type === 'otp.verified') {
     if (isOfVerification(subject)) countVerification(tally, event, subject, facts, 'verified', undefined);
@@ -74,13 +110,15 @@ export function count(tally: Tally, event: StoredEvent, facts: Facts): void {
   const message = facts.messages.get(messageId!);
   const accepted = { projectId, start: quarterOf(timeOfId('msg', messageId!)) };
   const reach = (stage: 'sent' | 'delivered') => {
-    if (stage === 'sent') tally.addMessage(accepted, 'successful');
+    if (stage === 'sent') {
+      tally.addMessage(accepted, 'successful');
+      if (message && !message.address.includes('@')) tally.addPhone(accepted, message.address);
+    }
     if (isOfVerification(subject)) countVerification(tally, event, subject, facts, stage, messageId!);
   };
   switch (type) {
     case 'message.queued':
       tally.addMessage(accepted, 'messages');
-      if (message && !message.address.includes('@')) tally.addPhone(accepted, message.address);
       break;
     case 'message.sent':
       reach('sent');
@@ -93,7 +131,7 @@ export function count(tally: Tally, event: StoredEvent, facts: Facts): void {
         const ms = Math.max(0, (message.delivered?.at ?? event.at) - timeOfId('msg', messageId!));
         const time = { bin: binOf(ms), ms };
         tally.addDelivery(accepted, 'channel', message.channel, time);
-        tally.addDelivery(accepted, 'country', countryOf(message.address), time);
+        tally.addDelivery(accepted, 'country', countryOf(message.address, facts), time);
       }
       break;
     case 'message.read':
@@ -112,10 +150,11 @@ function countVerification(
   tally: Tally,
   { projectId }: StoredEvent,
   id: string,
-  { verifications, messages }: Facts,
+  facts: Facts,
   stage: ConversionCount,
   messageId: string | undefined,
 ): void {
+  const { verifications, messages } = facts;
   const created = { projectId: projectId!, start: quarterOf(timeOfId('ver', id)) };
   const verification = verifications.get(id);
   const message = messageId === undefined ? undefined : messages.get(messageId);
@@ -125,7 +164,7 @@ function countVerification(
   if (earlier.length > 0) return;
   const phone = verification ? verification.phone : phoneIn(message?.address);
   const first = messages.get(verification?.messageIds[0] ?? messageId ?? '');
-  tally.addConversion(created, 'country', phone === null ? NONE : countryOf(phone), stage);
+  tally.addConversion(created, 'country', phone === null ? NONE : countryOf(phone, facts), stage);
   tally.addConversion(created, 'prefix', phone === null ? NONE : phone.slice(0, 1 + PREFIX_DIGITS), stage);
   tally.addConversion(created, 'template', first?.template ?? NONE, stage);
   tally.addConversion(created, 'purpose', verification?.purpose ?? NONE, stage);
@@ -156,8 +195,13 @@ const phoneIn = (address: string | undefined): string | null =>
   address === undefined || address.includes('@') ? null : address;
 
 /** ISO 3166-1 alpha-2; `001` for numbers of no country. */
-function countryOf(address: string): string {
+function countryOf(address: string, { countries }: Facts): string {
   if (address.includes('@')) return NONE;
-  const reading = readInternational(address);
-  return reading ? (reading.country ?? '001') : NONE;
+  let country = countries.get(address);
+  if (country === undefined) {
+    const reading = readInternational(address);
+    country = reading ? (reading.country ?? '001') : NONE;
+    countries.set(address, country);
+  }
+  return country;
 }

@@ -1,12 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Core } from '../core.ts';
 import { EventConsumer } from '../events/consumer.ts';
-import { eventFeed } from '../events/feed.ts';
+import { eventFeed, type StoredEvent } from '../events/feed.ts';
 import type { Feature } from '../feature.ts';
 import { DAY_MS } from '../lib/duration.ts';
 import { pause } from '../lib/pause.ts';
 import type { MessagesFeature } from '../messages/index.ts';
 import type { OtpFeature } from '../otp/index.ts';
-import { count, factsOf, isCounted } from './counting.ts';
+import { addEvents } from './counting.ts';
 import { dayOf } from './figures.ts';
 import { analyticsReading } from './reading.ts';
 import { rebuilding } from './rebuild.ts';
@@ -16,8 +17,11 @@ import { Tally } from './tally.ts';
 
 /** How often events are counted, in ms: the more at once, the fewer rows are written for each. */
 const COUNT_EVERY_MS = 5_000;
-/** Events that are counted in one transaction. */
-const EVENTS_TOGETHER = 500;
+/**
+ * Events that are counted in one transaction. Where no other process reads them they are added up before it begins, so more
+ * go together: what is read of a verification is read once for all of its events.
+ */
+const EVENTS_TOGETHER = { exclusive: 3_000, shared: 500 };
 /** How long a question waits for events that are not counted yet, in ms. */
 const CATCH_UP_MAX_MS = 250;
 
@@ -25,9 +29,11 @@ const CATCH_UP_MAX_MS = 250;
 export function analyticsFeature(core: Core, others: { messages: MessagesFeature; otp: OtpFeature }) {
   const { config, database, clock, machineClock, troubles, events } = core;
   const { analyticsDays, verificationDays } = config.retention;
-  const facts = { messages: others.messages.facts.factsOf, verifications: others.otp.factsOf };
+  const readers = { messages: others.messages.facts.factsOf, verifications: others.otp.factsOf };
   const feed = eventFeed(database);
   const counts = rollups(database);
+  /** Events that were added up before the transaction that writes them. */
+  let added: { news: readonly StoredEvent[]; tally: Tally } | undefined;
   const consumer = new EventConsumer({
     database,
     feed,
@@ -35,16 +41,21 @@ export function analyticsFeature(core: Core, others: { messages: MessagesFeature
     troubles,
     name: 'analytics',
     from: 'beginning',
-    async handle(trx, news) {
-      const counted = news.filter(isCounted);
-      if (counted.length === 0) return;
-      const found = await factsOf(trx, counted, facts);
+    async beforehand(news) {
       const tally = new Tally();
-      for (const event of counted) count(tally, event, found);
+      await addEvents(tally, database.reader, news, { readers, breathe: setImmediate });
+      added = { news, tally };
+    },
+    async handle(trx, news) {
+      let tally = added?.news === news ? added.tally : undefined;
+      if (!tally) {
+        tally = new Tally();
+        await addEvents(tally, trx, news, { readers });
+      }
       await counts.add(trx, tally);
     },
     pollMs: COUNT_EVERY_MS,
-    togetherMax: EVENTS_TOGETHER,
+    togetherMax: database.isExclusive ? EVENTS_TOGETHER.exclusive : EVENTS_TOGETHER.shared,
   });
 
   let catchingUp: Promise<void> | undefined;
@@ -77,7 +88,7 @@ export function analyticsFeature(core: Core, others: { messages: MessagesFeature
           feed,
           consumer,
           rollups: counts,
-          facts,
+          readers,
           oldestMessageAt: others.messages.facts.oldestAt,
         }),
         catchUp,

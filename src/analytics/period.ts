@@ -33,11 +33,11 @@ export function readPeriod(
       ? zone.startOf(zone.dayAt(to - 1) - (DEFAULT_DAYS - 1))
       : beginningOf(given.from, zone);
   if (from >= to) {
-    const message = `\`${names[0]}\` must be before \`${names[1]}\`.`;
+    const message = `The time in \`${names[0]}\` must be before that in \`${names[1]}\`.`;
     throw new ValidationError(message, [{ path: names[0], message }]);
   }
   if (to - from > DAYS_MAX * DAY_MS) {
-    const message = 'A period can have ten years at most. Give a later beginning.';
+    const message = `A period can have ten years at most: give a later \`${names[0]}\`.`;
     throw new ValidationError(message, [{ path: names[0], message }]);
   }
   return { from, to };

@@ -7,7 +7,7 @@ const PART_MAX = 4_000;
 /** Parts that are read at once; between two such portions others have their turn. */
 const READ_TOGETHER = 100;
 
-/** A phone number and how many messages were accepted for it. */
+/** A phone number and how many messages a provider acknowledged for it. */
 export interface PhoneCount {
   /** E.164 */
   phone: string;
@@ -15,7 +15,7 @@ export interface PhoneCount {
 }
 
 /**
- * The numbers to which messages were accepted, by quarter-hour, a line for each message: adding to a long list touches its
+ * The numbers to which messages were sent, by the quarter-hour of their acceptance, a line for each message: adding to a long list touches its
  * end only, where a row for each number would touch a page for each message.
  */
 export function phoneLines(database: Database) {

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../database/database.ts';
 import type { EventConsumer } from '../events/consumer.ts';
 import { BEGINNING, type EventFeed, isBefore, type StoredEvent } from '../events/feed.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DAY_MS } from '../lib/duration.ts';
 import { firstIdAt, timeOfId } from '../lib/id.ts';
-import { count, type FactReaders, factsOf, isCounted, isOfVerification } from './counting.ts';
+import { addEvents, type FactReaders, isOfVerification } from './counting.ts';
 import { dayOf } from './figures.ts';
 import type { Rollups } from './rollups.ts';
 import { Tally } from './tally.ts';
@@ -12,7 +13,7 @@ import { Tally } from './tally.ts';
 /** Days that are recounted in one reading of the events: the counts of so many are held in memory. */
 const DAYS_TOGETHER = 7;
 /** Events that are read at once; between two such portions others have their turn. */
-const READ_TOGETHER = 500;
+const READ_TOGETHER = 1_000;
 
 /** What one step did; days are given by their beginning (Unix ms, UTC). */
 interface RebuildStep {
@@ -40,11 +41,11 @@ export function rebuilding(deps: {
   feed: EventFeed;
   consumer: EventConsumer;
   rollups: Rollups;
-  facts: FactReaders;
+  readers: FactReaders;
   /** When the oldest message that is stored was accepted (Unix ms). */
   oldestMessageAt: () => Promise<number | undefined>;
 }) {
-  const { database, clock, feed, consumer, rollups, facts, oldestMessageAt } = deps;
+  const { database, clock, feed, consumer, rollups, readers, oldestMessageAt } = deps;
 
   /**
    * The first day whose events are all stored. They are deleted from the oldest on, so that is any day where the very
@@ -78,20 +79,15 @@ export function rebuilding(deps: {
     /** A message is never accepted before its verification was created. */
     function isAboutThem({ subject, messageId }: StoredEvent): boolean {
       if (isOfVerification(subject) && subject >= endVerification) return false;
-      return messageId === null ? subject! >= firstVerification : messageId >= firstMessage;
+      return messageId === null ? (subject ?? '') >= firstVerification : messageId >= firstMessage;
     }
 
     async function add(events: readonly StoredEvent[]): Promise<void> {
-      const own = events.filter((event) => isCounted(event) && isAboutThem(event));
-      const found = await factsOf(database.reader, own, facts);
-      for (const event of own) {
-        const { subject, messageId } = event;
-        if (isOfVerification(subject) && !found.verifications.has(subject))
-          incomplete.add(dayOf(timeOfId('ver', subject)));
-        if (messageId !== null && !found.messages.has(messageId))
-          incomplete.add(dayOf(timeOfId('msg', messageId)));
-        count(tally, event, found);
-      }
+      const missing = await addEvents(tally, database.reader, events.filter(isAboutThem), {
+        readers,
+        breathe: setImmediate,
+      });
+      for (const id of missing) incomplete.add(dayOf(timeOfId(id.startsWith('ver_') ? 'ver' : 'msg', id)));
     }
 
     return {
@@ -108,7 +104,6 @@ export function rebuilding(deps: {
           );
           await add(events);
           position = events.length < READ_TOGETHER ? end : events.at(-1)!.cursor;
-          await new Promise((resolve) => setImmediate(resolve));
         }
       },
     };

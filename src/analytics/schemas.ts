@@ -90,7 +90,7 @@ const topPhone = z
       description: 'E.164; masked for keys without `logs:read`.',
       example: '+62838•••••034',
     }),
-    count: count('Messages that were accepted for it.', 4),
+    count: count('Messages to it that a provider acknowledged.', 4),
   })
   .meta({ title: 'TopPhone', description: 'A phone number and its messages.' });
 

@@ -125,9 +125,9 @@ export async function slowRecount(database: Database, projectId: number) {
     /** Messages to each phone in local days, most first. */
     topPhones(dates: [from: string, to: string], timeZone: string) {
       const counts = new Map<string, number>();
-      for (const { address, acceptedAt } of messages) {
+      for (const { address, acceptedAt, isSent } of messages) {
         const { date } = local(acceptedAt, timeZone);
-        if (address.includes('@') || date < dates[0] || date > dates[1]) continue;
+        if (!isSent || address.includes('@') || date < dates[0] || date > dates[1]) continue;
         counts.set(address, (counts.get(address) ?? 0) + 1);
       }
       return [...counts]

@@ -64,7 +64,7 @@ export interface AnalyticsTables {
   };
 
   /**
-   * The phone numbers to which messages were accepted, a line for each message, in parts of about 4 KB.
+   * The phone numbers to which messages were sent, a line for each message, in parts of about 4 KB.
    * @kept `RETENTION_DAYS_VERIFICATIONS` (30), as the verifications that name them
    */
   analytics_phones: {
