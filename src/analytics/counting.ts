@@ -128,7 +128,7 @@ function count(tally: Tally, event: StoredEvent, facts: Facts): void {
       reach('delivered');
       // Where the code was typed before a receipt came, nobody knows how long it took.
       if (message && !message.delivered?.reason) {
-        const ms = Math.max(0, (message.delivered?.at ?? event.at) - timeOfId('msg', messageId!));
+        const ms = Math.max(0, (message.delivered?.at ?? event.at) - message.acceptedAt);
         const time = { bin: binOf(ms), ms };
         tally.addDelivery(accepted, 'channel', message.channel, time);
         tally.addDelivery(accepted, 'country', countryOf(message.address, facts), time);

@@ -10,6 +10,8 @@ export interface MessageFacts {
   /** E.164, or an e-mail address. */
   address: string;
   channel: string;
+  /** When it was put into the outbox (Unix ms). */
+  acceptedAt: number;
   /** The code of the template that it is made from; null for every other text. */
   template: string | null;
   /** When and why it entered each of these states, which it does once at most. */
@@ -20,21 +22,22 @@ export interface MessageFacts {
 
 /** Reads what figures are made of. */
 export function messageFacts(database: Database) {
-  type Row = Pick<MessageRow, 'id' | 'address' | 'channel' | 'template' | 'timeline'>;
+  type Row = Pick<MessageRow, 'id' | 'address' | 'channel' | 'template' | 'timeline' | 'created_at'>;
   const rowsOf = database.prepare<{ ids: string }, Row>((db, value) =>
     db
       .selectFrom('messages')
-      .select(['id', 'address', 'channel', 'template', 'timeline'])
+      .select(['id', 'address', 'channel', 'template', 'timeline', 'created_at'])
       .where(isAmong(database.engine, 'id', value('ids'))),
   );
 
   async function factsOf(executor: Executor, ids: readonly string[]): Promise<Map<string, MessageFacts>> {
     const rows = ids.length === 0 ? [] : await rowsOf(executor, { ids: JSON.stringify(ids) });
     return new Map(
-      rows.map(({ id, address, channel, template, timeline }) => {
+      rows.map(({ id, address, channel, template, timeline, created_at }) => {
         const facts: MessageFacts = {
           address,
           channel,
+          acceptedAt: created_at,
           template: template === null ? null : (JSON.parse(template) as [string, string])[1],
           sent: undefined,
           delivered: undefined,

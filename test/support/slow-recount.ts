@@ -75,8 +75,7 @@ export async function slowRecount(database: Database, projectId: number) {
         const { date } = local(each.createdAt, timeZone);
         if (date < dates[0] || date > dates[1]) continue;
         if (by === 'channel') {
-          const channels = new Set(['whatsapp', 'sms', 'email']);
-          for (const channel of channels) {
+          for (const channel of new Set(each.messages.map((message) => message.channel))) {
             const own = each.messages.filter((message) => message.channel === channel);
             const isVerified = each.isVerified && each.channel === channel;
             add(
