@@ -2257,7 +2257,7 @@ export interface TopPhone {
    */
   phone: string;
   /**
-   * Messages that were accepted for it.
+   * Messages to it that a provider acknowledged.
    */
   count: number;
 }
