@@ -3,6 +3,9 @@
  * The built modules that benchmarks use, with the types of their sources: a benchmark that no longer fits them fails the
  * type check, and not only its next run.
  * @typedef {{
+ *   'analytics/figures.js': typeof import('../src/analytics/figures.ts'),
+ *   'analytics/rollups.js': typeof import('../src/analytics/rollups.ts'),
+ *   'analytics/tally.js': typeof import('../src/analytics/tally.ts'),
  *   'app.js': typeof import('../src/app.ts'),
  *   'channels/cloud-api/index.js': typeof import('../src/channels/cloud-api/index.ts'),
  *   'channels/email/index.js': typeof import('../src/channels/email/index.ts'),

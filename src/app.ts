@@ -1,4 +1,5 @@
 import { adminFeature } from './admin/index.ts';
+import { analyticsFeature } from './analytics/index.ts';
 import { bulkFeature } from './bulk/index.ts';
 import { cloudApiFeature } from './channels/cloud-api/index.ts';
 import { emailFeature } from './channels/email/index.ts';
@@ -73,13 +74,14 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
     const eventStream = eventStreamFeature(core, { keys: keys.service, admin: admin.service });
     const stats = statsFeature(core, { messages, channels });
     const webhooks = webhooksFeature(core, { messages });
+    const analytics = analyticsFeature(core, { messages, otp });
     const demo = demoFeature(core);
     const others = more.map((feature) => feature(core));
 
     const ground = [own, projects, keys, admin, optOuts, messages];
     const ways = [simulator, whatsapp, cloudApi, email, providers, channels];
     const sends = [templates, testNumbers, otp, scheduler, bulk];
-    const readers = [chatCommands, v3, eventStream, stats, webhooks];
+    const readers = [chatCommands, v3, eventStream, stats, webhooks, analytics];
     const withData: Feature[] = [...ground, ...ways, ...sends, ...readers, demo, ...others];
     const maintenance = maintenanceFeature(core, {
       keeps: withData.flatMap(({ keeps = [] }) => keeps),

@@ -33,7 +33,7 @@ const LEVELS = [
   ['templates', 'test-numbers'],
   ['otp'],
   ['scheduler'],
-  ['bulk', 'chat-commands', 'v3', 'demo', 'event-stream', 'stats', 'webhooks'],
+  ['analytics', 'bulk', 'chat-commands', 'v3', 'demo', 'event-stream', 'stats', 'webhooks'],
   ['maintenance'],
   ['health', 'metrics'],
   // The program itself: the list of features and that of commands, and what starts and stops them.

@@ -9,6 +9,7 @@ export const COMMANDS: CommandList = {
   'opt-outs': async () => (await import('./opt-outs/cli.ts')).optOutsCommand(),
   bulk: async () => (await import('./bulk/cli.ts')).bulkCommand(),
   webhook: async () => (await import('./webhooks/cli.ts')).webhookCommand(),
+  analytics: async () => (await import('./analytics/cli.ts')).analyticsCommand(),
   backup: async () => (await import('./maintenance/cli/backup.ts')).backupCommand(),
   restore: async () => (await import('./maintenance/cli/restore.ts')).restoreCommand(),
   verify: async () => (await import('./maintenance/cli/verify.ts')).verifyCommand(),

@@ -2315,6 +2315,256 @@ export interface WebhookDeliveryPage {
     next: string | null;
   };
 }
+/**
+ * A phone number and its messages.
+ */
+export interface TopPhone {
+  /**
+   * E.164; masked for keys without `logs:read`.
+   */
+  phone: string;
+  /**
+   * Messages to it that a provider acknowledged.
+   */
+  count: number;
+}
+/**
+ * What became of the messages of a period.
+ */
+export interface SuccessRate {
+  /**
+   * Messages that were accepted.
+   */
+  total: number;
+  /**
+   * Messages that a provider acknowledged and that did not fail later.
+   */
+  successful: number;
+  /**
+   * Messages that failed, or whose code expired before they were sent.
+   */
+  failed: number;
+  /**
+   * `successful` of `total` in percent, with two decimals; `0.00` of none.
+   */
+  successRate: string;
+}
+/**
+ * A project in the last days.
+ */
+export interface AnalyticsDashboard {
+  dailyStats: {
+    /**
+     * The day in `timezone`.
+     */
+    date: string;
+    /**
+     * Messages that were accepted on it.
+     */
+    total: number;
+    /**
+     * As in `successRate`.
+     */
+    successful: number;
+    /**
+     * As in `successRate`.
+     */
+    failed: number;
+  }[];
+  topPhones: TopPhone[];
+  successRate: SuccessRate;
+  /**
+   * The mean time from the acceptance of a message to the receipt of its delivery, in seconds; `0.00s` where there is none.
+   */
+  averageDeliveryTime: string;
+  /**
+   * The days that were asked for.
+   */
+  period: string;
+  /**
+   * The time zone of the days.
+   */
+  timezone: string;
+}
+export interface AnalyticsDashboardResponse {
+  success: true;
+  data: AnalyticsDashboard;
+}
+export interface SuccessRateResponse {
+  success: true;
+  data: SuccessRate;
+}
+/**
+ * How long messages took from their acceptance to the receipt of their delivery. Percentiles are at most 9 % too high, never too low.
+ */
+export interface DeliveryTime {
+  /**
+   * The mean in seconds, as in v3.
+   */
+  averageDeliveryTime: string;
+  /**
+   * Messages with a receipt of their delivery.
+   */
+  messages: number;
+  /**
+   * The mean, in ms; null where nothing was measured.
+   */
+  averageMs: number | null;
+  /**
+   * Half of them took at most this long, in ms; null where nothing was measured.
+   */
+  p50Ms: number | null;
+  /**
+   * 90 % took at most this long, in ms; null where nothing was measured.
+   */
+  p90Ms: number | null;
+  /**
+   * 95 % took at most this long, in ms; null where nothing was measured.
+   */
+  p95Ms: number | null;
+  /**
+   * 99 % took at most this long, in ms; null where nothing was measured.
+   */
+  p99Ms: number | null;
+  byChannel: {
+    /**
+     * The channel.
+     */
+    key: string;
+    /**
+     * Messages with a receipt of their delivery.
+     */
+    messages: number;
+    /**
+     * The mean, in ms; null where nothing was measured.
+     */
+    averageMs: number | null;
+    /**
+     * Half of them took at most this long, in ms; null where nothing was measured.
+     */
+    p50Ms: number | null;
+    /**
+     * 90 % took at most this long, in ms; null where nothing was measured.
+     */
+    p90Ms: number | null;
+    /**
+     * 95 % took at most this long, in ms; null where nothing was measured.
+     */
+    p95Ms: number | null;
+    /**
+     * 99 % took at most this long, in ms; null where nothing was measured.
+     */
+    p99Ms: number | null;
+  }[];
+  byCountry: {
+    /**
+     * The country (ISO 3166-1 alpha-2); `(none)` for e-mail.
+     */
+    key: string;
+    /**
+     * Messages with a receipt of their delivery.
+     */
+    messages: number;
+    /**
+     * The mean, in ms; null where nothing was measured.
+     */
+    averageMs: number | null;
+    /**
+     * Half of them took at most this long, in ms; null where nothing was measured.
+     */
+    p50Ms: number | null;
+    /**
+     * 90 % took at most this long, in ms; null where nothing was measured.
+     */
+    p90Ms: number | null;
+    /**
+     * 95 % took at most this long, in ms; null where nothing was measured.
+     */
+    p95Ms: number | null;
+    /**
+     * 99 % took at most this long, in ms; null where nothing was measured.
+     */
+    p99Ms: number | null;
+  }[];
+}
+export interface DeliveryTimeResponse {
+  success: true;
+  data: DeliveryTime;
+}
+export interface TopPhonePage {
+  success: true;
+  data: TopPhone[];
+}
+/**
+ * How many verifications succeeded, by a property of them.
+ */
+export interface ConversionTable {
+  rows: {
+    /**
+     * The value; `(none)` where there is none or it is no longer known, `(other)` for what comes after the 200 prefixes, 50 templates or 50 purposes that come first on a day (UTC).
+     */
+    key: string;
+    /**
+     * Verifications of which a provider acknowledged a message.
+     */
+    sent: number;
+    /**
+     * Verifications of which a message arrived.
+     */
+    delivered: number;
+    /**
+     * Verifications whose code was entered.
+     */
+    verified: number;
+    /**
+     * `verified` of `sent`, 0 to 1, with four decimals; null where none was sent.
+     */
+    conversion: number | null;
+  }[];
+}
+export interface ConversionTableResponse {
+  success: true;
+  data: ConversionTable;
+}
+export interface RebuildFrom {
+  /**
+   * The `next` of the step before; the first day that can be recounted unless given.
+   */
+  from?: string;
+  /**
+   * Administrators only: the project to act on (default: the default project).
+   */
+  projectId?: string;
+}
+/**
+ * What this step did, and how far the work is.
+ */
+export interface RebuildStep {
+  /**
+   * Days (UTC) that were recounted.
+   */
+  rebuilt: string[];
+  /**
+   * Days that were left as they are: verifications or messages of them are no longer stored.
+   */
+  left: string[];
+  /**
+   * Give it as `from` of the next step; null after the last.
+   */
+  next: string | null;
+  /**
+   * Days that all steps up to this one have been through.
+   */
+  done: number;
+  /**
+   * Days from the first one that can be recounted to today.
+   */
+  total: number;
+}
+export interface RebuildStepResponse {
+  success: true;
+  data: RebuildStep;
+}
 export interface CreateDemoDataRequest {
   /**
    * How many verifications to create.

@@ -23,6 +23,13 @@ export const retentionVariables = {
     fallback: 90,
     help: 'Days after which events are deleted; 0 keeps them for ever.',
   }),
+  analyticsDays: integer({
+    name: 'RETENTION_DAYS_ANALYTICS',
+    min: 0,
+    max: 36_500,
+    fallback: 400,
+    help: 'Days after which the counts of analytics are deleted; 0 keeps them for ever. They hold no phone number: those of the top phones are deleted with the verifications.',
+  }),
   webhookDays: integer({
     name: 'RETENTION_DAYS_WEBHOOKS',
     min: 0,

@@ -1,4 +1,5 @@
 import type { AdminTables } from './tables/admin.ts';
+import type { AnalyticsTables } from './tables/analytics.ts';
 import type { BulkTables } from './tables/bulk.ts';
 import type { CoreTables } from './tables/core.ts';
 import type { EventsTables } from './tables/events.ts';
@@ -36,4 +37,5 @@ export interface Schema
     TestNumbersTables,
     WebhooksTables,
     WhatsappTables,
-    BulkTables {}
+    BulkTables,
+    AnalyticsTables {}

@@ -98,6 +98,7 @@ export const EVENTS = {
   'backup.failed': act('A backup failed.', ofInstallation),
   'database.restored': act('A backup was restored.', ofInstallation),
   'database.compacted': act('Expired data was deleted and disk space freed.', ofInstallation),
+  'analytics.rebuilt': act('The counts of analytics were made again from the events.', ofInstallation),
   'database.seeded': act('Demo data was created.'),
 
   'v3.otp_sent': { webhook: false, audited: false, scope: 'project', meaning: 'v3 sent a code (imported).' },

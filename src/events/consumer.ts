@@ -34,6 +34,8 @@ export interface ConsumerOptions {
   isWanted?: () => Promise<boolean>;
   /** Events that share a transaction at most; 200 unless given. */
   togetherMax?: number;
+  /** How often the feed is looked at, in ms; each second unless given. */
+  pollMs?: number;
 }
 
 /** Reads the event feed and makes something of it in tables of its own. On many nodes it runs on one at a time. */
@@ -46,7 +48,7 @@ export class EventConsumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    const { name, clock, troubles, database } = options;
+    const { name, clock, troubles, database, pollMs = POLL_MS } = options;
     this.#readCursor = database.prepare<{ name: string }, { cursor: string }>((db, value) =>
       db.selectFrom('event_consumers').select('cursor').where('name', '=', value('name')),
     );
@@ -56,12 +58,18 @@ export class EventConsumer {
         .set({ cursor: value('cursor') })
         .where('name', '=', value('name')),
     );
-    const work = { name: `reading events (${name})`, intervalMs: POLL_MS, run: () => this.catchUp() };
+    const work = { name: `reading events (${name})`, intervalMs: pollMs, run: () => this.catchUp() };
     this.#poll = new Periodic(work, clock, troubles);
   }
 
   /** Begins where it ended. */
   async start(): Promise<void> {
+    await this.begin();
+    this.#poll.start();
+  }
+
+  /** Takes its place in the feed where it has none yet, so that `catchUp` can be called without a start. */
+  async begin(): Promise<void> {
     const { database, name, from, feed } = this.#options;
     const cursor = from === 'now' ? await feed.end() : BEGINNING;
     await database.transaction((trx) =>
@@ -71,7 +79,6 @@ export class EventConsumer {
         .onConflict((conflict) => conflict.doNothing())
         .execute(),
     );
-    this.#poll.start();
   }
 
   /** Resolves when nothing is being handled and nothing will be. */
@@ -86,6 +93,23 @@ export class EventConsumer {
     await database.serialize(trx, lockOf(name));
     const cursor = await feed.end(trx);
     await trx.updateTable('event_consumers').set({ cursor }).where('name', '=', name).execute();
+  }
+
+  /** How far it has come. */
+  cursor(): Promise<string> {
+    return this.#cursor(this.#options.database.reader);
+  }
+
+  /**
+   * Runs `work` in a transaction during which no event is handled, on no node; it is given how far the consumer has come.
+   * As every transaction it may run more than once.
+   */
+  standStill<T>(work: (trx: Transaction, cursor: string) => Promise<T>): Promise<T> {
+    const { database, name } = this.#options;
+    return database.transaction(async (trx) => {
+      await database.serialize(trx, lockOf(name));
+      return work(trx, await this.#cursor(trx));
+    });
   }
 
   /** Handles all that can be read now. */

@@ -118,7 +118,7 @@ interface BackupEvent {
 }
 
 interface OperationEvent {
-  type: 'database.compacted' | 'database.seeded';
+  type: 'database.compacted' | 'database.seeded' | 'analytics.rebuilt';
   projectId: number;
   /** `verifications`: how many were invented. */
   data: { actor: string; verifications?: number };

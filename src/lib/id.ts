@@ -66,7 +66,12 @@ export function firstIdAt(prefix: IdPrefix, time: number): string {
 
 /** When an id of this kind was made (Unix ms). Throws when it is not an id of this kind. */
 export function timeOfId(prefix: IdPrefix, id: string): number {
-  return bytesOfId(prefix, id).readUIntBE(0, 6);
+  if (!isId(prefix, id)) throw new Error(`${id} is not an id of the kind ${prefix}.`);
+  let time = 0;
+  // The first ten digits are the 48 bits of the time.
+  for (let at = prefix.length + 1; at < prefix.length + 11; at++)
+    time = time * 32 + ALPHABET.indexOf(id[at]!);
+  return time;
 }
 
 /** Whether `value` has the form of an id of this kind. */

@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts';
 import type { Feature } from '../feature.ts';
 import { messageBacklog } from './backlog.ts';
+import { messageFacts } from './facts.ts';
 import { messageService } from './service.ts';
 
 /** The durable outbox. Who sends from it is `channels/`. */
@@ -9,6 +10,7 @@ export function messagesFeature({ database, keyring, events, clock }: Core) {
     name: 'messages',
     service: messageService({ database, keyring, events, clock }),
     backlog: messageBacklog(database),
+    facts: messageFacts(database),
   } satisfies Feature & Record<string, unknown>;
 }
 

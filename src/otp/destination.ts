@@ -126,7 +126,7 @@ export function usedChannels(row: Pick<DestinationRow, 'route' | 'step'>): Chann
   return [...new Set(routeOf(row).slice(0, row.step + 1))];
 }
 
-export function messageIdsOf(row: DestinationRow): string[] {
+export function messageIdsOf(row: Pick<DestinationRow, 'sends'>): string[] {
   return sendsOf(row).map(([, id]) => id);
 }
 

@@ -7,6 +7,7 @@ import type { MessagesFeature } from '../messages/index.ts';
 import type { OptOutsFeature } from '../opt-outs/index.ts';
 import type { TemplatesFeature } from '../templates/index.ts';
 import type { TestNumbersFeature } from '../test-numbers/index.ts';
+import { verificationFacts } from './facts.ts';
 import { limitRoutes } from './limit-routes.ts';
 import { otpRoutes } from './routes.ts';
 import { otpService } from './service.ts';
@@ -60,6 +61,7 @@ export function otpFeature(
   return {
     name: 'otp',
     service: otp,
+    factsOf: verificationFacts(database),
     routes(server) {
       otpRoutes(server, { otp, database, runOnce: core.idempotency.runOnce });
       limitRoutes(server, {
@@ -98,7 +100,7 @@ export function otpFeature(
         },
       },
     ],
-  } satisfies Feature & { service: typeof otp };
+  } satisfies Feature & Record<string, unknown>;
 }
 
 export type OtpFeature = ReturnType<typeof otpFeature>;
