@@ -1,4 +1,5 @@
 import { adminFeature } from './admin/index.ts';
+import { auditFeature } from './audit/index.ts';
 import { bulkFeature } from './bulk/index.ts';
 import { cloudApiFeature } from './channels/cloud-api/index.ts';
 import { emailFeature } from './channels/email/index.ts';
@@ -66,15 +67,17 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
     const otp = otpFeature(core, { messages, channels, optOuts, whatsapp, templates });
     const scheduler = schedulerFeature(core, { otp });
     const bulk = bulkFeature(core, { messages, channels, optOuts, templates, otp });
+    const audit = await auditFeature(core, { keys, admin, messages, otp });
     const chatCommands = chatCommandsFeature(core, { otp, whatsapp, channels, optOuts });
-    const v3 = v3Feature(core, { keys, whatsapp });
+    const v3 = v3Feature(core, { keys, whatsapp, audit });
     const eventStream = eventStreamFeature(core, { keys: keys.service, admin: admin.service });
     const stats = statsFeature(core, { messages, channels });
     const webhooks = webhooksFeature(core, { messages });
     const demo = demoFeature(core);
     const others = more.map((feature) => feature(core));
 
-    const ground = [own, projects, keys, admin, optOuts, messages];
+    // What the parts below do while they stop is chained by it.
+    const ground = [own, audit, projects, keys, admin, optOuts, messages];
     const ways = [simulator, whatsapp, cloudApi, email, providers, channels];
     const sends = [templates, otp, scheduler, bulk];
     const readers = [chatCommands, v3, eventStream, stats, webhooks];

@@ -32,6 +32,7 @@ const LEVELS = [
   ['channels'],
   ['templates'],
   ['otp'],
+  ['audit'],
   ['scheduler'],
   ['bulk', 'chat-commands', 'v3', 'demo', 'event-stream', 'stats', 'webhooks'],
   ['maintenance'],

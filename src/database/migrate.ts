@@ -21,6 +21,7 @@ import { up as schedules } from './migrations/0018-schedules.ts';
 import { up as bulks } from './migrations/0019-bulks.ts';
 import { up as webhooks } from './migrations/0020-webhooks.ts';
 import { up as earlyReceipts } from './migrations/0021-early-receipts.ts';
+import { up as auditLog } from './migrations/0022-audit-log.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -46,6 +47,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0019-bulks': { up: bulks },
   '0020-webhooks': { up: webhooks },
   '0021-early-receipts': { up: earlyReceipts },
+  '0022-audit-log': { up: auditLog },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

@@ -1,4 +1,5 @@
 import type { AdminTables } from './tables/admin.ts';
+import type { AuditTables } from './tables/audit.ts';
 import type { BulkTables } from './tables/bulk.ts';
 import type { CoreTables } from './tables/core.ts';
 import type { EventsTables } from './tables/events.ts';
@@ -28,6 +29,7 @@ export interface Schema
     OtpTables,
     MessagesTables,
     EventsTables,
+    AuditTables,
     SimulatorTables,
     SchedulerTables,
     OptOutsTables,

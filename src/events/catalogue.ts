@@ -4,7 +4,10 @@ import type { V3LogEvent, WotpEvent } from './types.ts';
 export interface EventKind {
   /** Whether webhooks and the live stream carry it: a promise to integrators, so its fields stay. */
   readonly webhook: boolean;
-  /** Whether it is an administrative act, which belongs in the audit log. */
+  /**
+   * Whether it is always an administrative act, which belongs in the audit log. An event of another type belongs there as
+   * well where it names who did it (`by`).
+   */
   readonly audited: boolean;
   /** Whether it belongs to one project, or to the installation: then only administrators see it. */
   readonly scope: 'project' | 'installation';
@@ -66,6 +69,9 @@ export const EVENTS = {
 
   'bulk.completed': promised('Every recipient of a bulk job was handled.'),
   'bulk.canceled': promised('A bulk job was canceled, and its last message in flight has ended.'),
+
+  'bulk.operated': act('A bulk job was started, paused, resumed or canceled, or its results were exported.'),
+  'logs.exported': act('The log was exported.'),
 
   'key.created': act('An API key was created.', { webhook: true }),
   'key.imported': act('A v3 token was imported.'),
