@@ -89,8 +89,10 @@ export function logsCommand(): Command {
         'a head that an earlier verification has printed: checks that it is still there',
       )
       .option('--json', 'print one line of JSON')
-      .action(({ head, json }: { head?: string; json?: boolean }) =>
+      .action((_own: object, verify: Command) =>
         withApi(async (api) => {
+          // `--json` is an option of `logs` as well, which takes it first.
+          const { head, json } = verify.optsWithGlobals<{ head?: string; json?: boolean }>();
           const query = head === undefined ? '' : `?head=${encodeURIComponent(head)}`;
           const { data } = await api.call<{ data: Verdict }>('GET', `${PATH}/verify${query}`);
           print(json, data, verdictText(data));

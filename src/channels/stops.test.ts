@@ -64,12 +64,14 @@ const STOPPED = {
   type: 'channel.stopped',
   project: null,
   channel: 'email',
+  actor: 'server',
   reason: 'signing in was refused',
 };
 const RECOVERED = {
   type: 'channel.recovered',
   project: null,
   channel: 'email',
+  actor: 'server',
   stoppedAt: expect.any(Number),
 };
 

@@ -3,7 +3,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * @typedef {import('node:crypto').KeyLike} KeyLike
+ * @typedef {import('node:crypto').KeyLike | Uint8Array} KeyLike
  * @typedef {{
  *   seq: number, id: string, project_id: number | null, type: string, at: number, actor: string, address: string,
  *   subject: string | null, phone: string | null, data: string, key_version: number, mac: Buffer,

@@ -111,6 +111,10 @@ const TAGS = [
   { name: 'Schedules', description: 'Send a code at a later time.' },
   { name: 'Webhooks', description: 'Send events to your own server, signed and retried.' },
   { name: 'Events', description: 'Follow what happens as it happens.' },
+  {
+    name: 'Logs',
+    description: 'Search and export events and administrative acts, and verify the audit log.',
+  },
   { name: 'WhatsApp sessions', description: 'Link WhatsApp numbers, watch and operate them.' },
   { name: 'Channels', description: 'What providers report of messages that they took.' },
   { name: 'Opt-outs', description: 'Numbers that get no more messages.' },
