@@ -80,7 +80,9 @@ export const EVENTS = {
   'webhook.disabled': promised(
     'A webhook endpoint was disabled after it had failed for days or answered 410.',
   ),
-  'webhook.operated': act('A webhook endpoint was created, changed or deleted.'),
+  'webhook.operated': act(
+    'A webhook endpoint was created, changed, tested or deleted, or deliveries of it were sent again.',
+  ),
   'limits.cleared': act('An administrator lifted the limits of a number.'),
 
   'template.created': act('A template was created.'),

@@ -162,9 +162,9 @@ export function endpointService(deps: {
     action: string,
     by: Actor,
     { before, after }: { before?: EndpointRow; after?: EndpointRow },
+    change = changeOf(before && inAudit(before), after && inAudit(after)),
   ) {
     const { id, project_id } = (after ?? before)!;
-    const change = changeOf(before && inAudit(before), after && inAudit(after));
     const data = { webhookId: id, action };
     await events.record(trx, { type: 'webhook.operated', projectId: project_id, data, by, ...change });
   }
@@ -301,6 +301,11 @@ export function endpointService(deps: {
       requireEnabled(row);
       await update(trx, row, { recover_since: since, recover_cursor: null });
       await audit(trx, 'recovered', by, { before: row, after: row });
+    },
+
+    /** Records what somebody did with an endpoint that changes nothing of it. @throws NotFoundError */
+    async recordAct(trx: Transaction, projectId: number, id: string, action: string, by: Actor) {
+      await audit(trx, action, by, { after: await find(trx, projectId, id) }, {});
     },
 
     /** @throws NotFoundError, ConflictError */

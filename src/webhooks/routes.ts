@@ -203,6 +203,7 @@ export function webhookRoutes(
       const { id } = request.params;
       return runOnce(request, reply, async (trx) => {
         await endpoints.requireEnabled(trx, request.projectId, id);
+        await endpoints.recordAct(trx, request.projectId, id, 'tested', actorOf(request));
         const now = clock.now();
         const eventId = newId('evt', now);
         const timestamp = new Date(now).toISOString();
@@ -320,7 +321,10 @@ export function webhookRoutes(
     async (request, reply) => {
       const delivery = await database.transaction(async (trx) => {
         database.afterCommit(trx, wake);
-        return deliveries.retry(trx, request.projectId, request.params.id);
+        const retried = await deliveries.retry(trx, request.projectId, request.params.id);
+        const by = actorOf(request);
+        await endpoints.recordAct(trx, request.projectId, retried.endpoint_id, 'delivery retried', by);
+        return retried;
       });
       return reply.code(202).send({ success: true as const, data: toDeliveryAnswer(delivery) });
     },

@@ -84,6 +84,10 @@ export function sessionCommands(deps: {
 
   return {
     record,
+    recordCreated: (trx: Transaction, session: StoredSession, by: Actor) =>
+      record(trx, session, 'created', by, { after: sessionInAudit(session) }),
+    recordRemoved: (trx: Transaction, session: StoredSession, by: Actor) =>
+      record(trx, session, 'removed', by, { before: sessionInAudit(session) }),
     audit,
 
     /**
@@ -128,7 +132,7 @@ export function sessionCommands(deps: {
 }
 
 /** What the audit log says of a session. A proxy's address may hold a password. */
-export function sessionInAudit({ name, state, phone, proxy }: StoredSession) {
+function sessionInAudit({ name, state, phone, proxy }: StoredSession) {
   return {
     name,
     state,

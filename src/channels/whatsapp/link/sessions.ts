@@ -20,13 +20,7 @@ import {
   sessionRepository,
 } from './repository.ts';
 import type { Session, SessionEvents, SessionState, Sessions } from './session.ts';
-import {
-  alreadyLinked,
-  type Command,
-  type SessionCommands,
-  sessionCommands,
-  sessionInAudit,
-} from './session-commands.ts';
+import { alreadyLinked, type Command, type SessionCommands, sessionCommands } from './session-commands.ts';
 
 /** How often a node looks for commands that others have left for its sessions, in ms. */
 const COMMANDS_CHECK_MS = 1_000;
@@ -198,7 +192,7 @@ export class WhatsAppSessions implements Sessions {
       createdAt: now,
     };
     await this.#repository.insert(trx, made);
-    await this.#commands.record(trx, made, 'created', by, { after: sessionInAudit(made) });
+    await this.#commands.recordCreated(trx, made, by);
     return made;
   }
 
@@ -326,9 +320,7 @@ export class WhatsAppSessions implements Sessions {
       // Keys that are just being written are waited for; later ones find no session any more.
       if (!(await this.#driven.holds(trx, id))) throw new LeaseLostError();
       await this.#repository.remove(trx, id);
-      await this.#commands.record(trx, session.stored, 'removed', by, {
-        before: sessionInAudit(session.stored),
-      });
+      await this.#commands.recordRemoved(trx, session.stored, by);
     });
     this.#driven.forget(id);
     this.#known.delete(id);
