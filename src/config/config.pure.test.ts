@@ -107,7 +107,7 @@ describe('defaults', () => {
         allowedAddresses: [],
         retrySeconds: [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
       },
-      retention: { verificationDays: 30, contactDays: 180, eventDays: 90, webhookDays: 30 },
+      retention: { verificationDays: 30, contactDays: 180, auditDays: 365, eventDays: 90, webhookDays: 30 },
       metrics: { token: undefined },
       logging: { level: 'info', dir: undefined },
     });

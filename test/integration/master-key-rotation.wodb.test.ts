@@ -92,7 +92,7 @@ describe('after a rotation of the master key', () => {
       .select('data')
       .where('type', '=', 'master_key.rotated')
       .execute();
-    expect(events).toEqual([{ data: '{"version":2,"actor":"command line"}' }]);
+    expect(events).toEqual([{ data: '{"version":2,"actor":"cli"}' }]);
   });
 
   test('and another one, what was made under the first key can still be checked', async () => {
