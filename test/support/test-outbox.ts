@@ -103,6 +103,7 @@ export async function openTestOutbox() {
         await trx.deleteFrom('messages').execute();
         await trx.deleteFrom('early_receipts').execute();
         await trx.deleteFrom('events').execute();
+        await trx.deleteFrom('audit_log').execute();
       });
     },
 
