@@ -175,8 +175,9 @@ test('verify tells of a damaged page, of broken references and of invariants tha
   expect(await findings(1)).toEqual(['Rows of api_keys refer to rows of projects that do not exist: 1.']);
 
   const bytes = readFileSync(path);
-  const middle = Math.floor(bytes.length / 2 / 4096) * 4096 + 100;
-  bytes[middle]! ^= 1;
+  // Behind the pages of the schema.
+  const late = Math.floor((bytes.length * 3) / 4 / 4096) * 4096 + 100;
+  bytes[late]! ^= 1;
   writeFileSync(path, bytes);
   expect(await findings(6)).toEqual([expect.stringMatching(/^The file is damaged: /)]);
 });
