@@ -1,5 +1,6 @@
 import { adminFeature } from './admin/index.ts';
 import { analyticsFeature } from './analytics/index.ts';
+import { auditFeature } from './audit/index.ts';
 import { bulkFeature } from './bulk/index.ts';
 import { cloudApiFeature } from './channels/cloud-api/index.ts';
 import { emailFeature } from './channels/email/index.ts';
@@ -69,8 +70,9 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
     const otp = otpFeature(core, { messages, channels, optOuts, whatsapp, templates, testNumbers });
     const scheduler = schedulerFeature(core, { otp });
     const bulk = bulkFeature(core, { messages, channels, optOuts, templates, otp });
+    const audit = await auditFeature(core, { keys, admin, messages, otp });
     const chatCommands = chatCommandsFeature(core, { otp, whatsapp, channels, optOuts });
-    const v3 = v3Feature(core, { keys, whatsapp });
+    const v3 = v3Feature(core, { keys, whatsapp, audit });
     const eventStream = eventStreamFeature(core, { keys: keys.service, admin: admin.service });
     const stats = statsFeature(core, { messages, channels });
     const webhooks = webhooksFeature(core, { messages });
@@ -78,7 +80,8 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
     const demo = demoFeature(core);
     const others = more.map((feature) => feature(core));
 
-    const ground = [own, projects, keys, admin, optOuts, messages];
+    // What the parts below do while they stop is chained by it.
+    const ground = [own, audit, projects, keys, admin, optOuts, messages];
     const ways = [simulator, whatsapp, cloudApi, email, providers, channels];
     const sends = [templates, testNumbers, otp, scheduler, bulk];
     const readers = [chatCommands, v3, eventStream, stats, webhooks, analytics];

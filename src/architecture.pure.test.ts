@@ -32,6 +32,7 @@ const LEVELS = [
   ['channels'],
   ['templates', 'test-numbers'],
   ['otp'],
+  ['audit'],
   ['scheduler'],
   ['analytics', 'bulk', 'chat-commands', 'v3', 'demo', 'event-stream', 'stats', 'webhooks'],
   ['maintenance'],

@@ -6,6 +6,7 @@ export const COMMANDS: CommandList = {
   token: async () => (await import('./keys/cli.ts')).tokenCommand(),
   template: async () => (await import('./templates/cli.ts')).templateCommand(),
   limits: async () => (await import('./otp/cli.ts')).limitsCommand(),
+  logs: async () => (await import('./audit/cli.ts')).logsCommand(),
   'opt-outs': async () => (await import('./opt-outs/cli.ts')).optOutsCommand(),
   bulk: async () => (await import('./bulk/cli.ts')).bulkCommand(),
   webhook: async () => (await import('./webhooks/cli.ts')).webhookCommand(),

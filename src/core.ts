@@ -72,7 +72,7 @@ export async function openCore({ config, log, onFatal, clock: givenClock }: Core
     const keyring = await openKeyring(database, masterKey, clock, (purpose, context) =>
       log.error({ purpose, context }, 'sealed value does not open: it is damaged, or was moved'),
     );
-    const events = eventRecorder(database, clock);
+    const events = eventRecorder(database, clock, keyring);
     const troubles = troubleLog({ log, clock });
     const longestWindowMs = Math.max(config.limits.windowMs, COUNTED_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);

@@ -8,6 +8,8 @@ import { starterTemplates, textsOf } from './templates/file.ts';
 import type { TemplateService } from './templates/service.ts';
 
 const FIRST_RUN_SETTING = 'first_run_at';
+/** Who has made the first key and templates, in the audit log. */
+const FIRST_RUN = { name: 'first run', address: 'local' };
 
 /** What the first run made; shown once. */
 export interface FirstRun {
@@ -45,10 +47,10 @@ export async function makeFirstRun(parts: {
     if (!isFirst) return undefined;
     if (passwordHash) await admin.keepPassword(trx, passwordHash);
     const wanted = { projectId: DEFAULT_PROJECT, name: 'First key', permissions: ['*'] as const };
-    const { key } = await keys.create(trx, wanted, { name: 'first run', grants: ['*'] });
+    const { key } = await keys.create(trx, wanted, { by: FIRST_RUN, grants: ['*'] });
     for (const [code, file] of starterTemplates()) {
       const { name = code } = file;
-      await templates.create(trx, DEFAULT_PROJECT, { code, name, ...textsOf(file) }, 'first run');
+      await templates.create(trx, DEFAULT_PROJECT, { code, name, ...textsOf(file) }, FIRST_RUN);
     }
     return { adminPassword, apiKey: key };
   });

@@ -85,6 +85,106 @@ export interface Problem {
   requiredPermission?: string;
 }
 /**
+ * An event, or an administrative act.
+ */
+export interface LogEntry {
+  /**
+   * The same as the `webhook-id` of its delivery.
+   */
+  id: string;
+  /**
+   * ISO 8601, UTC
+   */
+  at: string;
+  type: string;
+  /**
+   * Who did it; null where nobody is known.
+   */
+  actor: string | null;
+  /**
+   * What it is about; null where the type says it.
+   */
+  subject: string | null;
+  /**
+   * What the type adds. An act has the `address` it came from, and `before` and `after` of what it changed.
+   */
+  data: {
+    [k: string]: unknown;
+  };
+}
+export interface LogEntryPage {
+  success: true;
+  data: LogEntry[];
+  page: {
+    /**
+     * Give it as `cursor`; null on the last page.
+     */
+    next: string | null;
+  };
+}
+/**
+ * New entries, and where to go on.
+ */
+export interface LogNews {
+  /**
+   * What was recorded since, oldest first.
+   */
+  entries: LogEntry[];
+  /**
+   * Give it as `after`.
+   */
+  next: string;
+  /**
+   * Whether there is more to read now.
+   */
+  more: boolean;
+}
+export interface LogNewsResponse {
+  success: true;
+  data: LogNews;
+}
+/**
+ * What the verification of the audit log found.
+ */
+export interface AuditVerdict {
+  ok: boolean;
+  /**
+   * Lines that were checked.
+   */
+  checked: number;
+  /**
+   * Of them, those that are not chained yet: the newest.
+   */
+  waiting: number;
+  /**
+   * When the chain began.
+   */
+  since: string | null;
+  /**
+   * Position and hash of the newest line. Note it elsewhere, and give it as `head` later.
+   */
+  head: string | null;
+  /**
+   * The first line that is not right; absent where all are.
+   */
+  firstBad?: {
+    /**
+     * Its place in the chain, from 1.
+     */
+    position: number | null;
+    problem: 'changed' | 'missing' | 'moved' | 'added' | 'head';
+    detail: string;
+    /**
+     * The id of the entry, where it is there.
+     */
+    id?: string;
+  };
+}
+export interface AuditVerdictResponse {
+  success: true;
+  data: AuditVerdict;
+}
+/**
  * An API key without its value.
  */
 export interface ApiKey {
@@ -1926,6 +2026,40 @@ export interface CreateV3TokenResponse {
   token: string;
   message: string;
 }
+export interface V3LogEntry {
+  /**
+   * The same as the `webhook-id` of its delivery.
+   */
+  id: string;
+  /**
+   * ISO 8601, UTC
+   */
+  at: string;
+  type: string;
+  /**
+   * Who did it; null where nobody is known.
+   */
+  actor: string | null;
+  /**
+   * What it is about; null where the type says it.
+   */
+  subject: string | null;
+  /**
+   * What the type adds. An act has the `address` it came from, and `before` and `after` of what it changed.
+   */
+  data: {
+    [k: string]: unknown;
+  };
+  action: string;
+  /**
+   * ISO 8601, UTC
+   */
+  timestamp: string;
+}
+export interface V3LogEntryPage {
+  success: true;
+  data: V3LogEntry[];
+}
 /**
  * Whether a WhatsApp number is connected.
  */
@@ -2738,6 +2872,10 @@ export interface HealthReport {
     disk: {
       status: 'healthy' | 'degraded' | 'unhealthy';
       freeBytes: number;
+    };
+    audit?: {
+      status: 'healthy' | 'degraded' | 'unhealthy';
+      detail?: string;
     };
     whatsapp?: {
       status: 'healthy' | 'degraded' | 'unhealthy';

@@ -15,7 +15,12 @@ export function adminFeature(core: Core) {
     configuredPassword: config.security.masterPassword,
     failuresMax: config.limits.signInFailures,
     onWrong: (address) =>
-      core.audit({ type: 'admin.sign_in_failed', projectId: DEFAULT_PROJECT, data: { address } }),
+      core.audit({
+        type: 'admin.sign_in_failed',
+        projectId: DEFAULT_PROJECT,
+        data: { address },
+        by: { name: 'nobody', address },
+      }),
   });
   return {
     name: 'admin',

@@ -4,6 +4,7 @@ import type { Database } from '../database/database.ts';
 import { DEFAULT_PROJECT } from '../database/project.ts';
 import { AuthenticationError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
+import { actorOf } from '../http/caller.ts';
 import { deleted, iso, noBody, problems, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { AdminService } from './service.ts';
@@ -102,7 +103,12 @@ export function sessionRoutes(
         );
       }
       const { secret, expiresAt, ...cookie } = await database.transaction(async (trx) => {
-        await events.record(trx, { type: 'admin.signed_in', projectId: DEFAULT_PROJECT, data: { address } });
+        await events.record(trx, {
+          type: 'admin.signed_in',
+          projectId: DEFAULT_PROJECT,
+          data: { address },
+          by: { name: 'admin', address },
+        });
         return admin.sessions.open(trx);
       });
       setSessionCookie(reply, cookie.token, expiresAt, publicUrl);
@@ -131,6 +137,7 @@ export function sessionRoutes(
             type: 'admin.signed_out',
             projectId: DEFAULT_PROJECT,
             data: { address },
+            by: actorOf(request),
           });
         });
       }

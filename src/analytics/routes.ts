@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { maskPhone } from '../addresses/phone.ts';
 import type { Database } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
+import { actorOf } from '../http/caller.ts';
 import { grants } from '../http/permissions.ts';
 import { problems, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
@@ -265,12 +266,13 @@ export function analyticsRoutes(
         response: { 200: success(rebuildStep), ...problems() },
       },
     },
-    async ({ body, caller, projectId }) => {
+    async (request) => {
+      const { body, projectId } = request;
       const from = body?.from === undefined ? undefined : Date.parse(body.from);
       const { rebuilt, left, next, first, total } = await rebuild.step(from);
       const inDays = (days: readonly number[]) => days.map((day) => dateOf(day / DAY_MS));
       if (next === undefined) {
-        const event = { type: 'analytics.rebuilt' as const, projectId, data: { actor: caller.name } };
+        const event = { type: 'analytics.rebuilt' as const, projectId, data: {}, by: actorOf(request) };
         await database.transaction((trx) => events.record(trx, event));
       }
       const data = {

@@ -56,7 +56,16 @@ export function bulkFeature(
     texts,
     isOptedOut,
   });
-  const bulks = bulkService({ database, repository, messages, intake, feeder, recipients, clock });
+  const bulks = bulkService({
+    database,
+    repository,
+    messages,
+    intake,
+    feeder,
+    recipients,
+    events,
+    clock,
+  });
   messages.ownedBy('blk', { contentOf: texts.contentOf });
 
   /** Steps through all jobs in turn, until none of them has anything to do. */

@@ -2,8 +2,10 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Actor } from '../database/acts.ts';
 import type { Database } from '../database/database.ts';
 import { ValidationError } from '../errors/errors.ts';
+import { actorOf } from '../http/caller.ts';
 import { LONG_READING_MAX_MS } from '../http/connections.ts';
 import type { RunPreparedOnce } from '../http/idempotency.ts';
 import { preferredMediaType } from '../http/media-type.ts';
@@ -106,6 +108,11 @@ export function bulkRoutes(
           return {
             async effect(trx) {
               await staged.open(trx);
+              const { bulkId, total } = staged.accepted;
+              if (bulkId !== undefined) {
+                const started = { bulkId, action: 'started', total };
+                await bulks.recordAct(trx, request.projectId, started, actorOf(request));
+              }
               return answer;
             },
             end: staged.discard,
@@ -184,6 +191,10 @@ export function bulkRoutes(
       reply.header('vary', 'accept');
       if (preferredMediaType(request.headers.accept, ['application/json', 'text/csv']) === 'text/csv') {
         await bulks.get(request.projectId, id);
+        const exported = { bulkId: id, action: 'results exported' };
+        await database.transaction((trx) =>
+          bulks.recordAct(trx, request.projectId, exported, actorOf(request)),
+        );
         reply.header('content-disposition', `attachment; filename="${id}.csv"`);
         return reply
           .type('text/csv; charset=utf-8')
@@ -213,13 +224,15 @@ export function bulkRoutes(
       summary: 'Pause a bulk job',
       description:
         'Nothing more is put into the outbox. What is in it already, 20 to 250 messages, is still sent. Pausing twice is the same as once.',
-      run: (project: number, id: string) => database.transaction((trx) => bulks.pause(trx, project, id)),
+      run: (project: number, id: string, by: Actor) =>
+        database.transaction((trx) => bulks.pause(trx, project, id, by)),
     },
     {
       verb: 'resume',
       summary: 'Resume a paused bulk job',
       description: 'Sends to the recipients that are left. Resuming twice is the same as once.',
-      run: (project: number, id: string) => database.transaction((trx) => bulks.resume(trx, project, id)),
+      run: (project: number, id: string, by: Actor) =>
+        database.transaction((trx) => bulks.resume(trx, project, id, by)),
     },
     {
       verb: 'cancel',
@@ -247,7 +260,7 @@ export function bulkRoutes(
       },
       async (request) => ({
         success: true as const,
-        data: toAnswer(await run(request.projectId, request.params.id)),
+        data: toAnswer(await run(request.projectId, request.params.id, actorOf(request))),
       }),
     );
   }

@@ -1,5 +1,7 @@
+import type { Actor } from '../database/acts.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import { ConflictError, NotFoundError } from '../errors/errors.ts';
+import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { firstIdAt, isId } from '../lib/id.ts';
 import type { MessageService } from '../messages/service.ts';
@@ -24,9 +26,10 @@ export function bulkService(deps: {
   intake: BulkIntake;
   feeder: BulkFeeder;
   recipients: RecipientMessages;
+  events: EventRecorder;
   clock: Clock;
 }) {
-  const { database, repository, messages, intake, feeder, recipients, clock } = deps;
+  const { database, repository, messages, intake, feeder, recipients, events, clock } = deps;
 
   async function find(executor: Executor, projectId: number, id: string): Promise<BulkRow> {
     const row = isId('blk', id) ? await repository.byId(executor, projectId, id) : undefined;
@@ -67,6 +70,16 @@ export function bulkService(deps: {
     };
   }
 
+  /** Records what somebody did with a job. */
+  async function recordAct(
+    trx: Transaction,
+    projectId: number,
+    data: { bulkId: string; action: string; total?: number },
+    by: Actor,
+  ): Promise<void> {
+    await events.record(trx, { type: 'bulk.operated', projectId, data, by });
+  }
+
   const doneOf = ({ successful, failed, rejected }: BulkRow) => successful + failed + rejected;
 
   async function toResults(bulk: BulkRow, rows: readonly RecipientRow[]): Promise<BulkResult[]> {
@@ -89,6 +102,7 @@ export function bulkService(deps: {
 
   return {
     stage: intake.stage,
+    recordAct,
 
     async get(projectId: number, id: string): Promise<Bulk> {
       return toBulk(await find(database.reader, projectId, id));
@@ -117,17 +131,18 @@ export function bulkService(deps: {
     },
 
     /** Puts nothing more into the outbox until the job is resumed. Throws NotFoundError; ConflictError when it has ended. */
-    async pause(trx: Transaction, projectId: number, id: string): Promise<Bulk> {
+    async pause(trx: Transaction, projectId: number, id: string, by: Actor): Promise<Bulk> {
       const row = await findAlone(trx, projectId, id);
       if (row.status === 'paused') return toBulk(row);
       if (row.status !== 'processing') throw hasEnded(row);
       const change = { status: 'paused', reason: null };
       await repository.update(trx, id, change);
+      await recordAct(trx, projectId, { bulkId: id, action: 'paused' }, by);
       return toBulk({ ...row, ...change });
     },
 
     /** Goes on with a paused job. Throws NotFoundError; ConflictError when it has ended. */
-    async resume(trx: Transaction, projectId: number, id: string): Promise<Bulk> {
+    async resume(trx: Transaction, projectId: number, id: string, by: Actor): Promise<Bulk> {
       const row = await findAlone(trx, projectId, id);
       if (row.status === 'processing') return toBulk(row);
       if (row.status !== 'paused') throw hasEnded(row);
@@ -138,6 +153,7 @@ export function bulkService(deps: {
         done_before: doneOf(row),
       };
       await repository.update(trx, id, change);
+      await recordAct(trx, projectId, { bulkId: id, action: 'resumed' }, by);
       return toBulk({ ...row, ...change });
     },
 
@@ -146,12 +162,13 @@ export function bulkService(deps: {
      * a message in flight still ends as its channel reports. Throws NotFoundError; ConflictError when the job is
      * completed.
      */
-    async cancel(projectId: number, id: string): Promise<Bulk> {
+    async cancel(projectId: number, id: string, by: Actor): Promise<Bulk> {
       await database.transaction(async (trx) => {
         const row = await findAlone(trx, projectId, id);
         if (row.status === 'canceled') return;
         if (row.status === 'completed') throw hasEnded(row);
         await repository.update(trx, id, { status: 'canceled', active: 1, reason: null });
+        await recordAct(trx, projectId, { bulkId: id, action: 'canceled' }, by);
       });
       while ((await feeder.step(id, { wait: true })) === 'busy');
       return toBulk(await find(database.reader, projectId, id));

@@ -3,7 +3,9 @@ import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { type TestClock, testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
+import { MASTER_KEY } from '../../test/support/wodb.ts';
 import type { Database } from '../database/database.ts';
+import { type Keyring, openKeyring } from '../database/keyring.ts';
 import { DEFAULT_PROJECT } from '../database/project.ts';
 import { eventRecorder } from '../events/record.ts';
 import { channelStops } from './stops.ts';
@@ -12,10 +14,12 @@ import { WatchedChannel } from './watched-channel.ts';
 let database: Database;
 let close: () => Promise<void>;
 let clock: TestClock;
+let keyring: Keyring;
 
 beforeEach(async () => {
   ({ database, close } = await openTestDatabase());
   clock = testClock();
+  keyring = await openKeyring(database, MASTER_KEY, clock);
 });
 afterEach(() => close());
 
@@ -24,7 +28,7 @@ function startProcess(hasOwnLinks = false) {
   const channel = new ScriptedChannel('email');
   channel.hasOwnLinks = hasOwnLinks;
   const watched = new WatchedChannel(channel, { clock, log: silentLog });
-  const events = eventRecorder(database, clock);
+  const events = eventRecorder(database, clock, keyring);
   const stops = channelStops({ channels: [watched], database, events, clock });
   return {
     /** Takes nothing more until `works`. */
@@ -60,12 +64,14 @@ const STOPPED = {
   type: 'channel.stopped',
   project: null,
   channel: 'email',
+  actor: 'server',
   reason: 'signing in was refused',
 };
 const RECOVERED = {
   type: 'channel.recovered',
   project: null,
   channel: 'email',
+  actor: 'server',
   stoppedAt: expect.any(Number),
 };
 

@@ -1,3 +1,4 @@
+import { SERVER } from '../database/acts.ts';
 import type { Database } from '../database/database.ts';
 import { DEFAULT_PROJECT } from '../database/project.ts';
 import type { EventRecorder } from '../events/record.ts';
@@ -33,7 +34,7 @@ export function channelStops(deps: {
         .executeTakeFirst();
       if (!isNew) return;
       const data = { channel, reason };
-      await events.record(trx, { type: 'channel.stopped', projectId: DEFAULT_PROJECT, data });
+      await events.record(trx, { type: 'channel.stopped', projectId: DEFAULT_PROJECT, data, by: SERVER });
     });
   }
 
@@ -46,7 +47,7 @@ export function channelStops(deps: {
         .executeTakeFirst();
       if (!known) return;
       const data = { channel, stoppedAt: Number(known.value) };
-      await events.record(trx, { type: 'channel.recovered', projectId: DEFAULT_PROJECT, data });
+      await events.record(trx, { type: 'channel.recovered', projectId: DEFAULT_PROJECT, data, by: SERVER });
     });
   }
 

@@ -1,5 +1,5 @@
 import { maskEmail } from '../addresses/email.ts';
-import { maskPhone } from '../addresses/phone.ts';
+import { identityOf, maskPhone } from '../addresses/phone.ts';
 import type { Database } from '../database/database.ts';
 import { WotpError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
@@ -116,6 +116,8 @@ export function botCommands(deps: {
           type: 'bot.command',
           projectId,
           data: { command: name, from: maskPhone(from) },
+          by: { name: maskPhone(from), address: 'whatsapp' },
+          phone: identityOf(from),
         }),
       );
       try {

@@ -20,7 +20,7 @@ class JsonFailureCommand extends Command {
       try {
         await work.apply(this, args);
       } catch (error) {
-        if (this.opts().json) {
+        if (this.optsWithGlobals().json) {
           const { failureAsJson } = await import('./failure.ts');
           writeJson(failureAsJson(error));
         }

@@ -111,6 +111,7 @@ describe('defaults', () => {
       retention: {
         verificationDays: 30,
         contactDays: 180,
+        auditDays: 365,
         eventDays: 90,
         analyticsDays: 400,
         webhookDays: 30,

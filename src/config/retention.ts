@@ -30,6 +30,13 @@ export const retentionVariables = {
     fallback: 400,
     help: 'Days after which the counts of analytics are deleted; 0 keeps them for ever. They hold no phone number: those of the top phones are deleted with the verifications.',
   }),
+  auditDays: integer({
+    name: 'RETENTION_DAYS_AUDIT',
+    min: 0,
+    max: 36_500,
+    fallback: 365,
+    help: 'Days after which lines of the audit log are deleted; the rest of its chain can still be verified. 0 keeps them for ever.',
+  }),
   webhookDays: integer({
     name: 'RETENTION_DAYS_WEBHOOKS',
     min: 0,

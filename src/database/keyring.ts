@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { ExpectedError } from '../lib/expected-error.ts';
 import { deriveKey, stretchMasterKey } from '../lib/key-derivation.ts';
 import { seal, unseal } from '../lib/seal.ts';
+import type { AuditKeys } from './acts.ts';
 import type { Database, Executor, Transaction } from './database.ts';
 import type { Schema } from './schema.ts';
 
@@ -16,7 +17,8 @@ export type KeyPurpose =
   | 'whatsapp'
   | 'admin-session'
   | 'webhook'
-  | 'test-code';
+  | 'test-code'
+  | 'audit';
 
 /** The keys derived from the master key. Every value made with one carries the version it was made under. */
 export interface Keyring {
@@ -55,6 +57,7 @@ const PURPOSES: readonly KeyPurpose[] = [
   'admin-session',
   'webhook',
   'test-code',
+  'audit',
 ];
 const CHECK_TEXT = 'WOTP keyring check 1';
 const UNOPENED_MAX = 1_000;
@@ -148,6 +151,17 @@ export async function addKeyVersion(
   }
   await trx.insertInto('key_versions').values(row).execute();
   return row.version;
+}
+
+/**
+ * What the audit log of a database needs that is not in use.
+ * @throws WrongMasterKeyError when the master key is not the one of the newest version
+ */
+export async function auditKeysOf(executor: Executor, masterKey: string): Promise<AuditKeys> {
+  const versions = await versionsOf(executor);
+  const newest = versions[0]?.version ?? 0;
+  const keys = derivedKeys(versions, masterKey);
+  return { version: newest, key: (purpose, version = newest) => keys.get(`${purpose} ${version}`)! };
 }
 
 /** Newest first. */

@@ -1,5 +1,6 @@
 import type { AdminTables } from './tables/admin.ts';
 import type { AnalyticsTables } from './tables/analytics.ts';
+import type { AuditTables } from './tables/audit.ts';
 import type { BulkTables } from './tables/bulk.ts';
 import type { CoreTables } from './tables/core.ts';
 import type { EventsTables } from './tables/events.ts';
@@ -30,6 +31,7 @@ export interface Schema
     OtpTables,
     MessagesTables,
     EventsTables,
+    AuditTables,
     SimulatorTables,
     SchedulerTables,
     OptOutsTables,

@@ -5,6 +5,7 @@ import type { Database, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
 import type { EventRecorder } from '../events/record.ts';
+import { actorOf } from '../http/caller.ts';
 import type { RunLongOnce } from '../http/idempotency.ts';
 import { problems, projectId, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
@@ -82,7 +83,8 @@ export function demoRoutes(
           events.record(trx, {
             type: 'database.seeded',
             projectId: request.projectId,
-            data: { actor: request.caller.name, verifications: made.verifications },
+            data: { verifications: made.verifications },
+            by: actorOf(request),
           }),
         );
         return { status: 201, body: { success: true as const, data: made } };

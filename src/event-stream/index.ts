@@ -3,9 +3,9 @@ import type { Core } from '../core.ts';
 import { eventFeed } from '../events/feed.ts';
 import type { Feature } from '../feature.ts';
 import type { KeyService } from '../keys/service.ts';
+import { callerCheck } from '../keys/still-allowed.ts';
 import { openFilesMax } from '../lib/open-files.ts';
 import { EventBroadcast, READING } from './broadcast.ts';
-import { callerCheck } from './callers.ts';
 import { eventStreamRoutes } from './routes.ts';
 
 /** Other processes' events are looked for this often, in ms. */

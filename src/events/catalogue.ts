@@ -4,7 +4,10 @@ import type { V3LogEvent, WotpEvent } from './types.ts';
 export interface EventKind {
   /** Whether webhooks and the live stream carry it: a promise to integrators, so its fields stay. */
   readonly webhook: boolean;
-  /** Whether it is an administrative act, which belongs in the audit log. */
+  /**
+   * Whether it is always an administrative act, which belongs in the audit log. An event of another type belongs there as
+   * well where it names who did it (`by`).
+   */
   readonly audited: boolean;
   /** Whether it belongs to one project, or to the installation: then only administrators see it. */
   readonly scope: 'project' | 'installation';
@@ -67,6 +70,9 @@ export const EVENTS = {
   'bulk.completed': promised('Every recipient of a bulk job was handled.'),
   'bulk.canceled': promised('A bulk job was canceled, and its last message in flight has ended.'),
 
+  'bulk.operated': act('A bulk job was started, paused, resumed or canceled, or its results were exported.'),
+  'logs.exported': act('The log was exported.'),
+
   'key.created': act('An API key was created.', { webhook: true }),
   'key.imported': act('A v3 token was imported.'),
   'key.revoked': act('An API key was revoked.', { webhook: true }),
@@ -74,7 +80,9 @@ export const EVENTS = {
   'webhook.disabled': promised(
     'A webhook endpoint was disabled after it had failed for days or answered 410.',
   ),
-  'webhook.operated': act('A webhook endpoint was created, changed or deleted.'),
+  'webhook.operated': act(
+    'A webhook endpoint was created, changed, tested or deleted, or deliveries of it were sent again.',
+  ),
   'limits.cleared': act('An administrator lifted the limits of a number.'),
 
   'test_number.added': act('A test number was added: it gets a fixed code and no message.'),

@@ -1,4 +1,4 @@
-import { idOfContent } from '../lib/id.ts';
+import { idOfEvent } from '../database/acts.ts';
 import type { StoredEvent } from './feed.ts';
 
 /** What integrators get of an event, whichever way it reaches them: the body of a webhook. */
@@ -13,7 +13,7 @@ export interface EventPayload {
 
 /** The id of a stored event (`evt_…`): always the same for the same event, and sorted by its time. */
 export function eventId({ at, cursor, type }: StoredEvent): string {
-  return idOfContent('evt', at, `${cursor} ${type}`);
+  return idOfEvent(at, cursor, type);
 }
 
 /** An event as integrators get it. `EVENT_DATA` says which fields each type has. */

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { type AuditKeys, insertAct } from '../database/acts.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EVENTS } from './catalogue.ts';
@@ -6,6 +7,7 @@ import type { WotpEvent } from './types.ts';
 
 /** Records events. Each is written by the transaction of the change it tells of, so that neither is without the other. */
 export interface EventRecorder {
+  /** One that states who did it (`by`) is an administrative act and is written into the audit log as well. */
   record(trx: Transaction, event: WotpEvent): Promise<void>;
   /** Calls `listener` with every event of this process once it is committed, until the returned function is called. */
   onCommit(listener: (event: WotpEvent) => void): () => void;
@@ -18,7 +20,8 @@ export interface EventRecorder {
 /** So many of the oldest events are looked at for those that are over; what was brought along is not in order. */
 const OLDEST_ROWS = 5_000;
 
-export function eventRecorder(database: Database, clock: Clock): EventRecorder {
+/** @param keys authenticate the lines of the audit log; needed where acts are recorded */
+export function eventRecorder(database: Database, clock: Clock, keys?: AuditKeys): EventRecorder {
   interface Row {
     projectId: number | null;
     type: string;
@@ -90,8 +93,26 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
           for (const listener of listeners) listener(event);
         });
       }
+      const projectId = EVENTS[event.type].scope === 'installation' ? null : event.projectId;
+      if ('by' in event && event.by !== undefined) {
+        if (!keys) throw new Error('This recorder has no keys for the audit log.');
+        const { type, data, by, before, after, phone } = event;
+        const at = clock.now();
+        await insertAct(trx, keys, {
+          projectId,
+          type,
+          at,
+          subject: subjectOf(event),
+          data,
+          by,
+          before,
+          after,
+          phone,
+        });
+        return;
+      }
       await insert(trx, {
-        projectId: EVENTS[event.type].scope === 'installation' ? null : event.projectId,
+        projectId,
         type: event.type,
         at: clock.now(),
         subject: subjectOf(event),
@@ -112,5 +133,6 @@ function subjectOf(event: WotpEvent): string | null {
   if ('bulkId' in data) return data.bulkId;
   if ('testNumberId' in data) return data.testNumberId;
   if ('webhookId' in data) return data.webhookId;
+  if ('template' in data) return data.template;
   return 'sessionId' in data ? (data.sessionId ?? null) : null;
 }

@@ -1,3 +1,15 @@
+import type { Actor, Change } from '../database/acts.ts';
+
+/**
+ * What every administrative act says beside its data: who did it, from where, and the values that it has changed. It is
+ * kept in the audit log; of it only the name of the actor is in the event. Never holds a secret.
+ */
+interface Act extends Change {
+  by: Actor;
+  /** The identity of the phone that it concerns, so that it is found by that; kept as an HMAC. */
+  phone?: string;
+}
+
 /** The events that tell of a verification. */
 export type VerificationEventType =
   | 'otp.created'
@@ -41,11 +53,11 @@ interface MessageEvent {
   data?: { reason: string };
 }
 
-interface KeyEvent {
+interface KeyEvent extends Act {
   type: 'key.created' | 'key.imported' | 'key.revoked';
   projectId: number;
   /** `with`: the key with which it was revoked, as that one had created it. */
-  data: { keyId: string; actor: string; with?: string };
+  data: { keyId: string; with?: string };
 }
 
 interface WebhookDisabledEvent {
@@ -54,40 +66,40 @@ interface WebhookDisabledEvent {
   data: { webhookId: string; reason: string };
 }
 
-interface WebhookActionEvent {
+interface WebhookActionEvent extends Act {
   type: 'webhook.operated';
   projectId: number;
-  data: { webhookId: string; action: string; actor: string };
+  data: { webhookId: string; action: string };
 }
 
-interface RefusalEvent {
+interface RefusalEvent extends Act {
   type: 'key.refused';
   projectId: number;
   data: { keyId: string; permission: string; address: string };
 }
 
-interface LimitEvent {
+interface LimitEvent extends Act {
   type: 'limits.cleared';
   projectId: number;
   /** `phone` is masked. */
-  data: { phone: string; actor: string };
+  data: { phone: string };
 }
 
-interface TestNumberEvent {
+interface TestNumberEvent extends Act {
   type: 'test_number.added' | 'test_number.removed';
   projectId: number;
   /** `address` is masked. */
-  data: { testNumberId: string; address?: string; actor: string };
+  data: { testNumberId: string; address?: string };
 }
 
-interface TemplateEvent {
+interface TemplateEvent extends Act {
   type: 'template.created' | 'template.changed' | 'template.deleted';
   projectId: number;
   /** `template` is its code. */
-  data: { template: string; version: number; actor: string };
+  data: { template: string; version: number };
 }
 
-interface AdminEvent {
+interface AdminEvent extends Act {
   type: 'admin.signed_in' | 'admin.sign_in_failed' | 'admin.signed_out';
   projectId: number;
   data: { address: string };
@@ -101,27 +113,27 @@ export interface V3LogEvent {
   data: { action: string; token?: string; phone?: string; repeat?: number };
 }
 
-interface MasterKeyEvent {
+interface MasterKeyEvent extends Act {
   type: 'master_key.rotated';
   projectId: number;
-  data: { version: number; actor: string };
+  data: { version: number };
 }
 
-interface BackupEvent {
+interface BackupEvent extends Act {
   type: 'backup.created' | 'backup.failed' | 'database.restored';
   projectId: number;
   /**
    * `file` is its name without a folder; `removed` names the older ones that were removed for it; `reason` says why there is none; `keyVersion` is the version that the master
    * key got in a restored database whose values were made under another one.
    */
-  data: { actor: string; file?: string; removed?: string[]; reason?: string; keyVersion?: number };
+  data: { file?: string; removed?: string[]; reason?: string; keyVersion?: number };
 }
 
-interface OperationEvent {
+interface OperationEvent extends Act {
   type: 'database.compacted' | 'database.seeded' | 'analytics.rebuilt';
   projectId: number;
-  /** `verifications`: how many were invented. */
-  data: { actor: string; verifications?: number };
+  /** `verifications`: how many were invented; `purged`: how much the last step deleted, by what it was. */
+  data: { verifications?: number; purged?: Readonly<Record<string, number>> };
 }
 
 interface SessionEvent {
@@ -137,10 +149,10 @@ interface PhoneUnseenEvent {
   data: { sessionId: string; reason: string };
 }
 
-interface SessionActionEvent {
+interface SessionActionEvent extends Act {
   type: 'bot.operated';
   projectId: number;
-  data: { sessionId: string; action: string; actor: string };
+  data: { sessionId: string; action: string };
 }
 
 interface InboundEvent {
@@ -153,18 +165,32 @@ interface InboundEvent {
   data: { sessionId?: string; from: string; text: string };
 }
 
-interface OptOutEvent {
+interface OptOutEvent extends Partial<Act> {
   type: 'number.opted_out' | 'number.opted_in';
   projectId: number;
-  /** `sessionId`: the linked number it wrote to; `actor`: who else took it off the list. `from` is E.164. */
-  data: { from: string; sessionId?: string } | { from: string; actor: string };
+  /** `sessionId`: the linked number it wrote to; `by`: who else changed the list. `from` is E.164. */
+  data: { from: string; sessionId?: string };
 }
 
-interface CommandEvent {
+interface CommandEvent extends Act {
   type: 'bot.command';
   projectId: number;
   /** `from` is masked; arguments are left out, as one may be a code. */
   data: { command: string; from: string };
+}
+
+interface BulkActionEvent extends Act {
+  type: 'bulk.operated';
+  projectId: number;
+  /** `total`: recipients of a job that was started. */
+  data: { bulkId: string; action: string; total?: number };
+}
+
+interface ExportEvent extends Act {
+  type: 'logs.exported';
+  projectId: number;
+  /** What the export was narrowed by; without the phone. */
+  data: { filter: Readonly<Record<string, unknown>> };
 }
 
 interface BulkEvent {
@@ -181,7 +207,7 @@ interface BulkEvent {
   };
 }
 
-interface ChannelEvent {
+interface ChannelEvent extends Act {
   type: 'channel.stopped' | 'channel.recovered';
   projectId: number;
   /** `reason`: why it stopped, without secrets. `stoppedAt`: since when it had been (Unix ms). */
@@ -211,4 +237,6 @@ export type WotpEvent =
   | OptOutEvent
   | ChannelEvent
   | CommandEvent
+  | BulkActionEvent
+  | ExportEvent
   | BulkEvent;

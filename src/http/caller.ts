@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../database/acts.ts';
 import type { Access } from './access.ts';
 import type { Grant } from './permissions.ts';
 
@@ -44,6 +45,11 @@ export interface Authentication {
   countUse(caller: Caller): void;
   /** Whether a text is an API key that is good now. */
   isKey(text: string): Promise<boolean>;
+}
+
+/** Who makes a request, and from where, for what it records. */
+export function actorOf(request: FastifyRequest): Actor {
+  return { name: request.caller.name, address: request.clientIdentity };
 }
 
 export const NOBODY: Caller = {

@@ -23,6 +23,7 @@ export const ADMIN_AREAS = [
   'admin:database',
   'admin:keys',
   'admin:limits',
+  'admin:logs',
   'admin:opt-outs',
   'admin:session',
   'admin:simulator',

@@ -5,7 +5,7 @@ import { DEFAULT_PROJECT } from '../database/project.ts';
 import { AuthenticationError, PermissionError, ValidationError } from '../errors/errors.ts';
 import type { WotpEvent } from '../events/types.ts';
 import { isForAdmin, isOpen, neededFor } from '../http/access.ts';
-import { type Authentication, type Caller, NOBODY } from '../http/caller.ts';
+import { type Authentication, actorOf, type Caller, NOBODY } from '../http/caller.ts';
 import { grants } from '../http/permissions.ts';
 import { isKeyShaped, type KeyService, UNUSABLE } from './service.ts';
 
@@ -99,7 +99,7 @@ export function authenticator(deps: {
       if (!isForAdmin(access) && !isOpen(access) && grants(caller.grants, access)) return;
       const { name: keyId, projectId } = caller;
       const data = { keyId, permission: neededFor(access), address: request.clientIdentity };
-      await audit({ type: 'key.refused', projectId, data });
+      await audit({ type: 'key.refused', projectId, data, by: actorOf(request) });
       throw new PermissionError(neededFor(access));
     },
 

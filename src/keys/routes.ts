@@ -18,7 +18,7 @@ import {
 } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { ApiKey, KeyService } from './service.ts';
+import { type ApiKey, type KeyService, keyActorOf } from './service.ts';
 
 const keyId = z.string().max(64).meta({ example: 'key_01jd3x8zq2e6v9k5m7n0p4r8st' });
 
@@ -130,7 +130,7 @@ export function keyRoutes(
             rateLimit,
             expiresAt: expiresAt === undefined ? null : Date.parse(expiresAt),
           },
-          request.caller,
+          keyActorOf(request),
         );
         const data = {
           id: made.id,
@@ -161,7 +161,7 @@ export function keyRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      await keys.revoke(request.projectId, id, request.caller);
+      await keys.revoke(request.projectId, id, keyActorOf(request));
       return { success: true as const, data: { id } };
     },
   );

@@ -3,22 +3,31 @@ import { breakTable } from '../../test/support/obstacles.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { testClock } from '../../test/support/test-clock.ts';
 import { openTestDatabase } from '../../test/support/test-database.ts';
+import { MASTER_KEY } from '../../test/support/wodb.ts';
 import type { Database } from '../database/database.ts';
+import { type Keyring, openKeyring } from '../database/keyring.ts';
 import { eventRecorder } from '../events/record.ts';
 import { newId } from '../lib/id.ts';
 import { keyService } from './service.ts';
 
 const clock = testClock();
-const ANYBODY = { name: 'test', grants: ['*'] as const };
+const ANYBODY = { by: { name: 'test', address: 'local' }, grants: ['*'] as const };
 
 let opened: Awaited<ReturnType<typeof openTestDatabase>>;
 let database: Database;
+let keyring: Keyring;
 let keys: ReturnType<typeof keyService>;
 const projectId = 2;
 beforeEach(async () => {
   opened = await openTestDatabase();
   database = opened.database;
-  keys = keyService({ database, clock, events: eventRecorder(database, clock), settings: testSettings() });
+  keyring = await openKeyring(database, MASTER_KEY, clock);
+  keys = keyService({
+    database,
+    clock,
+    events: eventRecorder(database, clock, keyring),
+    settings: testSettings(),
+  });
   const project = { id: newId('prj', clock.now()), number: projectId, name: 'Test', created_at: clock.now() };
   await database.transaction((trx) => trx.insertInto('projects').values(project).execute());
 });
@@ -104,7 +113,7 @@ describe('the uses of a key', () => {
     const reopened = keyService({
       database,
       clock,
-      events: eventRecorder(database, clock),
+      events: eventRecorder(database, clock, keyring),
       settings: testSettings(),
     });
     const { keys: listed } = await reopened.list(projectId, { limit: 1 });

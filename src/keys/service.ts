@@ -1,11 +1,14 @@
 import { hash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../database/acts.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import { ofProject } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 import { AuthenticationError, NotFoundError, PermissionError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
-import type { CallingKey } from '../http/caller.ts';
+import { actorOf, type CallingKey } from '../http/caller.ts';
 import { firstNotGrantable, type Grant } from '../http/permissions.ts';
+import { isoOrNull } from '../http/schemas.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/id.ts';
 import { pooledRandomBytes } from '../lib/random.ts';
@@ -41,13 +44,20 @@ export interface NewKey {
   expiresAt?: number | null;
 }
 
-/** Who makes or revokes a key: its id for the audit, and what it holds itself. */
+/** Who makes or revokes a key, for the audit, and what it holds itself. */
 export interface KeyActor {
-  name: string;
+  by: Actor;
   grants: readonly Grant[];
   /** The key that acts; absent for the administrator. */
   key?: CallingKey;
 }
+
+/** Who makes a request, as the one who creates or revokes keys. */
+export const keyActorOf = (request: FastifyRequest): KeyActor => ({
+  by: actorOf(request),
+  grants: request.caller.grants,
+  ...(request.caller.key && { key: request.caller.key }),
+});
 
 /** How keys begin: WOTP 4's own, and those of v3 clients. */
 export type KeyPrefix = 'wotp_' | 'otp_';
@@ -126,7 +136,7 @@ export function keyService(deps: {
   /** So that no key is created by one that is being revoked. */
   const loneKeeper = (trx: Transaction, projectId: number) => database.serialize(trx, `keys of ${projectId}`);
 
-  /** Revokes those of these keys that are not yet, and resolves to their ids. */
+  /** Revokes those of these keys that are not yet, and resolves to them. */
   async function markRevoked(
     trx: Transaction,
     projectId: number,
@@ -139,7 +149,7 @@ export function keyService(deps: {
       .where('revoked_at', 'is', null);
     if (where.id !== undefined) query = query.where('id', '=', where.id);
     if (where.parents !== undefined) query = query.where('parent_id', 'in', where.parents);
-    return (await query.returning('id').execute()).map(({ id }) => id);
+    return query.returningAll().execute();
   }
 
   return {
@@ -188,7 +198,9 @@ export function keyService(deps: {
       await events.record(trx, {
         type: 'key.created',
         projectId: row.project_id,
-        data: { keyId: row.id, actor: actor.name },
+        data: { keyId: row.id },
+        by: actor.by,
+        after: inAudit(row),
       });
       return { ...toKey(row), key };
     },
@@ -222,11 +234,12 @@ export function keyService(deps: {
         let revoked = await markRevoked(trx, projectId, { id });
         if (revoked.length === 0) throw new NotFoundError('There is no API key with this id.');
         while (revoked.length > 0) {
-          for (const keyId of revoked) {
-            const data = { keyId, actor: actor.name, ...(keyId === id ? {} : { with: id }) };
-            await events.record(trx, { type: 'key.revoked', projectId, data });
+          for (const row of revoked) {
+            const data = { keyId: row.id, ...(row.id === id ? {} : { with: id }) };
+            const before = inAudit(row);
+            await events.record(trx, { type: 'key.revoked', projectId, data, by: actor.by, before });
           }
-          revoked = await markRevoked(trx, projectId, { parents: revoked });
+          revoked = await markRevoked(trx, projectId, { parents: revoked.map((row) => row.id) });
         }
       });
       revocations += 1;
@@ -294,6 +307,17 @@ export function keyService(deps: {
         throw error;
       }
     },
+  };
+}
+
+/** What the audit log says of a key. */
+function inAudit({ name, permissions, rate_limit, expires_at, parent_id }: KeyRow) {
+  return {
+    name,
+    permissions: JSON.parse(permissions) as Grant[],
+    rateLimit: rate_limit,
+    expiresAt: isoOrNull(expires_at),
+    parentId: parent_id,
   };
 }
 

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Database } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
+import { actorOf } from '../http/caller.ts';
 import { noBody, problems, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { Compaction } from './compaction.ts';
@@ -49,11 +50,17 @@ export function compactionRoutes(
         },
       },
     },
-    async ({ caller, projectId }) => {
+    async (request) => {
       const data = await compaction.step();
       if (data.done) {
-        const event = { type: 'database.compacted' as const, projectId, data: { actor: caller.name } };
-        await database.transaction((trx) => events.record(trx, event));
+        await database.transaction((trx) =>
+          events.record(trx, {
+            type: 'database.compacted',
+            projectId: request.projectId,
+            data: { purged: data.purged },
+            by: actorOf(request),
+          }),
+        );
       }
       return { success: true as const, data };
     },

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { postgresToolsInstead } from '../database/postgres/own-tools.ts';
 import type { WodbMaintenance } from '../database/wodb/maintenance.ts';
 import { ConflictError, WotpError } from '../errors/errors.ts';
+import { actorOf } from '../http/caller.ts';
 import { LONG_READING_MAX_MS } from '../http/connections.ts';
 import type { RunLongOnce } from '../http/idempotency.ts';
 import { noBody, problems, projectId, projectQuery, success } from '../http/schemas.ts';
@@ -114,7 +115,7 @@ export function databaseRoutes(
           : {}),
       };
       return runLongOnce(request, reply, async () => {
-        const made = await maintenanceFor('backup').backup(wanted, caller.name);
+        const made = await maintenanceFor('backup').backup(wanted, actorOf(request));
         return { status: 201, body: { success: true as const, data: made } };
       });
     },

@@ -1,5 +1,6 @@
 import { CronSchedule } from '../background/cron-schedule.ts';
 import type { Core } from '../core.ts';
+import type { Actor } from '../database/acts.ts';
 import { DEFAULT_PROJECT } from '../database/project.ts';
 import { wodbMaintenance } from '../database/wodb/maintenance.ts';
 import { isWodb } from '../database/wodb/open.ts';
@@ -14,6 +15,8 @@ import { retention } from './retention.ts';
 import { SEALED_VALUES } from './sealed-values.ts';
 
 const PURGE_MS = 10 * 60_000;
+/** Who makes a backup at a set time. */
+const SCHEDULE: Actor = { name: 'schedule', address: 'local' };
 
 /**
  * Looking after the data: retention, compaction, backups, verification, migrations.
@@ -29,7 +32,7 @@ export function maintenanceFeature(core: Core, { keeps }: { keeps: readonly Keep
         sealedValues: SEALED_VALUES,
         clock,
         folder: config.backups.folder,
-        record: (type, data) => core.audit({ type, projectId: DEFAULT_PROJECT, data }),
+        record: (type, data, by) => core.audit({ type, projectId: DEFAULT_PROJECT, data, by }),
       })
     : undefined;
   // At once, as who has asked for a backup still waits for the answer.
@@ -62,7 +65,7 @@ export function maintenanceFeature(core: Core, { keeps }: { keeps: readonly Keep
         ? [
             new CronSchedule(
               cron,
-              { name: 'the scheduled backup', run: () => wodb.backup({ keep }, 'schedule') },
+              { name: 'the scheduled backup', run: () => wodb.backup({ keep }, SCHEDULE) },
               clock,
               troubles,
             ),

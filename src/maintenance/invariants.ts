@@ -63,6 +63,10 @@ export const INVARIANTS: readonly Invariant[] = [
     sql: `select id from verifications where sealed_code is not null and status <> 'pending'`,
   },
   {
+    finding: 'Lines of the audit log have a place in the chain without a hash, or a hash without a place',
+    sql: `select id from audit_log where (position is null) <> (hash is null)`,
+  },
+  {
     finding: 'Messages wait to be sent although what they were sent for has ended',
     sql: `select messages.id from messages join verifications v on v.id = owner_id
           where messages.status = 'queued' and v.status <> 'pending'`,

@@ -99,6 +99,19 @@ export function messageReading(deps: {
       );
     },
 
+    /** The ids of the latest messages to an identity in a project that are counted against it; the newest first. */
+    async idsFor(projectId: number, identity: string, limit: number): Promise<string[]> {
+      const rows = await database.reader
+        .selectFrom('messages')
+        .select('id')
+        .where('identity', '=', identity)
+        .where('project_id', '=', projectId)
+        .orderBy('created_at', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map(({ id }) => id);
+    },
+
     /** Messages by their ids, as others may see them. */
     async views(executor: Executor, messageIds: readonly string[]): Promise<Map<string, MessageView>> {
       const rows = await repository.byIds(executor, messageIds);

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { identityOf } from '../addresses/phone.ts';
 import type { Database } from '../database/database.ts';
 import { NotFoundError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
+import { actorOf } from '../http/caller.ts';
 import type { RunOnce } from '../http/idempotency.ts';
 import {
   deleted,
@@ -113,14 +115,16 @@ export function optOutRoutes(
       },
       async (request, reply) => {
         const { e164 } = settings.of(request.projectId).readAnyPhone(request.body.phone);
-        const { projectId: project, caller } = request;
+        const { projectId: project } = request;
         const { note } = request.body;
         return runOnce(request, reply, async (trx) => {
           const isNew = await suppression.add(trx, project, e164, clock.now());
           if (note !== undefined) await suppression.note(trx, project, e164, note);
           if (isNew) {
-            const data = { from: e164, actor: caller.name };
-            await events.record(trx, { type: 'number.opted_out', projectId: project, data });
+            const data = { from: e164 };
+            const by = actorOf(request);
+            const phone = identityOf(e164);
+            await events.record(trx, { type: 'number.opted_out', projectId: project, data, by, phone });
           }
           const entry = (await suppression.get(trx, project, e164))!;
           return { status: isNew ? 201 : 200, body: { success: true as const, data: toAnswer(entry) } };
@@ -148,13 +152,15 @@ export function optOutRoutes(
       },
       async (request) => {
         const { e164 } = settings.of(request.projectId).readAnyPhone(request.params.phone);
-        const { projectId: project, caller } = request;
+        const { projectId: project } = request;
         await database.transaction(async (trx) => {
           if (!(await suppression.remove(trx, project, e164))) {
             throw new NotFoundError('This number has not opted out.');
           }
-          const data = { from: e164, actor: caller.name };
-          await events.record(trx, { type: 'number.opted_in', projectId: project, data });
+          const data = { from: e164 };
+          const by = actorOf(request);
+          const phone = identityOf(e164);
+          await events.record(trx, { type: 'number.opted_in', projectId: project, data, by, phone });
         });
         return { success: true as const, data: { id: e164 } };
       },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { actorNamed } from '../../test/support/actors.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
 import { verificationRow } from '../../test/support/verifications.ts';
@@ -59,7 +60,7 @@ const guesses = (count: number, clientIp: string | null = null) =>
   Array.from({ length: count }, (_, i): [number, string | null] => [count - i, clientIp]);
 
 const lift = (phone = PHONE) =>
-  outbox.database.transaction((trx) => limits.lift(trx, PROJECT, phone, 'key_of_someone'));
+  outbox.database.transaction((trx) => limits.lift(trx, PROJECT, phone, actorNamed('key_of_someone')));
 
 describe('what an administrator sees of a phone', () => {
   test('is that nothing is used where nothing was sent, in any spelling of the number', async () => {

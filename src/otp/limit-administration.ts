@@ -1,4 +1,5 @@
 import { maskPhone } from '../addresses/phone.ts';
+import type { Actor } from '../database/acts.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -32,8 +33,8 @@ interface PhoneLimitState {
 export interface LimitAdministration {
   /** Throws WotpError PHONE_INVALID, PHONE_NOT_ALLOWED. */
   show(projectId: number, phone: string): Promise<PhoneLimitState>;
-  /** Lifts everything that locks the phone, recorded with `actor`; returns it in E.164. Throws as `show`. */
-  lift(trx: Transaction, projectId: number, phone: string, actor: string): Promise<string>;
+  /** Lifts everything that locks the phone, recorded as done `by`; returns it in E.164. Throws as `show`. */
+  lift(trx: Transaction, projectId: number, phone: string, by: Actor): Promise<string>;
 }
 
 export function limitAdministration(deps: {
@@ -76,21 +77,25 @@ export function limitAdministration(deps: {
       };
     },
 
-    async lift(trx, projectId, given, actor) {
+    async lift(trx, projectId, given, by) {
       const phone = settings.of(projectId).readPhone(given);
       await database.serialize(trx, `${projectId}:${phone.identity}`);
       const now = clock.now();
-      const { verifications } = await loadDestination(repository, trx, projectId, phone.identity, now);
+      const destination = await loadDestination(repository, trx, projectId, phone.identity, now);
       await repository.liftLimits(
         trx,
-        verifications.map((row) => row.id),
+        destination.verifications.map((row) => row.id),
         now,
       );
       await messages.discount(trx, projectId, phone.identity);
       await events.record(trx, {
         type: 'limits.cleared',
         projectId,
-        data: { phone: maskPhone(phone.e164), actor },
+        data: { phone: maskPhone(phone.e164) },
+        by,
+        phone: phone.identity,
+        before: { failedChecksLastDay: destination.failedChecks.length },
+        after: { failedChecksLastDay: 0 },
       });
       return phone.e164;
     },

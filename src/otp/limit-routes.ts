@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Database } from '../database/database.ts';
+import { actorOf } from '../http/caller.ts';
 import { isoOrNull, problems, projectQuery, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
 import type { OtpService } from './service.ts';
@@ -85,7 +86,7 @@ export function limitRoutes(
     },
     async (request) => {
       const id = await database.transaction((trx) =>
-        otp.limits.lift(trx, request.projectId, request.params.phone, request.caller.name),
+        otp.limits.lift(trx, request.projectId, request.params.phone, actorOf(request)),
       );
       await onLifted(id);
       return { success: true as const, data: { id } };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { actorNamed } from '../../test/support/actors.ts';
 import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
@@ -117,7 +118,7 @@ describe('a project has its own', () => {
     const page = { limit: 1 };
     const refused = { code: 'PHONE_NOT_ALLOWED' };
     const lift = (projectId: number, phone: string) =>
-      outbox.database.transaction((trx) => otp.limits.lift(trx, projectId, phone, 'test'));
+      outbox.database.transaction((trx) => otp.limits.lift(trx, projectId, phone, actorNamed('test')));
     await expect(sent(STRICT, { phone: BRAZILIAN })).rejects.toMatchObject(refused);
     await expect(otp.verify({ projectId: STRICT, phone: BRAZILIAN, code: CODE })).rejects.toMatchObject(
       refused,

@@ -132,6 +132,19 @@ export function verificationReading(deps: {
       return { verifications: await Promise.all(rows.map(viewWithMetadata)), next };
     },
 
+    /** The ids of the latest verifications of a phone or an address in a project, by its identity; the newest first. */
+    async idsOf(projectId: number, destination: string, limit: number): Promise<string[]> {
+      const rows = await database.reader
+        .selectFrom('verifications')
+        .select('id')
+        .where('destination', '=', destination)
+        .where('project_id', '=', projectId)
+        .orderBy('created_at', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map(({ id }) => id);
+    },
+
     /** How many verifications made since `since` (Unix ms) are in each state. */
     counts: (projectId: number, since: number): Promise<Record<string, number>> =>
       repository.counts(projectId, firstIdAt('ver', since)),

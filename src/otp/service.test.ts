@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { actorNamed } from '../../test/support/actors.ts';
 import { ScriptedChannel } from '../../test/support/scripted-channel.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { openTestOutbox, type TestOutbox } from '../../test/support/test-outbox.ts';
@@ -153,7 +154,7 @@ async function live(happening: readonly Step[]): Promise<Life> {
       // Away from the moment of the latest message, so that before and after are told apart.
       clock.set(clock.now() + 1);
       const e164 = await database.transaction((trx) =>
-        otp.limits.lift(trx, PROJECT, PHONES[what.phone]!, 'admin'),
+        otp.limits.lift(trx, PROJECT, PHONES[what.phone]!, actorNamed('admin')),
       );
       const line = e164.startsWith('+55') ? '5511987654321' : e164.slice(1);
       life.cleared.push({ line, at: clock.now(), what: 'all' });

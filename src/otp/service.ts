@@ -394,6 +394,7 @@ export function otpService(deps: {
     get: read.get,
     list: read.list,
     counts: read.counts,
+    idsOf: read.idsOf,
 
     /** What the outbox has to know of verifications, whose messages it carries. */
     owner: out.owner,

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../database/database.ts';
+import { actorOf } from '../http/caller.ts';
 import type { RunOnce } from '../http/idempotency.ts';
 import { deleted, page, problems, projectQuery, success } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
@@ -89,7 +90,7 @@ export function templateRoutes(
           trx,
           request.projectId,
           { ...given, translations },
-          request.caller.name,
+          actorOf(request),
         );
         return { status: 201, body: { success: true as const, data: toAnswer(made) } };
       }),
@@ -163,7 +164,7 @@ export function templateRoutes(
       const { projectId: _named, ...change } = request.body;
       const { id } = request.params;
       const changed = await database.transaction((trx) =>
-        templates.update(trx, request.projectId, id, change, request.caller.name),
+        templates.update(trx, request.projectId, id, change, actorOf(request)),
       );
       return { success: true as const, data: toAnswer(changed) };
     },
@@ -186,7 +187,7 @@ export function templateRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      await database.transaction((trx) => templates.remove(trx, request.projectId, id, request.caller.name));
+      await database.transaction((trx) => templates.remove(trx, request.projectId, id, actorOf(request)));
       return { success: true as const, data: { id } };
     },
   );
@@ -242,7 +243,7 @@ export function templateRoutes(
       runOnce(request, reply, async (trx) => {
         const { id } = request.params;
         const { version: number } = request.body;
-        const restored = await templates.restore(trx, request.projectId, id, number, request.caller.name);
+        const restored = await templates.restore(trx, request.projectId, id, number, actorOf(request));
         return { status: 200, body: { success: true as const, data: toAnswer(restored) } };
       }),
   );

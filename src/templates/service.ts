@@ -1,5 +1,7 @@
+import type { Actor } from '../database/acts.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../errors/errors.ts';
+import { changeOf } from '../events/change.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { HOUR_MS } from '../lib/duration.ts';
@@ -152,7 +154,7 @@ export function templateService(deps: { database: Database; events: EventRecorde
     trx: Transaction,
     row: FoundTemplate,
     to: { name: string; isActive: boolean; content: TemplateContent },
-    actor: string,
+    by: Actor,
   ): Promise<StoredTemplate> {
     const now = clock.now();
     const content = JSON.stringify(to.content);
@@ -173,7 +175,7 @@ export function templateService(deps: { database: Database; events: EventRecorde
         version,
         content,
         created_at: now,
-        created_by: actor,
+        created_by: by.name,
       });
     }
     const changed = { name: to.name, version, is_active: to.isActive ? 1 : 0, updated_at: now };
@@ -181,7 +183,12 @@ export function templateService(deps: { database: Database; events: EventRecorde
     await events.record(trx, {
       type: 'template.changed',
       projectId: row.project_id,
-      data: { template: row.code, version, actor },
+      data: { template: row.code, version },
+      by,
+      ...changeOf(
+        { version: row.version, ...inAudit({ ...row, isActive: row.is_active === 1 }, row.content) },
+        { version, ...inAudit(to, content) },
+      ),
     });
     return toTemplate({ ...row, ...changed, content });
   }
@@ -195,7 +202,7 @@ export function templateService(deps: { database: Database; events: EventRecorde
       trx: Transaction,
       projectId: number,
       given: GivenContent & { code: string; name: string },
-      actor: string,
+      by: Actor,
     ): Promise<StoredTemplate> {
       const content = checked(given);
       await serialize(trx, projectId);
@@ -225,12 +232,14 @@ export function templateService(deps: { database: Database; events: EventRecorde
         version: 1,
         content: stored,
         created_at: now,
-        created_by: actor,
+        created_by: by.name,
       });
       await events.record(trx, {
         type: 'template.created',
         projectId,
-        data: { template: given.code, version: 1, actor },
+        data: { template: given.code, version: 1 },
+        by,
+        after: inAudit({ name: given.name, isActive: true }, stored),
       });
       return toTemplate({ ...row, content: stored });
     },
@@ -245,7 +254,7 @@ export function templateService(deps: { database: Database; events: EventRecorde
       projectId: number,
       id: string,
       { name, isActive, version, ...texts }: TemplateChange,
-      actor: string,
+      by: Actor,
     ): Promise<StoredTemplate> {
       await serialize(trx, projectId);
       const row = await find(trx, projectId, id);
@@ -263,7 +272,7 @@ export function templateService(deps: { database: Database; events: EventRecorde
         isActive: isActive ?? before.isActive,
         content: checked({ content, language, variables, translations }),
       };
-      return change(trx, row, to, actor);
+      return change(trx, row, to, by);
     },
 
     /**
@@ -275,25 +284,27 @@ export function templateService(deps: { database: Database; events: EventRecorde
       projectId: number,
       id: string,
       version: number,
-      actor: string,
+      by: Actor,
     ): Promise<StoredTemplate> {
       await serialize(trx, projectId);
       const row = await find(trx, projectId, id);
       const earlier = await repository.version(trx, id, version);
       if (!earlier) throw new NotFoundError(`This template has no version ${version}.`);
       const content = JSON.parse(earlier.content) as TemplateContent;
-      return change(trx, row, { name: row.name, isActive: row.is_active === 1, content }, actor);
+      return change(trx, row, { name: row.name, isActive: row.is_active === 1, content }, by);
     },
 
     /** Deletes a template; messages that were made from it keep what they say. Throws NotFoundError. */
-    async remove(trx: Transaction, projectId: number, id: string, actor: string): Promise<void> {
+    async remove(trx: Transaction, projectId: number, id: string, by: Actor): Promise<void> {
       await serialize(trx, projectId);
-      const { code, version } = await find(trx, projectId, id);
+      const { code, version, name, is_active, content } = await find(trx, projectId, id);
       await repository.markDeleted(trx, id, clock.now());
       await events.record(trx, {
         type: 'template.deleted',
         projectId,
-        data: { template: code, version, actor },
+        data: { template: code, version },
+        by,
+        before: inAudit({ name, isActive: is_active === 1 }, content),
       });
     },
 
@@ -378,4 +389,9 @@ export function templateService(deps: { database: Database; events: EventRecorde
     /** Forgets what was deleted before a time (Unix ms); resolves to how many there were. */
     forgetDeleted: repository.forget,
   };
+}
+
+/** What the audit log says of a template. */
+function inAudit({ name, isActive }: { name: string; isActive: boolean }, stored: string) {
+  return { name, isActive, ...(JSON.parse(stored) as TemplateContent) };
 }

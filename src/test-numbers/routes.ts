@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { maskEmail, readEmail } from '../addresses/email.ts';
 import { maskPhone } from '../addresses/phone.ts';
 import type { Database } from '../database/database.ts';
+import { actorOf } from '../http/caller.ts';
 import type { RunOnce } from '../http/idempotency.ts';
 import { deleted, iso, problems, projectId, projectQuery, success, timestamp } from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
@@ -105,12 +106,12 @@ export function testNumberRoutes(
     },
     async (request, reply) => {
       const { phone, email, code, note = null } = request.body;
-      const { projectId: project, caller } = request;
+      const { projectId: project } = request;
       const read =
         phone === undefined ? addressOf(readEmail(email!)) : addressOf(settings.of(project).readPhone(phone));
       return runOnce(request, reply, async (trx) => {
         const wanted = { projectId: project, ...read, code: code.toUpperCase(), note };
-        const added = await service.add(trx, wanted, caller.name);
+        const added = await service.add(trx, wanted, actorOf(request));
         return { status: 201, body: { success: true as const, data: toAnswer(added) } };
       });
     },
@@ -132,7 +133,7 @@ export function testNumberRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      await database.transaction((trx) => service.remove(trx, request.projectId, id, request.caller.name));
+      await database.transaction((trx) => service.remove(trx, request.projectId, id, actorOf(request)));
       return { success: true as const, data: { id } };
     },
   );

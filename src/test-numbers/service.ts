@@ -1,3 +1,4 @@
+import type { Actor } from '../database/acts.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
@@ -100,7 +101,7 @@ export function testNumberService(deps: {
      * Lists an address.
      * @throws ConflictError where it is listed already, there are too many, or test numbers are off
      */
-    async add(trx: Transaction, wanted: NewTestNumber, actor: string): Promise<TestNumber> {
+    async add(trx: Transaction, wanted: NewTestNumber, by: Actor): Promise<TestNumber> {
       if (!areOn) {
         throw new ConflictError(
           'Test numbers are off in production. Set TEST_NUMBERS=true and restart the server to use them.',
@@ -139,14 +140,15 @@ export function testNumberService(deps: {
       await events.record(trx, {
         type: 'test_number.added',
         projectId,
-        data: { testNumberId: id, address: masked, actor },
+        data: { testNumberId: id, address: masked },
+        by,
       });
       await reloadAfter(trx);
       return { id, address, code, note, createdAt: now };
     },
 
     /** Takes an address off the list; its pending verifications stay as they are. Throws NotFoundError. */
-    async remove(trx: Transaction, projectId: number, id: string, actor: string): Promise<void> {
+    async remove(trx: Transaction, projectId: number, id: string, by: Actor): Promise<void> {
       const removed = await trx
         .deleteFrom('test_numbers')
         .where('project_id', '=', projectId)
@@ -154,7 +156,7 @@ export function testNumberService(deps: {
         .returning('id')
         .execute();
       if (removed.length === 0) throw new NotFoundError('There is no test number with this id.');
-      await events.record(trx, { type: 'test_number.removed', projectId, data: { testNumberId: id, actor } });
+      await events.record(trx, { type: 'test_number.removed', projectId, data: { testNumberId: id }, by });
       await reloadAfter(trx);
     },
   };

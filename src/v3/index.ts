@@ -1,3 +1,4 @@
+import type { AuditFeature } from '../audit/index.ts';
 import type { WhatsAppFeature } from '../channels/whatsapp/index.ts';
 import type { Core } from '../core.ts';
 import type { Feature } from '../feature.ts';
@@ -7,9 +8,16 @@ import { v3Routes } from './routes.ts';
 import { v3Tokens } from './tokens.ts';
 
 /** What is left of version 3: its tokens, its logs, and two of its requests. */
-export function v3Feature(core: Core, others: { keys: { service: KeyService }; whatsapp: WhatsAppFeature }) {
+export function v3Feature(
+  core: Core,
+  others: {
+    keys: { service: KeyService };
+    whatsapp: WhatsAppFeature;
+    audit: Pick<AuditFeature, 'newest'>;
+  },
+) {
   const { database, events, clock, config, startedAt, idempotency } = core;
-  const { keys, whatsapp } = others;
+  const { keys, whatsapp, audit } = others;
   const { mockMode } = config.bot;
   return {
     name: 'v3',
@@ -18,6 +26,7 @@ export function v3Feature(core: Core, others: { keys: { service: KeyService }; w
         tokens: v3Tokens({ database, events, clock }),
         logs: v3Logs({ database, clock }),
         keys: keys.service,
+        newestLogs: audit.newest,
         runOnce: idempotency.runOnce,
         link: () => ({
           connected: !mockMode && whatsapp.sessions.status.isConnected,

@@ -1,13 +1,29 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { entry as logEntry } from '../audit/schemas.ts';
+import { actorOf } from '../http/caller.ts';
 import type { RunOnce } from '../http/idempotency.ts';
 import { PERMISSIONS } from '../http/permissions.ts';
-import { grant, noBody, problems, projectId, success, time } from '../http/schemas.ts';
+import {
+  grant,
+  noBody,
+  problems,
+  projectId,
+  projectQuery,
+  success,
+  time,
+  timestamp,
+} from '../http/schemas.ts';
 import { typed } from '../http/server.ts';
-import type { KeyService } from '../keys/service.ts';
+import { type KeyService, keyActorOf } from '../keys/service.ts';
 import type { V3Logs } from './logs.ts';
 import { V3_BATCH_MAX } from './old-database.ts';
 import { V3_TOKEN_PERMISSIONS, type V3Tokens } from './tokens.ts';
+
+/** So many entries v3 showed. */
+const V3_LOGS = 100;
+
+type LogEntry = z.infer<typeof logEntry>;
 
 const body = z.strictObject({
   tokens: z
@@ -76,11 +92,13 @@ export function v3Routes(
     logs: V3Logs;
     keys: KeyService;
     runOnce: RunOnce;
+    /** The newest entries of the log, as an administrator sees them. */
+    newestLogs: (projectId: number, limit: number) => Promise<LogEntry[]>;
     /** Whether a number is connected to WhatsApp, and since when the server runs. */
     link: () => { connected: boolean; uptime: number; mode?: 'mock' };
   },
 ): void {
-  const { tokens, logs, keys, runOnce, link } = deps;
+  const { tokens, logs, keys, runOnce, newestLogs, link } = deps;
   const app = typed(server);
 
   app.post(
@@ -106,12 +124,38 @@ export function v3Routes(
           name: 'v3 token',
           permissions: [...V3_TOKEN_PERMISSIONS],
         };
-        const { key } = await keys.create(trx, wanted, request.caller, 'otp_');
+        const { key } = await keys.create(trx, wanted, keyActorOf(request), 'otp_');
         return {
           status: 200,
           body: { success: true as const, token: key, message: 'Keep this token; it is shown only once.' },
         };
       }),
+  );
+
+  app.get(
+    '/api/admin/logs',
+    {
+      config: { access: 'admin:logs' },
+      schema: {
+        tags: ['Logs'],
+        operationId: 'listV3Logs',
+        summary: 'List the last 100 log entries (v3)',
+        description:
+          'As in WOTP v3, with `X-Master-Key`; `action` and `timestamp` are `type` and `at` under the names of v3. Use `/api/v1/logs` for filters and pages.',
+        querystring: projectQuery,
+        response: {
+          200: success(
+            z.array(logEntry.extend({ action: z.string(), timestamp }).meta({ title: 'V3LogEntry' })),
+          ),
+          ...problems(),
+        },
+      },
+    },
+    async (request) => {
+      const entries = await newestLogs(request.projectId, V3_LOGS);
+      const data = entries.map((entry) => ({ ...entry, action: entry.type, timestamp: entry.at }));
+      return { success: true as const, data };
+    },
   );
 
   app.get(
@@ -164,7 +208,7 @@ export function v3Routes(
           request.projectId,
           given.tokens.map(({ hash, createdAt }) => ({ hash, createdAt: timeOf(createdAt) })),
           given.permissions,
-          request.caller,
+          actorOf(request),
         );
         const newLogs = await logs.take(
           trx,

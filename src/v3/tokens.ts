@@ -1,8 +1,8 @@
+import type { Actor } from '../database/acts.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Grant } from '../http/permissions.ts';
-import type { KeyActor } from '../keys/service.ts';
 import type { Clock } from '../lib/clock.ts';
 import { idOfContent } from '../lib/id.ts';
 import { shownV3Hash } from './old-database.ts';
@@ -52,7 +52,7 @@ export function v3Tokens(deps: { database: Database; events: EventRecorder; cloc
       projectId: number,
       tokens: readonly { hash: string; createdAt: number | undefined }[],
       permissions: readonly Grant[],
-      actor: Pick<KeyActor, 'name'>,
+      by: Actor,
     ): Promise<number> {
       let taken = 0;
       const now = clock.now();
@@ -69,8 +69,8 @@ export function v3Tokens(deps: { database: Database; events: EventRecorder; cloc
         });
         if (!row) continue;
         taken += 1;
-        const data = { keyId: row.id, actor: actor.name };
-        await events.record(trx, { type: 'key.imported', projectId, data });
+        const data = { keyId: row.id };
+        await events.record(trx, { type: 'key.imported', projectId, data, by, after: { permissions } });
       }
       return taken;
     },

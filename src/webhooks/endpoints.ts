@@ -1,8 +1,10 @@
 import type { Selectable } from 'kysely';
+import type { Actor } from '../database/acts.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import type { Keyring } from '../database/keyring.ts';
 import type { Schema } from '../database/schema.ts';
 import { ConflictError, NotFoundError } from '../errors/errors.ts';
+import { changeOf } from '../events/change.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DAY_MS } from '../lib/duration.ts';
@@ -154,9 +156,23 @@ export function endpointService(deps: {
       .executeTakeFirstOrThrow();
   }
 
-  async function audit(trx: Transaction, { id, project_id }: EndpointRow, action: string, actor: string) {
-    const data = { webhookId: id, action, actor };
-    await events.record(trx, { type: 'webhook.operated', projectId: project_id, data });
+  /** Records what was done to an endpoint; `before` and `after` are its rows, as far as there were any. */
+  async function audit(
+    trx: Transaction,
+    action: string,
+    by: Actor,
+    { before, after }: { before?: EndpointRow; after?: EndpointRow },
+    change = changeOf(before && inAudit(before), after && inAudit(after)),
+  ) {
+    const { id, project_id } = (after ?? before)!;
+    const data = { webhookId: id, action };
+    await events.record(trx, { type: 'webhook.operated', projectId: project_id, data, by, ...change });
+  }
+
+  /** What the audit log says of an endpoint: of its URL where it leads, since paths and queries may be secrets. */
+  function inAudit(row: EndpointRow) {
+    const { url, events: types, description, enabled, headerNames } = toEndpoint(row);
+    return { url: new URL(url).origin, events: types, description, enabled, headers: headerNames };
   }
 
   const anyEnabled = async (executor: Executor) => (await firstEnabled(executor, {})).length > 0;
@@ -169,7 +185,7 @@ export function endpointService(deps: {
 
   async function create(
     trx: Transaction,
-    { projectId, origin, actor }: { projectId: number; origin: 'api' | 'setting'; actor: string },
+    { projectId, origin, by }: { projectId: number; origin: 'api' | 'setting'; by: Actor },
     settings: EndpointSettings,
   ): Promise<{ endpoint: Endpoint; secret: string }> {
     const { url, description = null, enabled = true, headers = {} } = settings;
@@ -204,13 +220,13 @@ export function endpointService(deps: {
       })
       .returningAll()
       .executeTakeFirstOrThrow();
-    await audit(trx, row, 'created', actor);
+    await audit(trx, 'created', by, { after: row });
     return { endpoint: toEndpoint(row), secret };
   }
 
   async function change(
     trx: Transaction,
-    { projectId, id, actor }: { projectId: number; id: string; actor: string },
+    { projectId, id, by }: { projectId: number; id: string; by: Actor },
     { url, events: types, description, enabled, headers }: Partial<EndpointSettings>,
   ): Promise<Endpoint> {
     await lockForChange(trx, enabled === true);
@@ -224,7 +240,7 @@ export function endpointService(deps: {
       ...(enabled !== undefined && { enabled: enabled ? 1 : 0, disabled_reason: null, failing_since: null }),
       ...(headers !== undefined && sealedOf(id, { ...(sealed ?? { secret: newSecret() }), headers })),
     });
-    await audit(trx, changed, 'changed', actor);
+    await audit(trx, 'changed', by, { before: row, after: changed });
     return toEndpoint(changed);
   }
 
@@ -258,15 +274,15 @@ export function endpointService(deps: {
     },
 
     /** Deliveries end with it. @throws NotFoundError */
-    async remove(trx: Transaction, projectId: number, id: string, actor: string): Promise<void> {
+    async remove(trx: Transaction, projectId: number, id: string, by: Actor): Promise<void> {
       await database.serialize(trx, WEBHOOKS_LOCK);
       const row = await find(trx, projectId, id);
       await update(trx, row, { enabled: 0, deleted: 1, recover_since: null });
-      await audit(trx, row, 'deleted', actor);
+      await audit(trx, 'deleted', by, { before: row });
     },
 
     /** Makes a new secret; the one before signs as well for a day. @throws NotFoundError */
-    async rotateSecret(trx: Transaction, projectId: number, id: string, actor: string) {
+    async rotateSecret(trx: Transaction, projectId: number, id: string, by: Actor) {
       await database.serialize(trx, WEBHOOKS_LOCK);
       const row = await find(trx, projectId, id);
       const before = open(row);
@@ -274,23 +290,22 @@ export function endpointService(deps: {
       const previous = before && { secret: before.secret, until: clock.now() + ROTATION_MS };
       const content = { secret, headers: before?.headers ?? {}, ...(previous && { previous }) };
       const changed = await update(trx, row, sealedOf(id, content));
-      await audit(trx, changed, 'secret rotated', actor);
+      await audit(trx, 'secret rotated', by, { before: row, after: changed });
       return { endpoint: toEndpoint(changed), secret };
     },
 
     /** Begins to send the events since a time (Unix ms) that were not delivered. @throws NotFoundError, ConflictError */
-    async recover(
-      trx: Transaction,
-      projectId: number,
-      id: string,
-      since: number,
-      actor: string,
-    ): Promise<void> {
+    async recover(trx: Transaction, projectId: number, id: string, since: number, by: Actor): Promise<void> {
       await database.serialize(trx, WEBHOOKS_LOCK);
       const row = await find(trx, projectId, id);
       requireEnabled(row);
       await update(trx, row, { recover_since: since, recover_cursor: null });
-      await audit(trx, row, 'recovered', actor);
+      await audit(trx, 'recovered', by, { before: row, after: row });
+    },
+
+    /** Records what somebody did with an endpoint that changes nothing of it. @throws NotFoundError */
+    async recordAct(trx: Transaction, projectId: number, id: string, action: string, by: Actor) {
+      await audit(trx, action, by, { after: await find(trx, projectId, id) }, {});
     },
 
     /** @throws NotFoundError, ConflictError */
@@ -349,16 +364,16 @@ export function endpointService(deps: {
       // One that the server has disabled stays so until its URL changes or somebody enables it.
       if (url !== undefined && known?.url === url && known.disabled_reason !== null) return;
       await database.transaction(async (trx) => {
-        const actor = 'settings';
+        const by = { name: 'settings', address: 'local' };
         if (known) {
           const settings = url === undefined ? { enabled: false } : { url, enabled: true };
-          await change(trx, { projectId, id: known.id, actor }, settings);
+          await change(trx, { projectId, id: known.id, by }, settings);
         } else if (url !== undefined) {
           await database.serialize(trx, 'webhook endpoint of the settings');
           const again = trx.selectFrom('webhook_endpoints').select('id').where('origin', '=', 'setting');
           if (await again.where('deleted', '=', 0).executeTakeFirst()) return;
           const description = 'WEBHOOK_URL';
-          await create(trx, { projectId, origin: 'setting', actor }, { url, events: ['*'], description });
+          await create(trx, { projectId, origin: 'setting', by }, { url, events: ['*'], description });
         }
       });
     },

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Database } from '../database/database.ts';
+import { actorOf } from '../http/caller.ts';
 import type { RunOnce } from '../http/idempotency.ts';
 import {
   deleted,
@@ -97,7 +98,7 @@ export function webhookRoutes(
     async (request, reply) => {
       const { events, description, enabled, headers } = request.body;
       const url = await readTarget(request.body.url);
-      const owner = { projectId: request.projectId, origin: 'api' as const, actor: request.caller.name };
+      const owner = { projectId: request.projectId, origin: 'api' as const, by: actorOf(request) };
       return runOnce(request, reply, async (trx) => {
         const settings = { url, events, description, enabled, headers: inLowerCase(headers) };
         const { endpoint, secret } = await endpoints.create(trx, owner, settings);
@@ -146,7 +147,7 @@ export function webhookRoutes(
     async (request) => {
       const { url: given, events, description, enabled, headers } = request.body;
       const url = given === undefined ? undefined : await readTarget(given);
-      const which = { projectId: request.projectId, id: request.params.id, actor: request.caller.name };
+      const which = { projectId: request.projectId, id: request.params.id, by: actorOf(request) };
       const change = {
         ...(url !== undefined && { url }),
         ...(events !== undefined && { events }),
@@ -175,7 +176,7 @@ export function webhookRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      await database.transaction((trx) => endpoints.remove(trx, request.projectId, id, request.caller.name));
+      await database.transaction((trx) => endpoints.remove(trx, request.projectId, id, actorOf(request)));
       return { success: true as const, data: { id } };
     },
   );
@@ -202,6 +203,7 @@ export function webhookRoutes(
       const { id } = request.params;
       return runOnce(request, reply, async (trx) => {
         await endpoints.requireEnabled(trx, request.projectId, id);
+        await endpoints.recordAct(trx, request.projectId, id, 'tested', actorOf(request));
         const now = clock.now();
         const eventId = newId('evt', now);
         const timestamp = new Date(now).toISOString();
@@ -238,8 +240,8 @@ export function webhookRoutes(
     async (request, reply) => {
       const { id } = request.params;
       return runOnce(request, reply, async (trx) => {
-        const actor = request.caller.name;
-        const { endpoint, secret } = await endpoints.rotateSecret(trx, request.projectId, id, actor);
+        const by = actorOf(request);
+        const { endpoint, secret } = await endpoints.rotateSecret(trx, request.projectId, id, by);
         return {
           status: 200,
           body: { success: true as const, data: { ...toEndpointAnswer(endpoint), secret } },
@@ -267,7 +269,7 @@ export function webhookRoutes(
       const { id } = request.params;
       const since = Date.parse(request.body.since);
       const endpoint = await database.transaction(async (trx) => {
-        await endpoints.recover(trx, request.projectId, id, since, request.caller.name);
+        await endpoints.recover(trx, request.projectId, id, since, actorOf(request));
         database.afterCommit(trx, wake);
         return endpoints.get(request.projectId, id, trx);
       });
@@ -319,7 +321,10 @@ export function webhookRoutes(
     async (request, reply) => {
       const delivery = await database.transaction(async (trx) => {
         database.afterCommit(trx, wake);
-        return deliveries.retry(trx, request.projectId, request.params.id);
+        const retried = await deliveries.retry(trx, request.projectId, request.params.id);
+        const by = actorOf(request);
+        await endpoints.recordAct(trx, request.projectId, retried.endpoint_id, 'delivery retried', by);
+        return retried;
       });
       return reply.code(202).send({ success: true as const, data: toDeliveryAnswer(delivery) });
     },

@@ -140,7 +140,9 @@ describe('the admin password in X-Master-Key', () => {
       .select(['type', 'data'])
       .where('data', 'like', `%${address}%`)
       .execute();
-    expect(events).toEqual([{ type: 'admin.sign_in_failed', data: JSON.stringify({ address }) }]);
+    expect(events).toEqual([
+      { type: 'admin.sign_in_failed', data: JSON.stringify({ address, actor: 'nobody' }) },
+    ]);
   });
 
   test('is asked for by a route with its own name', async () => {

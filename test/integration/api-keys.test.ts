@@ -459,8 +459,8 @@ describe('every route asks for its permission', () => {
       .orderBy('seq')
       .execute();
     expect(events.map(({ data }) => JSON.parse(data!))).toEqual([
-      { keyId: id, permission: 'keys:manage', address: '127.0.0.1' },
-      { keyId: id, permission: 'admin', address: '127.0.0.1' },
+      { keyId: id, permission: 'keys:manage', address: '127.0.0.1', actor: id },
+      { keyId: id, permission: 'admin', address: '127.0.0.1', actor: id },
     ]);
   });
 

@@ -11,6 +11,7 @@ import {
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { schemaVersion } from '../../src/database/migrate.ts';
+import { actorNamed } from '../support/actors.ts';
 import { expectProblem } from '../support/problem.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -134,7 +135,7 @@ describe('a backup', () => {
   });
 
   test('runs alone: a second one is refused meanwhile, and the job says how far it is', async () => {
-    const first = server.app.maintenance!.backup({}, 'test');
+    const first = server.app.maintenance!.backup({}, actorNamed('test'));
     expectProblem(await backUp(server), 'CONFLICT');
     expectProblem(await server.call('POST', 'database/verify', { asAdmin: true }), 'CONFLICT');
     expect(server.app.maintenance!.job()).toEqual({
@@ -223,7 +224,7 @@ test('keeping the newest removes older backups that are described as ours, and n
   renameSync(`${made[0]!}.json`, `${made[0]!}.kept.json`);
   writeFileSync(join(folder, 'wotp-20200103-000000.wodb.draft'), 'half of one, left by a kill');
 
-  const { removed } = await server.app.maintenance!.backup({ keep: 2 }, 'cli');
+  const { removed } = await server.app.maintenance!.backup({ keep: 2 }, actorNamed('cli'));
   expect(removed).toEqual(['wotp-20260115-120100.wodb']);
   const newest = await server.app.database.reader
     .selectFrom('events')
@@ -252,10 +253,10 @@ test('keeping the newest removes older backups that are described as ours, and n
 test('the backup that was just made is kept whatever the number, also beside others of its second and later ones', async () => {
   const server = await started();
   const { maintenance } = server.app;
-  const later = await maintenance!.backup({}, 'cli');
+  const later = await maintenance!.backup({}, actorNamed('cli'));
   server.clock.set(server.clock.now() - 60 * MINUTE_MS);
-  for (let i = 0; i < 2; i++) await maintenance!.backup({}, 'cli');
-  const made = await maintenance!.backup({ keep: 2 }, 'cli');
+  for (let i = 0; i < 2; i++) await maintenance!.backup({}, actorNamed('cli'));
+  const made = await maintenance!.backup({ keep: 2 }, actorNamed('cli'));
   expect(made.file).toMatch(/-3\.wodb$/);
   expect(made.removed).toHaveLength(2);
   expect(readdirSync(join(server.dir, 'backups')).filter((name) => name.endsWith('.wodb'))).toEqual(
@@ -383,7 +384,7 @@ test('a backup that finds no room says so, leaves nothing behind, and the server
   const disk = smallDisk(64 * 1024);
   if (disk === undefined) return skip('a disk of its own cannot be mounted here');
   const server = await started();
-  await expect(server.app.maintenance!.backup({ to: disk }, 'cli')).rejects.toThrow(
+  await expect(server.app.maintenance!.backup({ to: disk }, actorNamed('cli'))).rejects.toThrow(
     'The disk has no room for the backup. Free some space, or choose another folder. No backup was made.',
   );
   expect(readdirSync(disk)).toEqual([]);
@@ -396,18 +397,18 @@ test('a folder that is not there and a name that is taken are refused before any
   const folder = tempFolder();
   mkdirSync(join(folder, 'sub'));
   writeFileSync(join(folder, 'taken'), 'x');
-  await expect(server.app.maintenance!.backup({ to: join(folder, 'none', 'b.wodb') }, 'cli')).rejects.toThrow(
-    /does not exist\. Create it/,
-  );
-  await expect(server.app.maintenance!.backup({ to: join(folder, 'taken') }, 'cli')).rejects.toThrow(
-    /exists already/,
-  );
+  await expect(
+    server.app.maintenance!.backup({ to: join(folder, 'none', 'b.wodb') }, actorNamed('cli')),
+  ).rejects.toThrow(/does not exist\. Create it/);
+  await expect(
+    server.app.maintenance!.backup({ to: join(folder, 'taken') }, actorNamed('cli')),
+  ).rejects.toThrow(/exists already/);
   // A file of this name tonight would be in the way of every later night.
   await expect(
-    server.app.maintenance!.backup({ to: join(folder, 'nightly'), keep: 14 }, 'cli'),
+    server.app.maintenance!.backup({ to: join(folder, 'nightly'), keep: 14 }, actorNamed('cli')),
   ).rejects.toThrow(/Create the folder first/);
   expect(existsSync(join(folder, 'none'))).toBe(false);
-  const made = await server.app.maintenance!.backup({ to: join(folder, 'named.wodb') }, 'cli');
+  const made = await server.app.maintenance!.backup({ to: join(folder, 'named.wodb') }, actorNamed('cli'));
   expect(made.file).toBe(join(folder, 'named.wodb'));
   expect(readdirSync(folder).sort()).toEqual(['named.wodb', 'named.wodb.json', 'sub', 'taken']);
 });

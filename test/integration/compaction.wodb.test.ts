@@ -69,7 +69,7 @@ describe('compacting a server that runs', () => {
       .where('type', 'in', ['database.compacted', 'database.seeded'])
       .execute();
     const actors = new Map(told.map(({ type, data }) => [type, JSON.parse(data!)]));
-    expect(actors.get('database.compacted')).toEqual({ actor: 'admin' });
+    expect(actors.get('database.compacted')).toEqual({ actor: 'admin', purged: expect.any(Object) });
     expect(actors.get('database.seeded')).toEqual({ actor: 'admin', verifications: 1_000 });
   });
 

@@ -37,6 +37,7 @@ describe('health, in mock mode', () => {
           heapTotal: expect.any(Number),
         },
         disk: { status: ownState, freeBytes: expect.any(Number) },
+        audit: { status: 'healthy' },
       },
     });
   });

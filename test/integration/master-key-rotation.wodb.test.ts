@@ -6,6 +6,7 @@ import { RebuildError } from '../../src/database/wodb/rebuild.ts';
 import { restoreDatabase } from '../../src/database/wodb/restore.ts';
 import { rotateMasterKey } from '../../src/database/wodb/rotate.ts';
 import { endAllPending } from '../../src/otp/end-all.ts';
+import { actorNamed } from '../support/actors.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
@@ -91,7 +92,7 @@ describe('after a rotation of the master key', () => {
       .select('data')
       .where('type', '=', 'master_key.rotated')
       .execute();
-    expect(events).toEqual([{ data: '{"version":2,"actor":"command line"}' }]);
+    expect(events).toEqual([{ data: '{"version":2,"actor":"cli"}' }]);
   });
 
   test('and another one, what was made under the first key can still be checked', async () => {
@@ -152,7 +153,7 @@ test('a backup from before the rotation is restored with the old key and opens w
   const { id } = await verificationsOf(before).sent({ phone: newPhone(), code: CODE });
   const named = { body: { name: 'Key', permissions: ['otp:send'] }, headers: { 'idempotency-key': 'once' } };
   const first = await before.call('POST', 'keys', named);
-  const { file } = await before.app.maintenance!.backup({}, 'test');
+  const { file } = await before.app.maintenance!.backup({}, actorNamed('test'));
   await before.stop(keep);
   const kept = resolveMasterKey(undefined, dir, join(dir, 'wotp.wodb'));
   await rotate(dir, kept, NEW, true);

@@ -44,7 +44,7 @@ test('events come in order, without a gap after a lost connection, until the sig
   const first = await otp.sent({ phone: newPhone() });
   const start = await lastIdOf(first.id);
   const reading = collect(
-    wotp.events.stream({ types: ['otp.*'], lastEventId: start, signal: end.signal }),
+    wotp.events.stream({ types: ['otp.created'], lastEventId: start, signal: end.signal }),
     events,
   );
   const second = await otp.sent({ phone: newPhone() });

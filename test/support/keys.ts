@@ -11,7 +11,7 @@ export async function makeKey(
 ): Promise<{ id: string; key: string }> {
   const wanted = { projectId: DEFAULT_PROJECT, name: 'test', permissions, ...settings };
   return server.app.database.transaction((trx) =>
-    server.app.keys.create(trx, wanted, { name: 'test', grants: ['*'] }),
+    server.app.keys.create(trx, wanted, { by: { name: 'test', address: 'local' }, grants: ['*'] }),
   );
 }
 

@@ -128,7 +128,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       const isStream = answer.headers.get('content-type') === 'text/event-stream';
       if (isStream) await answer.body?.cancel();
       const text = isStream ? '' : await answer.text();
-      const isJson = text !== '' && answer.headers.get('content-type')?.includes('json');
+      const isJson = text !== '' && /\bjson\b/.test(answer.headers.get('content-type') ?? '');
       return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text, text };
     },
     async stop({ keepFiles = false } = {}) {

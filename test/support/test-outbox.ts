@@ -28,7 +28,7 @@ export async function openTestOutbox() {
   const { database, close } = await openTestDatabase();
   const clock = testClock();
   const keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
-  const events = eventRecorder(database, clock);
+  const events = eventRecorder(database, clock, keyring);
   const messages = messageService({ database, keyring, events, clock });
   const style = { brand: undefined, warnsOfSharing: true, webOtpHost: undefined };
   const templates = templateService({ database, events, clock });
@@ -103,6 +103,7 @@ export async function openTestOutbox() {
         await trx.deleteFrom('messages').execute();
         await trx.deleteFrom('early_receipts').execute();
         await trx.deleteFrom('events').execute();
+        await trx.deleteFrom('audit_log').execute();
       });
     },
 

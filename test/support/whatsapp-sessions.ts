@@ -10,6 +10,7 @@ import { openKeyring } from '../../src/database/keyring.ts';
 import { DEFAULT_PROJECT } from '../../src/database/project.ts';
 import { eventRecorder } from '../../src/events/record.ts';
 import { projectService } from '../../src/projects/service.ts';
+import { actorNamed } from './actors.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
@@ -92,10 +93,11 @@ async function over(parts: {
     },
   });
   const log = pino({ level: 'debug', base: null }, { write: (line: string) => void logLines.push(line) });
+  const keyring = await openKeyring(database, MASTER_KEY, clock);
   const sessions = new WhatsAppSessions({
     database: own,
-    keyring: await openKeyring(database, MASTER_KEY, clock),
-    events: eventRecorder(database, clock),
+    keyring,
+    events: eventRecorder(database, clock, keyring),
     clock,
     machineClock: clock,
     log,
@@ -122,7 +124,7 @@ async function over(parts: {
   };
   const make = async () => {
     const wanted = { projectId, name: null, proxy: null };
-    const { id } = await database.transaction((trx) => sessions.create(trx, wanted, 'test'));
+    const { id } = await database.transaction((trx) => sessions.create(trx, wanted, actorNamed('test')));
     return id;
   };
   const create = async () => {
@@ -149,7 +151,12 @@ async function over(parts: {
     create,
     async link(number) {
       const id = await make();
-      await sessions.importFiles(projectId, id, whatsapp.phone(number).pairedEarlier().files, 'test');
+      await sessions.importFiles(
+        projectId,
+        id,
+        whatsapp.phone(number).pairedEarlier().files,
+        actorNamed('test'),
+      );
       return isOpen(id, number);
     },
     async linkByQr(number) {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { NotFoundError } from '../../errors/errors.ts';
+import { actorOf } from '../../http/caller.ts';
 import { LONG_READING_MAX_MS } from '../../http/connections.ts';
 import type { RunOnce } from '../../http/idempotency.ts';
 import { preferredMediaType } from '../../http/media-type.ts';
@@ -120,7 +121,7 @@ export function whatsappRoutes(
           name: request.body.name ?? null,
           proxy: request.body.proxy ?? null,
         };
-        const session = await sessions.create(trx, wanted, request.caller.name);
+        const session = await sessions.create(trx, wanted, actorOf(request));
         made = session.id;
         const state = link ? ('pairing' as const) : session.state;
         const data = toAnswer({ ...session, state, warning: null, pairingCode: null });
@@ -171,7 +172,7 @@ export function whatsappRoutes(
         request.projectId,
         request.params.id,
         { name, proxy },
-        request.caller.name,
+        actorOf(request),
       );
       return { success: true as const, data: toAnswer(changed) };
     },
@@ -240,9 +241,14 @@ export function whatsappRoutes(
       },
     },
     async (request) => {
-      const { projectId: project, params, caller } = request;
+      const { projectId: project, params } = request;
       const digits = settings.of(project).readAnyPhone(request.body.phone).e164.slice(1);
-      const { text, expiresAt } = await sessions.requestPairingCode(project, params.id, digits, caller.name);
+      const { text, expiresAt } = await sessions.requestPairingCode(
+        project,
+        params.id,
+        digits,
+        actorOf(request),
+      );
       return { success: true as const, data: { code: text, expiresAt: iso(expiresAt) } };
     },
   );
@@ -262,8 +268,8 @@ export function whatsappRoutes(
         },
       },
       async (request) => {
-        const { projectId: project, params, caller } = request;
-        const changed = await sessions.command(project, params.id, command, caller.name);
+        const { projectId: project, params } = request;
+        const changed = await sessions.command(project, params.id, command, actorOf(request));
         return { success: true as const, data: toAnswer(changed) };
       },
     );
@@ -289,8 +295,8 @@ export function whatsappRoutes(
       },
     },
     async (request) => {
-      const { projectId: project, params, caller } = request;
-      const imported = await sessions.importFiles(project, params.id, request.body.files, caller.name);
+      const { projectId: project, params } = request;
+      const imported = await sessions.importFiles(project, params.id, request.body.files, actorOf(request));
       return { success: true as const, data: toAnswer(imported) };
     },
   );
@@ -315,8 +321,8 @@ export function whatsappRoutes(
       },
     },
     async (request) => {
-      const { projectId: project, params, caller } = request;
-      const files = await sessions.exportFiles(project, params.id, caller.name);
+      const { projectId: project, params } = request;
+      const files = await sessions.exportFiles(project, params.id, actorOf(request));
       return { success: true as const, data: { files } };
     },
   );
@@ -336,7 +342,7 @@ export function whatsappRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      await sessions.remove(request.projectId, id, request.caller.name);
+      await sessions.remove(request.projectId, id, actorOf(request));
       return { success: true as const, data: { id } };
     },
   );

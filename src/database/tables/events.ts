@@ -6,6 +6,7 @@ export interface EventsTables {
    * What happened, each written by the transaction of the change it reports. Never holds a code. On PostgreSQL the index
    * `events_by_commit` over `epoch`, `tx` and `seq` gives readers the order of commits.
    * @kept `RETENTION_DAYS_EVENTS` (90); the newest stays, so that its number is not given out again
+   * @index events_from_recipients what recipients wrote and which numbers opted out, newest first; no other event is in it
    * @index events_of_v3 a line of v3's log is known by what it says, so that it is imported once; only those lines are in it
    */
   events: {

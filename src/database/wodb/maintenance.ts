@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { ConflictError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Actor } from '../acts.ts';
 import type { Keyring } from '../keyring.ts';
 import { type Backup, type BackupProgress, makeBackup, prepareBackupFolder } from './backup.ts';
 import type { FileKey } from './connection.ts';
@@ -47,7 +48,8 @@ export function wodbMaintenance(deps: {
   record: (
     type: 'backup.created' | 'backup.failed',
     /** `file` is its name without a folder; `removed` names the older ones that were removed for it. */
-    data: { actor: string; file?: string; removed?: string[]; reason?: string },
+    data: { file?: string; removed?: string[]; reason?: string },
+    by: Actor,
   ) => Promise<void>;
 }) {
   const { database, keyring, invariants, sealedValues, clock, folder, record } = deps;
@@ -94,23 +96,20 @@ export function wodbMaintenance(deps: {
      * Makes a backup, as `makeBackup` does; `to` is the folder of the backups when absent.
      * @throws ConflictError while another job runs, and what `makeBackup` throws
      */
-    async backup(
-      request: { to?: string; keep?: number; backupKey?: FileKey },
-      actor: string,
-    ): Promise<Backup> {
+    async backup(request: { to?: string; keep?: number; backupKey?: FileKey }, by: Actor): Promise<Backup> {
       return alone('backup', 'copying', async () => {
         try {
           const made = await backup(request);
           Object.assign(backups, { lastAt: clock.now(), lastBytes: made.bytes, failure: undefined });
           backups.succeeded += 1;
           const { removed } = made;
-          const data = { actor, file: basename(made.file), ...(removed.length > 0 && { removed }) };
-          await record('backup.created', data);
+          const data = { file: basename(made.file), ...(removed.length > 0 && { removed }) };
+          await record('backup.created', data, by);
           return made;
         } catch (error) {
           backups.failed += 1;
           backups.failure = error instanceof Error ? error.message : String(error);
-          await record('backup.failed', { actor, reason: backups.failure });
+          await record('backup.failed', { reason: backups.failure }, by);
           throw error;
         }
       });

@@ -2,6 +2,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writ
 import { basename, join } from 'node:path';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { actorNamed } from '../../../test/support/actors.ts';
 import { smallDisk } from '../../../test/support/small-disk.ts';
 import { tempFolder } from '../../../test/support/temp-folder.ts';
 import { startTestApp, type TestApp } from '../../../test/support/test-app.ts';
@@ -45,9 +46,12 @@ beforeAll(async () => {
   cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
   for (let i = 0; i < 30; i++) await sent({ phone: newPhone(), metadata: { note: 'x'.repeat(1_000) } });
   fileKey = (server.app.database as WodbDatabase).fileKey;
-  backup = (await server.app.maintenance!.backup({}, 'test')).file;
+  backup = (await server.app.maintenance!.backup({}, actorNamed('test'))).file;
   underOtherKey = join(server.dir, 'backups', 'other.wodb');
-  await server.app.maintenance!.backup({ to: underOtherKey, backupKey: createFileKey(OTHER_KEY) }, 'test');
+  await server.app.maintenance!.backup(
+    { to: underOtherKey, backupKey: createFileKey(OTHER_KEY) },
+    actorNamed('test'),
+  );
   late = (await sent({ phone: newPhone() })).id;
   await server.stop({ keepFiles: true });
   template = server.dir;

@@ -7,8 +7,9 @@ import { createPrivateFolder } from '../../lib/private-folder.ts';
 import { PROGRAM } from '../../lib/program.ts';
 import { refuseSharedFolder } from '../../lib/shared-folder.ts';
 import { isThere } from '../../lib/system-error.ts';
+import { COMMAND_LINE, insertAct } from '../acts.ts';
 import type { Database } from '../database.ts';
-import { addKeyVersion, isKeyOfVersion } from '../keyring.ts';
+import { addKeyVersion, auditKeysOf, isKeyOfVersion } from '../keyring.ts';
 import { createPrivateFile, writePrivateFile } from '../private-files.ts';
 import { APPLICATION_ID, type FileKey, isDamage, sqliteCode, WodbConnection } from './connection.ts';
 import { databaseOn } from './database-on.ts';
@@ -199,14 +200,14 @@ async function bringDraftUpToDate(
     }
     const project = await db.selectFrom('projects').select('id').limit(1).executeTakeFirst();
     if (project) {
-      await db
-        .insertInto('events')
-        .values({
-          type: 'database.restored',
-          at: now,
-          data: JSON.stringify({ actor: 'cli', file: basename(file), keyVersion }),
-        })
-        .execute();
+      await insertAct(db, await auditKeysOf(db, target), {
+        projectId: null,
+        type: 'database.restored',
+        at: now,
+        subject: null,
+        data: { file: basename(file), keyVersion },
+        by: COMMAND_LINE,
+      });
     }
     connection.sqlite.exec('COMMIT');
     const endedCodes = await endCodes(databaseOn(connection), target);

@@ -1,5 +1,6 @@
+import { COMMAND_LINE, insertAct } from '../acts.ts';
 import type { Transaction } from '../database.ts';
-import { addKeyVersion } from '../keyring.ts';
+import { addKeyVersion, auditKeysOf } from '../keyring.ts';
 import { masterKeyPathIn, writeMasterKey } from '../master-key.ts';
 import { withDatabaseAtRest } from './at-rest.ts';
 import { createFileKey } from './file-key.ts';
@@ -62,7 +63,7 @@ export function rotateMasterKey(options: {
         async change(trx) {
           const now = Date.now();
           version = await addKeyVersion(trx, { masterKey, newMasterKey, now });
-          await recordRotation(trx, version, now);
+          await recordRotation(trx, newMasterKey, version, now);
         },
       });
       const alongside = [{ from: nextKeyCheckPath(keyCheckPath), to: keyCheckPath }];
@@ -82,16 +83,21 @@ export function rotateMasterKey(options: {
   });
 }
 
-/** Tells of the rotation in the events, once there is a project to which they belong. */
-async function recordRotation(trx: Transaction, version: number, now: number): Promise<void> {
+/** Records the rotation, once there is a project. */
+async function recordRotation(
+  trx: Transaction,
+  masterKey: string,
+  version: number,
+  at: number,
+): Promise<void> {
   const project = await trx.selectFrom('projects').select('id').orderBy('id').limit(1).executeTakeFirst();
   if (!project) return;
-  await trx
-    .insertInto('events')
-    .values({
-      type: 'master_key.rotated',
-      at: now,
-      data: JSON.stringify({ version, actor: 'command line' }),
-    })
-    .execute();
+  await insertAct(trx, await auditKeysOf(trx, masterKey), {
+    projectId: null,
+    type: 'master_key.rotated',
+    at,
+    subject: null,
+    data: { version },
+    by: COMMAND_LINE,
+  });
 }

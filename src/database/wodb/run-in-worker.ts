@@ -86,8 +86,9 @@ export async function verifyFile(options: {
 }
 
 /**
- * Opens every sealed value of a database file, live or not, in a process of its own, which `signal` kills. `keys` are those
- * derived from its master key, by `<purpose> <version>`. Resolves to what does not open, one sentence a kind.
+ * Opens every sealed value of a database file, live or not, and goes through the chain of its audit log, in a process of its
+ * own, which `signal` kills. `keys` are those derived from its master key, by `<purpose> <version>`. Resolves to what does
+ * not open, one sentence a kind, and the first line of the audit log that is not right.
  * @throws SqliteError, and errors of the file system
  */
 export async function openSealedIn(options: {

@@ -6,6 +6,7 @@ import { createDecipheriv, createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import Sqlite from 'better-sqlite3-multiple-ciphers';
+import { chainCheck, isGoodHead, isGoodLine, sentenceOfBad } from '../audit-chain.js';
 import { BUSY_TIMEOUT_MS, rawKey, secure, unlock } from './unlock.js';
 
 /**
@@ -116,15 +117,15 @@ function verify({ path, fileKey, invariants, schemaVersion, now }) {
 }
 
 /**
- * Opens every sealed value with the key of its purpose and version.
+ * Opens every sealed value with the key of its purpose and version, and goes through the chain of the audit log.
  * @param {OpenSealedJob} job
- * @returns {string[]} what does not open, one sentence a kind
+ * @returns {string[]} what does not open, one sentence a kind, and the first line of the audit log that is not right
  */
 function openSealed({ path, fileKey, values, keys }) {
   const hadWal = existsSync(`${path}-wal`);
   const sqlite = open(path, fileKey);
   try {
-    return values.flatMap(({ finding, purpose, sql }) => {
+    const closed = values.flatMap(({ finding, purpose, sql }) => {
       /** @type {Set<string>} */
       const ids = new Set();
       const rows = sqlite.prepare(sql).raw().iterate();
@@ -134,10 +135,57 @@ function openSealed({ path, fileKey, values, keys }) {
       }
       return sentence(finding, [...ids]);
     });
+    return [...closed, ...brokenAudit(sqlite, keys)];
   } finally {
     sqlite.close();
     if (!hadWal) removeEmptyWal(path);
   }
+}
+
+/**
+ * @param {import('better-sqlite3-multiple-ciphers').Database} sqlite
+ * @param {Record<string, Uint8Array>} keys
+ */
+function brokenAudit(sqlite, keys) {
+  // All of it sees one moment.
+  sqlite.exec('BEGIN');
+  const bad = firstBadLine(sqlite, (version) => keys[`audit ${version}`]);
+  return bad ? [`The audit log was changed: ${sentenceOfBad(bad)}`] : [];
+}
+
+/**
+ * @param {import('better-sqlite3-multiple-ciphers').Database} sqlite
+ * @param {(version: number) => Uint8Array | undefined} keyOf
+ * @returns {import('../audit-chain.js').BadLine | undefined}
+ */
+function firstBadLine(sqlite, keyOf) {
+  const head = /** @type {import('../audit-chain.js').AuditHead | undefined} */ (
+    sqlite.prepare('select * from audit_head').get()
+  );
+  const lines = (/** @type {string} */ where) =>
+    /** @type {IterableIterator<import('../audit-chain.js').AuditLine>} */ (
+      sqlite.prepare(`select * from audit_log where ${where}`).iterate()
+    );
+  const broken = /** @type {const} */ ({ position: null, problem: 'head' });
+  if (!head) {
+    const [chained] = lines('position is not null limit 1');
+    if (chained) return broken;
+  } else {
+    if (!isGoodHead(keyOf, head)) return broken;
+    const chain = chainCheck(keyOf, head);
+    for (const line of lines(`position > ${head.anchor_position} order by position`)) {
+      const { position } = line;
+      if (chain.position === head.position) return { position, problem: 'added', line };
+      const bad = chain.next(line);
+      if (bad) return bad;
+    }
+    const end = chain.end();
+    if (end) return end;
+  }
+  for (const line of lines('position is null')) {
+    if (!isGoodLine(keyOf, line)) return { position: null, problem: 'changed', line };
+  }
+  return undefined;
 }
 
 /**

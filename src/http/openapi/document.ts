@@ -115,6 +115,10 @@ const TAGS = [
     name: 'Analytics',
     description: 'What was sent, delivered and verified, by time, country, channel and more.',
   },
+  {
+    name: 'Logs',
+    description: 'Search and export events and administrative acts, and verify the audit log.',
+  },
   { name: 'WhatsApp sessions', description: 'Link WhatsApp numbers, watch and operate them.' },
   { name: 'Channels', description: 'What providers report of messages that they took.' },
   { name: 'Opt-outs', description: 'Numbers that get no more messages.' },

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import { type SessionsUnderTest, startSessions } from '../../../../test/support/whatsapp-sessions.ts';
 import { MASTER_KEY } from '../../../../test/support/wodb.ts';
 import { openKeyring } from '../../../database/keyring.ts';
@@ -44,12 +45,12 @@ test.each([
     };
     const asked = { state: 'action_required', reason: expect.stringContaining('Log it out, and link') };
     expect(await state()).toEqual(asked);
-    await bot.sessions.command(bot.projectId, broken, 'restart', 'test');
+    await bot.sessions.command(bot.projectId, broken, 'restart', actorNamed('test'));
     expect(await state()).toEqual(asked);
 
-    await bot.sessions.command(bot.projectId, broken, 'logout', 'test');
+    await bot.sessions.command(bot.projectId, broken, 'logout', actorNamed('test'));
     const { files } = bot.whatsapp.phone(OWN).pairedEarlier();
-    await bot.sessions.importFiles(bot.projectId, broken, files, 'test');
+    await bot.sessions.importFiles(bot.projectId, broken, files, actorNamed('test'));
     await bot.reaches(broken, 'open');
   },
 );
@@ -70,7 +71,7 @@ test('a proxy that does not open keeps its session from connecting, until it is 
     state: 'action_required',
     reason: expect.stringContaining('Set it again'),
   });
-  await bot.sessions.change(bot.projectId, broken, { proxy: null }, 'test');
-  await bot.sessions.command(bot.projectId, broken, 'restart', 'test');
+  await bot.sessions.change(bot.projectId, broken, { proxy: null }, actorNamed('test'));
+  await bot.sessions.command(bot.projectId, broken, 'restart', actorNamed('test'));
   await bot.reaches(broken, 'open');
 });

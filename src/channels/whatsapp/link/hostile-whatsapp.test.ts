@@ -1,6 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import { encodeBinaryNode } from 'baileys';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import { childrenOf, type Stanza, stanza } from '../../../../test/support/fake-whatsapp/stanza.ts';
 import {
   eventually,
@@ -131,7 +132,7 @@ describe('is ignored by a linked session, which stays open with its number and i
     const device = whatsapp.linked(OWN);
     const asked = device.queries.length;
     const credentials = async () => {
-      const files = await sessions.sessions.exportFiles(sessions.projectId, id, 'test');
+      const files = await sessions.sessions.exportFiles(sessions.projectId, id, actorNamed('test'));
       const { noiseKey, me, account, advSecretKey, registered } = JSON.parse(files['creds.json']!);
       return { noiseKey, me, account, advSecretKey, registered };
     };

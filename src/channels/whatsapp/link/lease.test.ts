@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import { breakTable } from '../../../../test/support/obstacles.ts';
 import { silentTroubles } from '../../../../test/support/silent-log.ts';
 import { testClock } from '../../../../test/support/test-clock.ts';
@@ -68,7 +69,7 @@ describe('a session that another node drives', () => {
     const second = await first.anotherNode();
     const { projectId, sessions } = { ...first, sessions: second.sessions };
     const command = (name: 'restart' | 'pause' | 'resume' | 'logout') =>
-      answered(first, sessions.command(projectId, id, name, 'operator'));
+      answered(first, sessions.command(projectId, id, name, actorNamed('operator')));
     return { first, second, id, projectId, command };
   }
 
@@ -115,9 +116,12 @@ describe('a session that another node drives', () => {
   test('is renamed and removed from any node', async () => {
     const { first, second, id, projectId } = await twoNodes();
     const changes = { name: 'Front desk', proxy: 'socks5://user:secret@10.0.0.1:1080' };
-    const changed = await answered(first, second.sessions.change(projectId, id, changes, 'operator'));
+    const changed = await answered(
+      first,
+      second.sessions.change(projectId, id, changes, actorNamed('operator')),
+    );
     expect(changed).toMatchObject(changes);
-    await answered(first, second.sessions.remove(projectId, id, 'operator'));
+    await answered(first, second.sessions.remove(projectId, id, actorNamed('operator')));
     const { sessions } = await first.sessions.list(projectId, { limit: 50 });
     expect([first.sessions.all(), sessions]).toEqual([[], []]);
     expect(first.whatsapp.phone(OWN).linked).toEqual([]);
@@ -130,7 +134,7 @@ describe('a session that another node drives', () => {
     await eventually(async () => (await second.sessions.qr(projectId, id)) !== undefined);
     expect(await second.sessions.qr(projectId, id)).toEqual(await first.sessions.qr(projectId, id));
 
-    const asked = second.sessions.requestPairingCode(projectId, id, OWN.slice(1), 'operator');
+    const asked = second.sessions.requestPairingCode(projectId, id, OWN.slice(1), actorNamed('operator'));
     const code = await answered(first, asked);
     expect((await second.sessions.get(projectId, id)).pairingCode).toEqual(code);
     await eventually(() => first.whatsapp.phone(OWN).codeRequested);
@@ -145,16 +149,16 @@ describe('a session that another node drives', () => {
     const { first, second, id, projectId } = await twoNodes();
     // The number has just been linked, and some of its keys may still be on their way into the database.
     await vi.waitFor(async () => {
-      const exported = await second.sessions.exportFiles(projectId, id, 'operator');
-      expect(exported).toEqual(await first.sessions.exportFiles(projectId, id, 'operator'));
+      const exported = await second.sessions.exportFiles(projectId, id, actorNamed('operator'));
+      expect(exported).toEqual(await first.sessions.exportFiles(projectId, id, actorNamed('operator')));
     });
     const { files: others } = first.whatsapp.phone('+4915100000002').pairedEarlier();
     const { id: empty } = await first.database.transaction((trx) =>
-      first.sessions.create(trx, { projectId, name: null, proxy: null }, 'operator'),
+      first.sessions.create(trx, { projectId, name: null, proxy: null }, actorNamed('operator')),
     );
     await pass(first, 5);
     expect(drives(first)).toBe(2);
-    await answered(first, second.sessions.importFiles(projectId, empty, others, 'operator'));
+    await answered(first, second.sessions.importFiles(projectId, empty, others, actorNamed('operator')));
     await second.reaches(empty, 'open');
     expect([drives(first), drives(second)]).toEqual([1, 1]);
   });
@@ -162,7 +166,7 @@ describe('a session that another node drives', () => {
   test('does what it is told on the node that takes it over, when the one that drives it is gone', async () => {
     const { first, second, id, projectId } = await twoNodes();
     first.isCutOff = true;
-    const paused = second.sessions.command(projectId, id, 'pause', 'operator');
+    const paused = second.sessions.command(projectId, id, 'pause', actorNamed('operator'));
     await pass(first, 16);
     expect(await paused).toMatchObject({ state: 'paused', reason: 'Paused by the operator.' });
     expect([drives(first), drives(second)]).toEqual([0, 1]);
@@ -172,7 +176,7 @@ describe('a session that another node drives', () => {
     const { first, second, id, projectId } = await twoNodes();
     const mend = await breakTable(first.database, 'update', 'whatsapp_commands', 'no answer can be left');
     const outcome = second.sessions
-      .command(projectId, id, 'pause', 'operator')
+      .command(projectId, id, 'pause', actorNamed('operator'))
       .catch((error: unknown) => error);
     await pass(first, 22);
     expect(await outcome).toMatchObject({
@@ -236,10 +240,10 @@ describe('an owner that was frozen, and thaws after another node has taken its s
       const before = await row();
       const { sessions } = first;
       const asked = {
-        change: () => sessions.change(projectId, id, { name: 'stale' }, 'operator'),
-        pause: () => sessions.command(projectId, id, 'pause', 'operator'),
-        logout: () => sessions.command(projectId, id, 'logout', 'operator'),
-        remove: () => sessions.remove(projectId, id, 'operator'),
+        change: () => sessions.change(projectId, id, { name: 'stale' }, actorNamed('operator')),
+        pause: () => sessions.command(projectId, id, 'pause', actorNamed('operator')),
+        logout: () => sessions.command(projectId, id, 'logout', actorNamed('operator')),
+        remove: () => sessions.remove(projectId, id, actorNamed('operator')),
       }[command];
       await expect(asked()).rejects.toMatchObject({
         code: 'CONFLICT',

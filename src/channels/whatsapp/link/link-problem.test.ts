@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import { startSessions } from '../../../../test/support/whatsapp-sessions.ts';
 
 const OWN = '+4915100000001';
@@ -15,7 +16,7 @@ test('sessions that were never linked, or are paused, are no problem of the link
 
   const other = await bot.link(ADA);
   const run = (session: string, name: 'pause' | 'resume' | 'logout') =>
-    bot.sessions.command(bot.projectId, session, name, 'test');
+    bot.sessions.command(bot.projectId, session, name, actorNamed('test'));
   await run(other, 'pause');
   expect(bot.sessions.status.problem).toBeUndefined();
   await run(id, 'pause');

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import {
   eventually,
   type SessionsUnderTest,
@@ -58,7 +59,7 @@ describe('nobody has to act, and the log has nothing above info,', () => {
   test('when the operator logs a number out', async () => {
     const node = await startSessions();
     const id = await node.link(OWN);
-    await node.sessions.command(node.projectId, id, 'logout', 'operator');
+    await node.sessions.command(node.projectId, id, 'logout', actorNamed('operator'));
     expect(linesOf(node, WARN)).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import { startSessions } from '../../../../test/support/whatsapp-sessions.ts';
 import { proxyAgent, proxyProblem, withoutPassword } from './proxy-agent.ts';
 
@@ -65,7 +66,7 @@ async function socksProxy(reply = 0): Promise<{ port: number; asked: string[] }>
 async function linkThrough(proxy: string): Promise<string> {
   const bot = await startSessions({ agentFor: (address) => proxyAgent(address, false) });
   const { id } = await bot.database.transaction((trx) =>
-    bot.sessions.create(trx, { projectId: bot.projectId, name: null, proxy }, 'test'),
+    bot.sessions.create(trx, { projectId: bot.projectId, name: null, proxy }, actorNamed('test')),
   );
   await bot.sessions.beginLinking(bot.projectId, id);
   await bot.whatsapp.until(() => bot.whatsapp.unpaired === 1);

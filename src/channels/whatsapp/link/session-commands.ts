@@ -1,5 +1,8 @@
+import { maskPhone } from '../../../addresses/phone.ts';
+import type { Actor, Change } from '../../../database/acts.ts';
 import type { Database, Transaction } from '../../../database/database.ts';
 import { ConflictError, WotpError } from '../../../errors/errors.ts';
+import { changeOf } from '../../../events/change.ts';
 import type { EventRecorder } from '../../../events/record.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { PROGRAM } from '../../../lib/program.ts';
@@ -9,9 +12,9 @@ import type { LinkingCode, StoredSession } from './repository.ts';
 
 /** What operators can do with a session; every node can be told, and the one that drives the session does it. */
 export type Command =
-  | { name: 'link' | 'restart' | 'pause' | 'resume' | 'logout' | 'remove' | 'release'; actor: string }
-  | { name: 'change'; changes: { name?: string | null; proxy?: string | null }; actor: string }
-  | { name: 'pairing code requested'; digits: string; actor: string };
+  | { name: 'link' | 'restart' | 'pause' | 'resume' | 'logout' | 'remove' | 'release'; by: Actor }
+  | { name: 'change'; changes: { name?: string | null; proxy?: string | null }; by: Actor }
+  | { name: 'pairing code requested'; digits: string; by: Actor };
 
 /** Carries out commands on sessions that this process drives. */
 export type SessionCommands = ReturnType<typeof sessionCommands>;
@@ -27,7 +30,7 @@ export function sessionCommands(deps: {
   /** Drives the session no more. */
   letGo: (session: LinkedSession) => Promise<void>;
   /** Removes the session, which has been stopped, with the event of it. */
-  forget: (session: LinkedSession, actor: string) => Promise<void>;
+  forget: (session: LinkedSession, by: Actor) => Promise<void>;
 }) {
   const { database, events, log, pairingDigits, holds, letGo, forget } = deps;
 
@@ -36,23 +39,31 @@ export function sessionCommands(deps: {
     trx: Transaction,
     session: StoredSession,
     action: string,
-    actor: string,
+    by: Actor,
+    change: Change = {},
   ): Promise<void> {
     await events.record(trx, {
       type: 'bot.operated',
       projectId: session.projectId,
-      data: { sessionId: session.id, action, actor },
+      data: { sessionId: session.id, action },
+      by,
+      ...change,
     });
   }
 
-  const audit = (session: StoredSession, action: string, actor: string): Promise<void> =>
-    database.transaction((trx) => record(trx, session, action, actor));
+  const audit = (session: StoredSession, action: string, by: Actor): Promise<void> =>
+    database.transaction((trx) => record(trx, session, action, by));
 
-  /** As `audit`, of what this process has just done with a session that it drives. */
-  const auditOwn = (session: StoredSession, action: string, actor: string): Promise<void> =>
+  /** As `audit`, of what this process has just done with a session that it drives; `before` is as it was. */
+  const auditOwn = (
+    { stored }: LinkedSession,
+    action: string,
+    by: Actor,
+    before: ReturnType<typeof sessionInAudit>,
+  ): Promise<void> =>
     database.transaction(async (trx) => {
-      if (!(await holds(trx, session.id))) throw new LeaseLostError();
-      await record(trx, session, action, actor);
+      if (!(await holds(trx, stored.id))) throw new LeaseLostError();
+      await record(trx, stored, action, by, changeOf(before, sessionInAudit(stored)));
     });
 
   async function link(session: LinkedSession): Promise<void> {
@@ -73,6 +84,10 @@ export function sessionCommands(deps: {
 
   return {
     record,
+    recordCreated: (trx: Transaction, session: StoredSession, by: Actor) =>
+      record(trx, session, 'created', by, { after: sessionInAudit(session) }),
+    recordRemoved: (trx: Transaction, session: StoredSession, by: Actor) =>
+      record(trx, session, 'removed', by, { before: sessionInAudit(session) }),
     audit,
 
     /**
@@ -80,7 +95,8 @@ export function sessionCommands(deps: {
      * @throws LeaseLostError when another process drives the session by now
      */
     async run(session: LinkedSession, command: Command): Promise<LinkingCode | undefined> {
-      const { actor } = command;
+      const { by } = command;
+      const before = sessionInAudit(session.stored);
       // Before anything is done that WhatsApp would hear of.
       await session.checkLease();
       switch (command.name) {
@@ -89,17 +105,17 @@ export function sessionCommands(deps: {
           break;
         case 'pairing code requested': {
           const code = await session.requestPairingCode(command.digits);
-          await auditOwn(session.stored, command.name, actor);
+          await auditOwn(session, command.name, by, before);
           return code;
         }
         case 'change':
           await session.change(command.changes);
-          await auditOwn(session.stored, 'changed', actor);
+          await auditOwn(session, 'changed', by, before);
           break;
         case 'remove':
           if (session.isLinked) await session.logout();
           await session.stop();
-          await forget(session, actor);
+          await forget(session, by);
           break;
         case 'release':
           if (session.isLinked) throw alreadyLinked();
@@ -107,11 +123,21 @@ export function sessionCommands(deps: {
           break;
         default:
           await session[command.name]();
-          await auditOwn(session.stored, command.name, actor);
+          await auditOwn(session, command.name, by, before);
       }
       await session.kept();
       return undefined;
     },
+  };
+}
+
+/** What the audit log says of a session. A proxy's address may hold a password. */
+function sessionInAudit({ name, state, phone, proxy }: StoredSession) {
+  return {
+    name,
+    state,
+    phone: phone === null ? null : maskPhone(phone),
+    proxy: proxy === null ? null : 'set',
   };
 }
 

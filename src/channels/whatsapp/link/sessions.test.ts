@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import {
   eventually,
   type SessionsUnderTest,
@@ -56,7 +57,12 @@ describe('linking', () => {
   test('by pairing code, asked for a number', async () => {
     const bot = await startSessions();
     const id = await bot.create();
-    const { text } = await bot.sessions.requestPairingCode(bot.projectId, id, OWN.slice(1), 'test');
+    const { text } = await bot.sessions.requestPairingCode(
+      bot.projectId,
+      id,
+      OWN.slice(1),
+      actorNamed('test'),
+    );
     expect(text).toMatch(/^[0-9A-Z]{8}$/);
     expect((await bot.sessions.get(bot.projectId, id)).pairingCode?.text).toBe(text);
     const phone = bot.whatsapp.phone(OWN);
@@ -108,7 +114,9 @@ describe('linking', () => {
 
   test('is refused while a phone is linked', async () => {
     const { sessions, projectId, id } = await startLinked();
-    await expect(sessions.requestPairingCode(projectId, id, SECOND.slice(1), 'test')).rejects.toMatchObject({
+    await expect(
+      sessions.requestPairingCode(projectId, id, SECOND.slice(1), actorNamed('test')),
+    ).rejects.toMatchObject({
       code: 'CONFLICT',
     });
   });
@@ -156,7 +164,7 @@ describe('a connection that ends', () => {
     await sendTo(bot, second, ADA, 'still here');
     expect(bot.sessions.status.isLinked(bot.projectId)).toBe(true);
 
-    await bot.sessions.command(bot.projectId, bot.id, 'restart', 'test');
+    await bot.sessions.command(bot.projectId, bot.id, 'restart', actorNamed('test'));
     await eventually(async () => (await bot.sessions.qr(bot.projectId, bot.id)) !== undefined);
     await bot.whatsapp.phone(OWN).scanQr((await bot.sessions.qr(bot.projectId, bot.id))!.text);
     await bot.reaches(bot.id, 'open');
@@ -174,7 +182,7 @@ describe('a connection that ends', () => {
     await bot.clock.advance(60 * 60_000);
     expect(bot.device.logins).toBe(logins);
     expect(bot.last().nextAttemptAt).toBeNull();
-    await bot.sessions.command(bot.projectId, bot.id, 'restart', 'test');
+    await bot.sessions.command(bot.projectId, bot.id, 'restart', actorNamed('test'));
     await bot.reaches(bot.id, 'open');
   });
 
@@ -277,7 +285,7 @@ describe('a person whom nobody has written to for half a year', () => {
         for (const { message } of messages) received.push(message?.conversation ?? '');
       });
     });
-    await bot.sessions.command(bot.projectId, bot.id, 'restart', 'test');
+    await bot.sessions.command(bot.projectId, bot.id, 'restart', actorNamed('test'));
     await bot.reaches(bot.id, 'open');
     await eventually(() => bot.device.online);
     await bot.whatsapp.phone(ADA).send(OWN, 'are you there?');
@@ -360,28 +368,30 @@ describe('what the operator does', () => {
   test('a paused session disconnects and stays so, over a restart too, until it is resumed', async () => {
     let bot: SessionsUnderTest = await startLinked();
     const { id } = bot.session(bot.sessions.all()[0]!.id);
-    await bot.sessions.command(bot.projectId, id, 'pause', 'test');
+    await bot.sessions.command(bot.projectId, id, 'pause', actorNamed('test'));
     await bot.whatsapp.until(() => !bot.whatsapp.linked(OWN).online);
     expect(bot.sessions.status.isLinked(bot.projectId)).toBe(true);
     bot = await bot.crash();
     expect(bot.session(id).state).toBe('paused');
-    await bot.sessions.command(bot.projectId, id, 'resume', 'test');
+    await bot.sessions.command(bot.projectId, id, 'resume', actorNamed('test'));
     await bot.reaches(id, 'open');
-    await expect(bot.sessions.command(bot.projectId, id, 'resume', 'test')).rejects.toMatchObject({
-      code: 'CONFLICT',
-    });
+    await expect(bot.sessions.command(bot.projectId, id, 'resume', actorNamed('test'))).rejects.toMatchObject(
+      {
+        code: 'CONFLICT',
+      },
+    );
   });
 
   test('a logout removes the device from the phone, and offline it says that it could not', async () => {
     const bot = await startLinked();
-    await bot.sessions.command(bot.projectId, bot.id, 'logout', 'test');
+    await bot.sessions.command(bot.projectId, bot.id, 'logout', actorNamed('test'));
     await eventually(() => bot.whatsapp.phone(OWN).linked.length === 0);
     expect(bot.last()).toMatchObject({ to: 'logged_out', reason: expect.not.stringContaining('could not') });
     expect(bot.sessions.status.isLinked(bot.projectId)).toBe(false);
 
     const second = await bot.link(SECOND);
-    await bot.sessions.command(bot.projectId, second, 'pause', 'test');
-    await bot.sessions.command(bot.projectId, second, 'logout', 'test');
+    await bot.sessions.command(bot.projectId, second, 'pause', actorNamed('test'));
+    await bot.sessions.command(bot.projectId, second, 'logout', actorNamed('test'));
     expect(bot.last()).toMatchObject({
       to: 'logged_out',
       reason: expect.stringContaining('could not be notified'),
@@ -390,7 +400,7 @@ describe('what the operator does', () => {
 
   test('a removed session is logged out and gone', async () => {
     const bot = await startLinked();
-    await bot.sessions.remove(bot.projectId, bot.id, 'test');
+    await bot.sessions.remove(bot.projectId, bot.id, actorNamed('test'));
     await eventually(() => bot.whatsapp.phone(OWN).linked.length === 0);
     expect(bot.sessions.all()).toEqual([]);
     expect((await bot.sessions.list(bot.projectId, { limit: 50 })).sessions).toEqual([]);
@@ -400,7 +410,7 @@ describe('what the operator does', () => {
   test('in mock mode nothing connects', async () => {
     const bot = await startSessions({ mockMode: true });
     await expect(
-      bot.sessions.requestPairingCode(bot.projectId, 'ses_x', '4915', 'test'),
+      bot.sessions.requestPairingCode(bot.projectId, 'ses_x', '4915', actorNamed('test')),
     ).rejects.toMatchObject({
       code: 'CONFLICT',
     });
@@ -438,7 +448,7 @@ describe('the linked phone', () => {
     const bot = await startLinked();
     const warning = async () => (await bot.sessions.get(bot.projectId, bot.id)).warning;
     // Disconnected, it cannot be seen, and there is nothing to probe.
-    await bot.sessions.command(bot.projectId, bot.id, 'pause', 'test');
+    await bot.sessions.command(bot.projectId, bot.id, 'pause', actorNamed('test'));
     bot.clock.set(bot.clock.now() + 9.9 * DAY_MS);
     expect(await warning()).toBeNull();
     bot.clock.set(bot.clock.now() + 0.2 * DAY_MS);

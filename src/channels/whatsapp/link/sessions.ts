@@ -1,6 +1,7 @@
 // Before the library, which takes its bounds when it is loaded.
 import './frame-bounds.ts';
 import { Periodic } from '../../../background/periodic.ts';
+import { type Actor, SERVER } from '../../../database/acts.ts';
 import type { Transaction } from '../../../database/database.ts';
 import { ConflictError, NotFoundError } from '../../../errors/errors.ts';
 import { HOUR_MS } from '../../../lib/duration.ts';
@@ -91,7 +92,7 @@ export class WhatsAppSessions implements Sessions {
       ...options,
       holds: (trx, id) => this.#driven.holds(trx, id),
       letGo: (session) => this.#driven.letGo(session),
-      forget: (session, actor) => this.#forget(session, actor),
+      forget: (session, by) => this.#forget(session, by),
     });
     const periodic = (name: string, intervalMs: number, run: () => Promise<void>) =>
       new Periodic({ name, intervalMs, run }, clock, troubles);
@@ -139,7 +140,7 @@ export class WhatsAppSessions implements Sessions {
     if (!isConfigured || this.#known.size > 0 || defaultProjectId === undefined) return;
     const wanted = { projectId: defaultProjectId, name: null, proxy: null };
     const { id } = await this.#options.database.transaction((trx) =>
-      this.create(trx, wanted, 'configuration'),
+      this.create(trx, wanted, { name: 'settings', address: 'local' }),
     );
     await this.beginLinking(defaultProjectId, id);
   }
@@ -175,7 +176,7 @@ export class WhatsAppSessions implements Sessions {
   async create(
     trx: Transaction,
     wanted: { projectId: number; name: string | null; proxy: string | null },
-    actor: string,
+    by: Actor,
   ): Promise<StoredSession> {
     const now = this.#options.clock.now();
     const made: StoredSession = {
@@ -191,13 +192,13 @@ export class WhatsAppSessions implements Sessions {
       createdAt: now,
     };
     await this.#repository.insert(trx, made);
-    await this.#commands.record(trx, made, 'created', actor);
+    await this.#commands.recordCreated(trx, made, by);
     return made;
   }
 
   /** Begins to link the phone of a new session, by QR code or, where that is configured, by pairing code. */
   async beginLinking(projectId: number, id: string): Promise<SessionView> {
-    await this.#run(projectId, id, { name: 'link', actor: 'server' });
+    await this.#run(projectId, id, { name: 'link', by: SERVER });
     return this.get(projectId, id);
   }
 
@@ -206,9 +207,9 @@ export class WhatsAppSessions implements Sessions {
     projectId: number,
     id: string,
     changes: { name?: string | null; proxy?: string | null },
-    actor: string,
+    by: Actor,
   ): Promise<SessionView> {
-    await this.#run(projectId, id, { name: 'change', changes, actor });
+    await this.#run(projectId, id, { name: 'change', changes, by });
     return this.get(projectId, id);
   }
 
@@ -219,14 +220,9 @@ export class WhatsAppSessions implements Sessions {
   }
 
   /** A code to type into the phone with this number (digits, without +). */
-  async requestPairingCode(
-    projectId: number,
-    id: string,
-    digits: string,
-    actor: string,
-  ): Promise<LinkingCode> {
+  async requestPairingCode(projectId: number, id: string, digits: string, by: Actor): Promise<LinkingCode> {
     this.status.requireWhatsApp();
-    const command: Command = { name: 'pairing code requested', digits, actor };
+    const command: Command = { name: 'pairing code requested', digits, by };
     return (await this.#run(projectId, id, command)) as LinkingCode;
   }
 
@@ -235,16 +231,16 @@ export class WhatsAppSessions implements Sessions {
     projectId: number,
     id: string,
     name: 'restart' | 'pause' | 'resume' | 'logout',
-    actor: string,
+    by: Actor,
   ): Promise<SessionView> {
     if (name === 'restart' || name === 'resume') this.status.requireWhatsApp();
-    await this.#run(projectId, id, { name, actor });
+    await this.#run(projectId, id, { name, by });
     return this.get(projectId, id);
   }
 
   /** Logs a session out and removes it. */
-  async remove(projectId: number, id: string, actor: string): Promise<void> {
-    await this.#run(projectId, id, { name: 'remove', actor });
+  async remove(projectId: number, id: string, by: Actor): Promise<void> {
+    await this.#run(projectId, id, { name: 'remove', by });
     this.#known.delete(id);
   }
 
@@ -253,16 +249,16 @@ export class WhatsAppSessions implements Sessions {
    * sessions run, and otherwise when the server starts.
    * @throws ValidationError when the files are no such folder; ConflictError when a phone is linked
    */
-  async importFiles(projectId: number, id: string, files: AuthFiles, actor: string): Promise<SessionView> {
+  async importFiles(projectId: number, id: string, files: AuthFiles, by: Actor): Promise<SessionView> {
     const { readAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     const { creds, entries } = readAuthFiles(files);
-    const { session, auth } = await this.#driveHere(await this.#find(projectId, id), actor);
+    const { session, auth } = await this.#driveHere(await this.#find(projectId, id), by);
     if (session.isLinked) throw alreadyLinked();
     await session.disconnect();
     await session.claim(creds.me?.id);
     await this.#options.database.transaction(async (trx) => {
       await auth.replace(trx, creds, entries);
-      await this.#commands.record(trx, session.stored, 'imported', actor);
+      await this.#commands.record(trx, session.stored, 'imported', by);
     });
     await session.adopt();
     if (this.#isStarted) await session.restart();
@@ -270,13 +266,13 @@ export class WhatsAppSessions implements Sessions {
   }
 
   /** The credentials of a session as the files of a Baileys multi-file folder. Whoever has them can send as the number. */
-  async exportFiles(projectId: number, id: string, actor: string): Promise<AuthFiles> {
+  async exportFiles(projectId: number, id: string, by: Actor): Promise<AuthFiles> {
     const stored = await this.#find(projectId, id);
     const driven = this.#driven.get(id);
     const auth = driven?.auth ?? (await this.#driven.authOf(id));
     await (driven ? auth.saved() : auth.open());
     if (!auth.isLinked) throw new ConflictError('No phone is linked to this session.');
-    await this.#commands.audit(stored, 'exported', actor);
+    await this.#commands.audit(stored, 'exported', by);
     const { writeAuthFiles } = await loadWithBaileys(() => import('./import.ts'));
     return writeAuthFiles(await auth.all());
   }
@@ -318,13 +314,13 @@ export class WhatsAppSessions implements Sessions {
     return this.#remoteCommands.ask(id, command, this.#stopSignal.signal);
   }
 
-  async #forget(session: LinkedSession, actor: string): Promise<void> {
+  async #forget(session: LinkedSession, by: Actor): Promise<void> {
     const { id } = session;
     await this.#options.database.transaction(async (trx) => {
       // Keys that are just being written are waited for; later ones find no session any more.
       if (!(await this.#driven.holds(trx, id))) throw new LeaseLostError();
       await this.#repository.remove(trx, id);
-      await this.#commands.record(trx, session.stored, 'removed', actor);
+      await this.#commands.recordRemoved(trx, session.stored, by);
     });
     this.#driven.forget(id);
     this.#known.delete(id);
@@ -361,10 +357,10 @@ export class WhatsAppSessions implements Sessions {
   }
 
   /** The session, driven by this process from now on; another one lets go of it when it is not linked. */
-  async #driveHere(stored: StoredSession, actor: string): Promise<Driven> {
+  async #driveHere(stored: StoredSession, by: Actor): Promise<Driven> {
     const driven = this.#driven.get(stored.id) ?? (await this.#take(stored));
     if (driven) return driven;
-    await this.#remoteCommands.ask(stored.id, { name: 'release', actor }, this.#stopSignal.signal);
+    await this.#remoteCommands.ask(stored.id, { name: 'release', by }, this.#stopSignal.signal);
     const taken = await this.#take(stored);
     if (!taken) throw new ConflictError('Another node has claimed this session. Try again.');
     return taken;

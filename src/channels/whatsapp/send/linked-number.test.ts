@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { actorNamed } from '../../../../test/support/actors.ts';
 import { silentTroubles } from '../../../../test/support/silent-log.ts';
 import {
   eventually,
@@ -59,10 +60,10 @@ describe('a second link of a number', () => {
     const second = await node.create();
     await scan(node, second, OWN);
     await node.reaches(second, 'action_required');
-    await node.sessions.command(node.projectId, second, 'restart', 'operator');
+    await node.sessions.command(node.projectId, second, 'restart', actorNamed('operator'));
     expect(node.session(second).state).toBe('action_required');
-    await node.sessions.command(node.projectId, first, 'logout', 'operator');
-    await node.sessions.command(node.projectId, second, 'restart', 'operator');
+    await node.sessions.command(node.projectId, first, 'logout', actorNamed('operator'));
+    await node.sessions.command(node.projectId, second, 'restart', actorNamed('operator'));
     await node.reaches(second, 'open');
     expect(node.session(second).number).toBe(OWN);
   });
@@ -96,8 +97,8 @@ describe('another number than was expected', () => {
   test('that links a session of before is named beside the old one, in an event, and goes on when the operator says so', async () => {
     const node = await startSessions();
     const id = await node.link(OWN);
-    await node.sessions.command(node.projectId, id, 'logout', 'operator');
-    await node.sessions.command(node.projectId, id, 'restart', 'operator');
+    await node.sessions.command(node.projectId, id, 'logout', actorNamed('operator'));
+    await node.sessions.command(node.projectId, id, 'restart', actorNamed('operator'));
     await scan(node, id, OTHER);
     await node.reaches(id, 'action_required');
     const { reason } = await node.sessions.get(node.projectId, id);
@@ -109,7 +110,7 @@ describe('another number than was expected', () => {
     // It stays so over a crash.
     const next = await node.crash();
     expect(next.session(id).state).toBe('action_required');
-    await next.sessions.command(next.projectId, id, 'restart', 'operator');
+    await next.sessions.command(next.projectId, id, 'restart', actorNamed('operator'));
     await next.reaches(id, 'open');
     expect(next.session(id).number).toBe(OTHER);
   });
@@ -117,12 +118,12 @@ describe('another number than was expected', () => {
   test('that scans the QR code of a session whose pairing code is for another one is named, and goes on when the operator says so', async () => {
     const node = await startSessions();
     const id = await node.create();
-    await node.sessions.requestPairingCode(node.projectId, id, OWN.slice(1), 'operator');
+    await node.sessions.requestPairingCode(node.projectId, id, OWN.slice(1), actorNamed('operator'));
     await scan(node, id, OTHER);
     await node.reaches(id, 'action_required');
     const { reason } = await node.sessions.get(node.projectId, id);
     expect(reason).toContain(`The pairing code was for ${OWN}, and ${OTHER} was linked.`);
-    await node.sessions.command(node.projectId, id, 'restart', 'operator');
+    await node.sessions.command(node.projectId, id, 'restart', actorNamed('operator'));
     await node.reaches(id, 'open');
     expect(node.session(id).number).toBe(OTHER);
   });
@@ -130,8 +131,13 @@ describe('another number than was expected', () => {
   test('that a pairing code is asked for in a session of before is the one that was expected', async () => {
     const node = await startSessions();
     const id = await node.link(OWN);
-    await node.sessions.command(node.projectId, id, 'logout', 'operator');
-    const code = await node.sessions.requestPairingCode(node.projectId, id, OTHER.slice(1), 'operator');
+    await node.sessions.command(node.projectId, id, 'logout', actorNamed('operator'));
+    const code = await node.sessions.requestPairingCode(
+      node.projectId,
+      id,
+      OTHER.slice(1),
+      actorNamed('operator'),
+    );
     await eventually(() => node.whatsapp.phone(OTHER).codeRequested);
     await node.whatsapp.phone(OTHER).enterCode(code.text);
     await node.reaches(id, 'open');
@@ -141,9 +147,11 @@ describe('another number than was expected', () => {
   test('is not imported into a session of before', async () => {
     const node = await startSessions();
     const id = await node.link(OWN);
-    await node.sessions.command(node.projectId, id, 'logout', 'operator');
+    await node.sessions.command(node.projectId, id, 'logout', actorNamed('operator'));
     const { files } = node.whatsapp.phone(OTHER).pairedEarlier();
-    await expect(node.sessions.importFiles(node.projectId, id, files, 'operator')).rejects.toMatchObject({
+    await expect(
+      node.sessions.importFiles(node.projectId, id, files, actorNamed('operator')),
+    ).rejects.toMatchObject({
       code: 'CONFLICT',
       message: expect.stringMatching(/\+4915100000001.*\+4915100000002/),
     });
@@ -158,7 +166,9 @@ describe('a way to WhatsApp that cannot even be tried', () => {
   test('leaves a new session with a reason and a next attempt, and the operator hears of it', async () => {
     const node = await startSessions({ agentFor });
     const wanted = { projectId: node.projectId, name: null, proxy: 'socks5://10.0.0.1:1080' };
-    const { id } = await node.database.transaction((trx) => node.sessions.create(trx, wanted, 'test'));
+    const { id } = await node.database.transaction((trx) =>
+      node.sessions.create(trx, wanted, actorNamed('test')),
+    );
     await expect(node.sessions.beginLinking(node.projectId, id)).rejects.toThrow('cannot be used');
     const { state, nextAttemptAt } = await node.sessions.get(node.projectId, id);
     expect(state).toBe('pairing');
@@ -168,9 +178,12 @@ describe('a way to WhatsApp that cannot even be tried', () => {
   test('leaves a linked one with a reason and a next attempt, and works when it is taken away', async () => {
     const node = await startSessions({ agentFor });
     const id = await node.link(OWN);
-    const change = (proxy: string | null) => node.sessions.change(node.projectId, id, { proxy }, 'operator');
+    const change = (proxy: string | null) =>
+      node.sessions.change(node.projectId, id, { proxy }, actorNamed('operator'));
     await change('socks5://10.0.0.1:1080');
-    await expect(node.sessions.command(node.projectId, id, 'restart', 'operator')).rejects.toThrow();
+    await expect(
+      node.sessions.command(node.projectId, id, 'restart', actorNamed('operator')),
+    ).rejects.toThrow();
     expect(node.session(id).state).toBe('reconnecting');
     expect(node.changes.at(-1)!.nextAttemptAt).toBeGreaterThan(node.clock.now());
     await change(null);

@@ -1,7 +1,7 @@
 import type { AdminService } from '../admin/service.ts';
 import type { Caller } from '../http/caller.ts';
 import { grants } from '../http/permissions.ts';
-import type { KeyService } from '../keys/service.ts';
+import type { KeyService } from './service.ts';
 
 /** Finds out which of the callers that once could read events still can: their key or their page's session is good. */
 export function callerCheck({ keys, admin }: { keys: KeyService; admin: AdminService }) {
