@@ -22,6 +22,7 @@ import { up as bulks } from './migrations/0019-bulks.ts';
 import { up as webhooks } from './migrations/0020-webhooks.ts';
 import { up as earlyReceipts } from './migrations/0021-early-receipts.ts';
 import { up as testNumbers } from './migrations/0022-test-numbers.ts';
+import { up as projects } from './migrations/0024-projects.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -48,6 +49,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0020-webhooks': { up: webhooks },
   '0021-early-receipts': { up: earlyReceipts },
   '0022-test-numbers': { up: testNumbers },
+  '0024-projects': { up: projects },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

@@ -91,7 +91,7 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
         });
       }
       await insert(trx, {
-        projectId: EVENTS[event.type].scope === 'installation' ? null : event.projectId,
+        projectId: isOfInstallation(event) ? null : event.projectId,
         type: event.type,
         at: clock.now(),
         subject: subjectOf(event),
@@ -101,6 +101,10 @@ export function eventRecorder(database: Database, clock: Clock): EventRecorder {
     },
   };
 }
+
+/** Whether only administrators see an event: by its type, or because it names no project. */
+const isOfInstallation = ({ type, projectId }: WotpEvent) =>
+  EVENTS[type].scope === 'installation' || projectId === 0;
 
 /** The id of what an event is about; null where its type says it all. */
 function subjectOf(event: WotpEvent): string | null {
@@ -112,5 +116,6 @@ function subjectOf(event: WotpEvent): string | null {
   if ('bulkId' in data) return data.bulkId;
   if ('testNumberId' in data) return data.testNumberId;
   if ('webhookId' in data) return data.webhookId;
+  if ('project' in data) return data.project;
   return 'sessionId' in data ? (data.sessionId ?? null) : null;
 }

@@ -87,6 +87,28 @@ interface TemplateEvent {
   data: { template: string; version: number; actor: string };
 }
 
+interface SettingsEvent {
+  type: 'settings.changed';
+  /** 0 for the installation. */
+  projectId: number;
+  /** Values as the environment would have them; null is unset. */
+  data: { changes: { key: string; from: string | null; to: string | null }[]; actor: string };
+}
+
+interface ProjectEvent {
+  type: 'project.created' | 'project.renamed' | 'project.deleted';
+  projectId: number;
+  /** `project`: its id; `name`: as it is now. */
+  data: { project: string; name: string; actor: string };
+}
+
+interface QuotaEvent {
+  type: 'project.quota_reached';
+  projectId: number;
+  /** `month`: 2026-12. */
+  data: { percent: number; quota: number; used: number; month: string };
+}
+
 interface AdminEvent {
   type: 'admin.signed_in' | 'admin.sign_in_failed' | 'admin.signed_out';
   projectId: number;
@@ -200,6 +222,9 @@ export type WotpEvent =
   | LimitEvent
   | TemplateEvent
   | TestNumberEvent
+  | SettingsEvent
+  | ProjectEvent
+  | QuotaEvent
   | AdminEvent
   | MasterKeyEvent
   | BackupEvent

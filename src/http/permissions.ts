@@ -24,7 +24,9 @@ export const ADMIN_AREAS = [
   'admin:keys',
   'admin:limits',
   'admin:opt-outs',
+  'admin:projects',
   'admin:session',
+  'admin:settings',
   'admin:simulator',
   'admin:test-numbers',
 ] as const;
