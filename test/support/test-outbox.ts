@@ -29,7 +29,7 @@ export async function openTestOutbox() {
   const clock = testClock();
   const keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
   const events = eventRecorder(database, clock);
-  const messages = messageService({ database, keyring, events, clock });
+  const messages = messageService({ database, keyring, events, clock, quota: { take: () => undefined } });
   const templates = templateService({ database, events, clock });
   const texts = messageTexts({ templates, settings: testSettings() });
   /** The codes of the owners, as long as they are worth something. */
@@ -88,7 +88,7 @@ export async function openTestOutbox() {
 
     /** The outbox as another process opens it, or this one after it was killed. */
     reopened() {
-      const other = messageService({ database, keyring, events, clock });
+      const other = messageService({ database, keyring, events, clock, quota: { take: () => undefined } });
       other.ownedBy('ver', owner);
       return other;
     },
