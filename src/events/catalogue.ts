@@ -89,7 +89,8 @@ export const EVENTS = {
   }),
   'project.created': act('A project was created.', ofInstallation),
   'project.renamed': act('A project was renamed.', ofInstallation),
-  'project.deleted': act('A project was deleted, with all of its data.', ofInstallation),
+  'project.deleted': act('A project was deleted; its keys ended with it.', ofInstallation),
+  'project.erased': act('All data of a deleted project were erased.', ofInstallation),
   'project.quota_reached': promised(
     'A project has used 80 or 100 percent of its MONTHLY_QUOTA; once each in a month.',
   ),

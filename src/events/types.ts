@@ -96,7 +96,7 @@ interface SettingsEvent {
 }
 
 interface ProjectEvent {
-  type: 'project.created' | 'project.renamed' | 'project.deleted';
+  type: 'project.created' | 'project.renamed' | 'project.deleted' | 'project.erased';
   projectId: number;
   /** `project`: its id; `name`: as it is now. */
   data: { project: string; name: string; actor: string };

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Database } from '../database/database.ts';
 import type { Schema } from '../database/schema.ts';
+import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
 import { KINDS } from './contents.ts';
@@ -23,11 +24,12 @@ interface Rows {
 export function erasure(deps: {
   database: Database;
   clock: Clock;
+  events: EventRecorder;
   stopping: AbortSignal;
   /** Logs the linked numbers of a project out and removes them. */
   removeSessions: (projectId: number) => Promise<void>;
 }) {
-  const { database, clock, stopping, removeSessions } = deps;
+  const { database, clock, events, stopping, removeSessions } = deps;
 
   /** Deletes those of these rows that have one of the keys; resolves to how many they were. */
   async function remove({ table, column, value, key }: Rows, keys: readonly unknown[]): Promise<number> {
@@ -113,17 +115,19 @@ export function erasure(deps: {
     return removed;
   }
 
-  /** The project itself goes last, once its last event is not the newest of all, which stays. */
-  async function end(project: number): Promise<void> {
-    const newest = await database.reader
-      .selectFrom('events')
-      .select('project_id')
-      .orderBy('seq', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    if (newest?.project_id === project) return;
+  /** The project itself goes last, with the events that its own erasure has made. */
+  async function end({ id, number, name }: { id: string; number: number; name: string }): Promise<void> {
     await database.transaction(async (trx) => {
-      await trx.deleteFrom('projects').where('number', '=', project).execute();
+      const { numDeletedRows } = await trx
+        .deleteFrom('projects')
+        .where('number', '=', number)
+        .executeTakeFirst();
+      // Another node was quicker.
+      if (numDeletedRows === 0n) return;
+      const data = { project: id, name, actor: 'server' };
+      await events.record(trx, { type: 'project.erased', projectId: number, data });
+      await sql`delete from events where project_id = ${number} and seq < (select max(seq) from events)
+        and seq >= (select max(seq) from events) - ${LOOKED_AT}`.execute(trx);
     });
   }
 
@@ -132,13 +136,13 @@ export function erasure(deps: {
     async eraseDeleted(): Promise<void> {
       const deleted = await database.reader
         .selectFrom('projects')
-        .select('number')
+        .select(['id', 'number', 'name'])
         .where('deleted_at', 'is not', null)
         .orderBy('number')
         .execute();
-      for (const { number } of deleted) {
-        while (!stopping.aborted && (await erase(number)) > 0);
-        if (!stopping.aborted) await end(number);
+      for (const project of deleted) {
+        while (!stopping.aborted && (await erase(project.number)) > 0);
+        if (!stopping.aborted) await end(project);
       }
     },
   };

@@ -20,6 +20,7 @@ export async function projectsFeature(core: Core, others: { keys: KeysFeature; w
   const { eraseDeleted } = erasure({
     database,
     clock,
+    events,
     stopping,
     async removeSessions(projectId) {
       const { sessions } = await whatsapp.sessions.list(projectId, { limit: SESSIONS_TOGETHER });
