@@ -109,6 +109,19 @@ describe('a project with a monthly quota', () => {
     expect(pending.body.data).toHaveLength(2);
   });
 
+  test('fails a schedule that is beyond it, with the reason', async () => {
+    await setQuota(1);
+    await send();
+    const scheduledTime = new Date(server.clock.now() + 60_000).toISOString();
+    const { body } = await post('scheduler/schedule', { phone: newPhone(), scheduledTime });
+    await server.clock.advance(61_000);
+    const { body: schedule } = await server.call('GET', `scheduler/${body.data.id}`, { key: project.key });
+    expect(schedule.data).toMatchObject({
+      status: 'failed',
+      reason: expect.stringMatching(/^QUOTA_EXCEEDED: /),
+    });
+  });
+
   test('does not move a code to its next channel beyond it, and the code stays good', async () => {
     await setQuota(1);
     const phone = newPhone();
