@@ -20,7 +20,7 @@ const COUNTS_FLUSH_MS = 100;
 const COUNTS_PURGE_MS = 10 * 60_000;
 const CLOCK_ADJUST_MS = 30_000;
 /** How often it is looked for settings that another process has changed. */
-const SETTINGS_LOOK_MS = 250;
+const SETTINGS_LOOK_MS = 500;
 /** Rows that one portion deletes. */
 const PORTION = 200;
 
