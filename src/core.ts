@@ -115,7 +115,10 @@ export async function openCore({ config, log, onFatal, clock: givenClock }: Core
       name: 'core',
       work: [
         {
-          start: () => flush.start(),
+          start() {
+            for (const sentence of settings.loose()) log.warn(sentence);
+            flush.start();
+          },
           async stop() {
             await flush.stop();
             await counters

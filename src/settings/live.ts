@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { looseLimits } from '../config/loose-settings.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
 import { ValidationError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
@@ -229,6 +230,15 @@ export async function openSettings(deps: {
         changedBy: row.changed_by,
       }));
       return { changes: shown, next: rows.length > limit ? shown.at(-1)!.seq : null };
+    },
+
+    /** A sentence for each limit that was set over the API to less than is recommended, for the log of the start. */
+    loose(): string[] {
+      const ofEnvironment = looseLimits(config);
+      const all = [INSTALLATION, ...layers.projectsWithOwn].flatMap((projectId) =>
+        looseLimits(layers.configOf(projectId)).filter((sentence) => !ofEnvironment.includes(sentence)),
+      );
+      return [...new Set(all)].map((sentence) => `${sentence} It was set over the API.`);
     },
 
     /** Reads what other processes have changed. */

@@ -19,8 +19,8 @@ export function v3Feature(core: Core, others: { keys: { service: KeyService }; w
         logs: v3Logs({ database, clock }),
         keys: keys.service,
         runOnce: idempotency.runOnce,
-        link: () => ({
-          connected: !mockMode && whatsapp.sessions.status.isConnected,
+        link: (projectId) => ({
+          connected: !mockMode && whatsapp.sessions.status.isConnectedFor(projectId),
           uptime: Math.floor((clock.now() - startedAt) / 1000),
           ...(mockMode && { mode: 'mock' as const }),
         }),

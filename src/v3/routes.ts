@@ -77,7 +77,7 @@ export function v3Routes(
     keys: KeyService;
     runOnce: RunOnce;
     /** Whether a number is connected to WhatsApp, and since when the server runs. */
-    link: () => { connected: boolean; uptime: number; mode?: 'mock' };
+    link: (projectId: number) => { connected: boolean; uptime: number; mode?: 'mock' };
   },
 ): void {
   const { tokens, logs, keys, runOnce, link } = deps;
@@ -136,7 +136,7 @@ export function v3Routes(
         },
       },
     },
-    async () => ({ success: true as const, data: link() }),
+    async ({ projectId }) => ({ success: true as const, data: link(projectId) }),
   );
 
   app.post(

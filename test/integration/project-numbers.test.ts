@@ -24,6 +24,9 @@ describe('a linked number', () => {
     const sent = await app.api.send({ phone });
     expect(sent.status).toBe(201);
     expectProblem(await app.api.send({ phone }, { key: other.key }), 'WHATSAPP_OFFLINE');
+    const isConnected = async (key?: string) =>
+      (await app.server.call('GET', 'otp/status', key === undefined ? {} : { key })).body.data.connected;
+    expect([await isConnected(), await isConnected(other.key)]).toEqual([true, false]);
   });
 
   test('is unknown to every other project, as one that never was', async () => {

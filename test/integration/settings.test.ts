@@ -105,7 +105,7 @@ describe('in force is', () => {
 
   test('what was set before a restart', async () => {
     const before = await startTestApp({ env: QUICK_ADMIN });
-    const body = { OTP_LENGTH: 8 };
+    const body = { OTP_LENGTH: 8, OTP_RESEND_SECONDS: 5 };
     await before.call('PUT', 'settings', { asAdmin: true, body });
     await before.stop({ keepFiles: true });
     const { dir, clock } = before;
@@ -114,6 +114,8 @@ describe('in force is', () => {
     expect(settings.data).toContainEqual(
       expect.objectContaining({ key: 'OTP_LENGTH', value: 8, setBy: 'installation' }),
     );
+    // As everything that is less strict than recommended, it is named at the start.
+    expect(after.logLines.join('\n')).toContain('OTP_RESEND_SECONDS is 5: ');
     await after.stop();
   });
 });
