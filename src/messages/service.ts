@@ -145,7 +145,7 @@ export function messageService(deps: {
      * @throws RateLimitError QUOTA_EXCEEDED, before anything was written
      */
     async enqueue(trx: Transaction, message: NewMessage): Promise<void> {
-      if (!message.isCounted) await quota.take(trx, message.projectId);
+      if (!message.isCounted && message.unsentBecause === undefined) await quota.take(trx, message.projectId);
       const now = clock.now();
       const isUnsent = message.unsentBecause !== undefined;
       await repository.insert(trx, {

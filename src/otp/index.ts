@@ -31,10 +31,8 @@ export function otpFeature(
     testNumbers: TestNumbersFeature;
   },
 ) {
-  const { config, database, keyring, events, settings, clock, log } = core;
-  const { channels, optOuts, whatsapp, templates, testNumbers } = others;
   const { database, keyring, events, settings, clock, log } = core;
-  const { channels, optOuts, whatsapp, templates } = others;
+  const { channels, optOuts, whatsapp, templates, testNumbers } = others;
   const messages = others.messages.service;
   const otp = otpService({
     database,

@@ -96,10 +96,6 @@ export function outgoing(deps: {
     const name = routeOf(row)[row.step]!;
     const isTest = row.is_test === 1;
     const address = (name === 'email' || (isTest && row.phone === null) ? row.email : row.phone)!;
-    const { id, content, template, locale, metadata, reason, lane = 'code' } = message;
-    if (template && !isTest) texts.countUse(trx, template.id);
-    return messages.enqueue(trx, {
-    const address = (name === 'email' ? row.email : row.phone)!;
     const { id, content, template, locale, metadata, reason, isCounted, lane = 'code' } = message;
     await messages.enqueue(trx, {
       id,
@@ -120,7 +116,7 @@ export function outgoing(deps: {
       ...(isTest && { unsentBecause: UNSENT }),
       isCounted,
     });
-    if (template) texts.countUse(trx, template.id);
+    if (template && !isTest) texts.countUse(trx, template.id);
   }
 
   /** The stored code; undefined where it does not open, so that another message of it would be worth nothing. */

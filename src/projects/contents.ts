@@ -57,6 +57,7 @@ export const KINDS: readonly Kind[] = [
     counts: sql`deleted_at is null`,
     children: [{ table: 'template_versions', parent: 'template_id', key: 'version' }],
   },
+  { table: 'test_numbers', key: 'id', walked: true, called: 'test numbers' },
   { table: 'suppressed_numbers', key: 'identity', called: 'opted-out numbers' },
   { table: 'api_keys', key: 'id', walked: true, called: 'API keys', counts: sql`revoked_at is null` },
   { table: 'monthly_messages', key: 'month' },

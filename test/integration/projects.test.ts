@@ -46,6 +46,7 @@ async function fill({ id, key, number }: { id: string; key: string; number: numb
   const scheduledTime = new Date(server.clock.now() + 3_600_000).toISOString();
   await call('POST', 'scheduler/schedule', { phone: newPhone(), scheduledTime });
   await admin('POST', 'opt-outs', { phone: newPhone(), projectId: id });
+  await admin('POST', 'test-numbers', { phone: newPhone(), code: '481516', projectId: id });
   await admin('PUT', 'settings', { projectId: id, OTP_LENGTH: 8, MONTHLY_QUOTA: 100 });
   await call('POST', 'otp/send', { phone: newPhone() });
   const { database, clock } = server.app;
