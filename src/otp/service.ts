@@ -305,8 +305,7 @@ export function otpService(deps: {
       await events.record(trx, { type: 'otp.created', projectId: project_id, verificationId: id, channel });
       const { content, template } = said ?? {};
       const { locale, lane } = request;
-      const message = { id: messageId, content, template, locale, lane, isCounted: true };
-      await out.enqueue(trx, row, message);
+      await out.enqueue(trx, row, { id: messageId, content, template, locale, lane, isCounted: true });
       const verification = toVerification(row, withMessageAt(destination, now), 'queued');
       return { verification, retried: false };
     },
