@@ -47,13 +47,13 @@ export async function buildApp({ more = [], ...options }: AppOptions) {
   const { config, database, clock } = core;
   const { mockMode } = config.bot;
   try {
-    const projects = await projectsFeature(core);
     const keys = keysFeature(core);
     const admin = adminFeature(core);
     const optOuts = optOutsFeature(core);
     const messages = messagesFeature(core);
     const simulator = simulatorFeature(core, { messages, optOuts });
     const whatsapp = whatsappFeature(core, { messages });
+    const projects = await projectsFeature(core, { keys, whatsapp });
     const cloudApi = cloudApiFeature(core);
     const email = await emailFeature(core);
     const providers = httpProvidersFeature(core);

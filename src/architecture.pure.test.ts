@@ -23,13 +23,13 @@ const LEVELS = [
   // What every feature stands on.
   ['feature.ts'],
   ['core.ts'],
-  ['projects'],
   ['admin'],
   ['keys'],
   ['opt-outs'],
   ['messages'],
   ['channels/simulator', 'channels/whatsapp', 'channels/cloud-api', 'channels/email', 'channels/http'],
   ['channels'],
+  ['projects'],
   ['templates', 'test-numbers'],
   ['otp'],
   ['audit'],
@@ -46,7 +46,7 @@ const LEVELS = [
   ['main.ts', 'commands.ts'],
   ['wotp.ts'],
 ];
-const FEATURES_BEGIN = LEVELS.findIndex(([first]) => first === 'projects');
+const FEATURES_BEGIN = LEVELS.findIndex(([first]) => first === 'admin');
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
   /(?<!\.test)\.[jt]s$/.test(file),

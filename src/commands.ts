@@ -3,6 +3,8 @@ import type { CommandList } from './cli/program.ts';
 /** Every command, in the order of the help, with the file it is in. */
 export const COMMANDS: CommandList = {
   serve: async () => (await import('./serve-command.ts')).serveCommand(),
+  project: async () => (await import('./projects/cli.ts')).projectCommand(),
+  settings: async () => (await import('./projects/settings-cli.ts')).settingsCommand(),
   token: async () => (await import('./keys/cli.ts')).tokenCommand(),
   template: async () => (await import('./templates/cli.ts')).templateCommand(),
   limits: async () => (await import('./otp/cli.ts')).limitsCommand(),

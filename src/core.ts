@@ -14,11 +14,13 @@ import { DAY_MS } from './lib/duration.ts';
 import type { Logger } from './lib/logger.ts';
 import { sharedClock } from './lib/shared-clock.ts';
 import { COUNTED_MAX_MS, type Counters, openCounters } from './limits/counters.ts';
-import { configuredSettings, type Settings } from './settings/settings.ts';
+import { type LiveSettings, openSettings } from './settings/live.ts';
 
 const COUNTS_FLUSH_MS = 100;
 const COUNTS_PURGE_MS = 10 * 60_000;
 const CLOCK_ADJUST_MS = 30_000;
+/** How often it is looked for settings that another process has changed. */
+const SETTINGS_LOOK_MS = 500;
 /** Rows that one portion deletes. */
 const PORTION = 200;
 
@@ -35,7 +37,7 @@ export interface Core {
   readonly keyring: Keyring;
   readonly events: EventRecorder;
   readonly counters: Counters;
-  readonly settings: Settings;
+  readonly settings: LiveSettings;
   readonly idempotency: Idempotency;
   /** When this process opened the database (Unix ms). */
   readonly startedAt: number;
@@ -77,6 +79,7 @@ export async function openCore({ config, log, onFatal, clock: givenClock }: Core
     const longestWindowMs = Math.max(config.limits.windowMs, COUNTED_MAX_MS);
     const counters = await openCounters(database, clock, longestWindowMs);
     const answers = idempotency({ database, keyring, clock });
+    const settings = await openSettings({ database, config, events, clock });
     const stop = new AbortController();
     const { publicUrl } = config.server;
 
@@ -90,7 +93,7 @@ export async function openCore({ config, log, onFatal, clock: givenClock }: Core
       keyring,
       events,
       counters,
-      settings: configuredSettings(config),
+      settings,
       idempotency: answers,
       startedAt: clock.now(),
       publicUrl: publicUrl === undefined ? undefined : new URL(publicUrl),
@@ -112,7 +115,10 @@ export async function openCore({ config, log, onFatal, clock: givenClock }: Core
       name: 'core',
       work: [
         {
-          start: () => flush.start(),
+          start() {
+            for (const sentence of settings.loose()) log.warn(sentence);
+            flush.start();
+          },
           async stop() {
             await flush.stop();
             await counters
@@ -121,6 +127,9 @@ export async function openCore({ config, log, onFatal, clock: givenClock }: Core
           },
         },
         core.every(COUNTS_PURGE_MS, 'deleting old request counts', () => counters.purge(longestWindowMs)),
+        ...(database.isExclusive
+          ? []
+          : [core.every(SETTINGS_LOOK_MS, 'reading settings', () => settings.refresh())]),
         ...(shared
           ? [core.every(CLOCK_ADJUST_MS, "reading the database's clock", () => shared.adjust())]
           : []),

@@ -34,7 +34,9 @@ export type WebhookEvent =
   | BulkCanceledEvent
   | KeyCreatedEvent
   | KeyRevokedEvent
-  | WebhookDisabledEvent;
+  | WebhookDisabledEvent
+  | SettingsChangedEvent
+  | ProjectQuotaReachedEvent;
 
 /**
  * RFC 9457 problem details. Decide by `code`.
@@ -56,6 +58,7 @@ export interface Problem {
     | 'UNSUPPORTED_MEDIA_TYPE'
     | 'MISDIRECTED_REQUEST'
     | 'RATE_LIMIT_EXCEEDED'
+    | 'QUOTA_EXCEEDED'
     | 'HEADERS_TOO_LARGE'
     | 'IDEMPOTENCY_MISMATCH'
     | 'IDEMPOTENCY_IN_PROGRESS'
@@ -185,6 +188,164 @@ export interface AuditVerdictResponse {
   data: AuditVerdict;
 }
 /**
+ * A tenant. Nothing of it is visible to another one.
+ */
+export interface Project {
+  /**
+   * The id to name as `projectId`.
+   */
+  id: string;
+  /**
+   * What the project is for; shown to administrators only.
+   */
+  name: string;
+  /**
+   * Whether calls of an administrator act on it that name no project.
+   */
+  isDefault: boolean;
+  /**
+   * ISO 8601, UTC
+   */
+  createdAt: string;
+}
+export interface ProjectPage {
+  success: true;
+  data: Project[];
+  page: {
+    /**
+     * Give it as `cursor`; null on the last page.
+     */
+    next: string | null;
+  };
+}
+export interface CreateProjectRequest {
+  /**
+   * What the project is for; shown to administrators only.
+   */
+  name: string;
+}
+export interface ProjectResponse {
+  success: true;
+  data: Project;
+}
+export interface RenameProjectRequest {
+  /**
+   * What the project is for; shown to administrators only.
+   */
+  name: string;
+}
+/**
+ * The id of what was removed.
+ */
+export interface Deleted {
+  id: string;
+}
+export interface DeletedResponse {
+  success: true;
+  data: Deleted;
+}
+/**
+ * A setting with where its value comes from.
+ */
+export interface Setting {
+  /**
+   * The name of the environment variable.
+   */
+  key: string;
+  /**
+   * The value in force; null where there is none, `***` for a secret that is set.
+   */
+  value: (string | number | boolean | (string | number)[]) | null;
+  /**
+   * The value where nothing is set.
+   */
+  default: (string | number | boolean | (string | number)[]) | null;
+  /**
+   * Where the value in force comes from.
+   */
+  setBy: 'default' | 'environment' | 'installation' | 'project';
+  /**
+   * Whether it can be set here, and is in force with the next request; others need a restart.
+   */
+  live: boolean;
+  /**
+   * Whether the value is never shown.
+   */
+  secret: boolean;
+  updatedAt: string | null;
+  /**
+   * Who set it here: `admin` or `cli`.
+   */
+  updatedBy: string | null;
+  /**
+   * What may be set.
+   */
+  allowed: string;
+  /**
+   * What it does.
+   */
+  help: string;
+}
+export interface SettingPage {
+  success: true;
+  data: Setting[];
+  page: {
+    /**
+     * Give it as `cursor`; null on the last page.
+     */
+    next: string | null;
+  };
+}
+export interface SettingValues {
+  /**
+   * Administrators only: the project to act on (default: the default project).
+   */
+  projectId?: string;
+  /**
+   * The value, as text or as JSON; null for what stands behind it.
+   */
+  [k: string]: string | number | boolean | string[] | null | undefined;
+}
+/**
+ * A change of a setting.
+ */
+export interface SettingChange {
+  /**
+   * Grows with each change.
+   */
+  id: string;
+  /**
+   * The name of the environment variable.
+   */
+  key: string;
+  /**
+   * What was set before; null where nothing was.
+   */
+  from: string | null;
+  /**
+   * What is set since; null where nothing is.
+   */
+  to: string | null;
+  /**
+   * ISO 8601, UTC
+   */
+  at: string;
+  /**
+   * Who: `admin` or `cli`.
+   */
+  by: string;
+}
+export interface SettingChangePage {
+  success: true;
+  data: SettingChange[];
+  page: {
+    /**
+     * Give it as `cursor`; null on the last page.
+     */
+    next: string | null;
+  };
+}
+/**
  * An API key without its value.
  */
 export interface ApiKey {
@@ -296,16 +457,6 @@ export interface CreatedApiKey {
 export interface CreatedApiKeyResponse {
   success: true;
   data: CreatedApiKey;
-}
-/**
- * The id of what was removed.
- */
-export interface Deleted {
-  id: string;
-}
-export interface DeletedResponse {
-  success: true;
-  data: Deleted;
 }
 /**
  * When the session ends at the latest.
@@ -2280,7 +2431,7 @@ export interface CreateWebhookRequest {
    * Event types; `otp.*` is all of a kind, `*` all of them, those of later versions too.
    *
    * @minItems 1
-   * @maxItems 31
+   * @maxItems 33
    */
   events: string[];
   /**
@@ -2364,7 +2515,7 @@ export interface UpdateWebhookRequest {
    * Event types; `otp.*` is all of a kind, `*` all of them, those of later versions too.
    *
    * @minItems 1
-   * @maxItems 31
+   * @maxItems 33
    */
   events?: string[];
   /**
@@ -3982,4 +4133,66 @@ export interface WebhookDisabledEvent {
    * The type again, as v3 named it.
    */
   event: 'webhook.disabled';
+}
+/**
+ * The body of a webhook of the type settings.changed.
+ */
+export interface SettingsChangedEvent {
+  type: 'settings.changed';
+  /**
+   * When it happened.
+   */
+  timestamp: string;
+  data: {
+    /**
+     * Each setting by its name, as the environment would have its value; null is unset.
+     */
+    changes: {
+      key: string;
+      from: string | null;
+      to: string | null;
+    }[];
+    /**
+     * Who did it: the id of an API key, or `admin`.
+     */
+    actor: string;
+    [k: string]: unknown;
+  };
+  /**
+   * The type again, as v3 named it.
+   */
+  event: 'settings.changed';
+}
+/**
+ * The body of a webhook of the type project.quota_reached.
+ */
+export interface ProjectQuotaReachedEvent {
+  type: 'project.quota_reached';
+  /**
+   * When it happened.
+   */
+  timestamp: string;
+  data: {
+    /**
+     * How much is used.
+     */
+    percent: 80 | 100;
+    /**
+     * Messages that the project may send in the month.
+     */
+    quota: number;
+    /**
+     * Messages counted when this was noticed.
+     */
+    used: number;
+    /**
+     * The calendar month, UTC.
+     */
+    month: string;
+    [k: string]: unknown;
+  };
+  /**
+   * The type again, as v3 named it.
+   */
+  event: 'project.quota_reached';
 }

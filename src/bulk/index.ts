@@ -6,6 +6,7 @@ import { pause } from '../lib/pause.ts';
 import type { MessagesFeature } from '../messages/index.ts';
 import type { OptOutsFeature } from '../opt-outs/index.ts';
 import type { OtpFeature } from '../otp/index.ts';
+import { verificationsKept } from '../settings/retention.ts';
 import type { TemplatesFeature } from '../templates/index.ts';
 import { bulkContents } from './contents.ts';
 import { bulkFeeder } from './feeder.ts';
@@ -35,7 +36,7 @@ export function bulkFeature(
     otp: OtpFeature;
   },
 ) {
-  const { config, database, keyring, events, settings, clock, stopping } = core;
+  const { database, keyring, events, settings, clock, stopping } = core;
   const messages = others.messages.service;
   const otp = others.otp.service;
   const { routing } = others.channels;
@@ -84,7 +85,6 @@ export function bulkFeature(
       await pause(clock, busy ? BUSY_PAUSE_MS : WAITING_PAUSE_MS, stopping);
     }
   }
-  const { verificationDays } = config.retention;
 
   return {
     name: 'bulk',
@@ -95,9 +95,11 @@ export function bulkFeature(
     keeps: [
       {
         async forgetSome(trx) {
-          const keptMs = verificationDays === 0 ? Number.POSITIVE_INFINITY : verificationDays * DAY_MS;
-          const counts = await bulks.forget(trx, clock.now() - Math.max(keptMs, KEPT_LEAST_MS));
-          const { bulks: jobs, recipients: people } = counts;
+          const ended = verificationsKept(settings).map(({ days, projects }) => ({
+            projects,
+            before: clock.now() - Math.max(days * DAY_MS, KEPT_LEAST_MS),
+          }));
+          const { bulks: jobs, recipients: people } = await bulks.forget(trx, ended);
           return { counts: { bulks: jobs, bulkRecipients: people }, more: jobs + people > 0 };
         },
       },

@@ -13,7 +13,7 @@ const routeOf = (...names: ChannelName[]) =>
   routing({
     channels: names.map(channel),
     mockMode: false,
-    order: undefined,
+    orderOf: () => undefined,
     whatsapp: { isLinked: () => true, isSetUp: () => true },
   });
 const request = {

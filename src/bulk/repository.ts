@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
-import { ofProject } from '../database/project.ts';
+import { inProjects, ofProject, type Projects } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 
 export type BulkRow = Schema['bulks'];
@@ -155,12 +155,17 @@ export function bulkRepository(database: Database) {
     },
 
     /** The job that ended first, before `time` (Unix ms). */
-    endedBefore: (executor: Executor, time: number): Promise<Pick<BulkRow, 'id'> | undefined> =>
+    endedBefore: (
+      executor: Executor,
+      projects: Projects,
+      time: number,
+    ): Promise<Pick<BulkRow, 'id'> | undefined> =>
       executor
         .selectFrom('bulks')
         .select('id')
         .where('completed_at', 'is not', null)
         .where('completed_at', '<', time)
+        .where(inProjects(projects))
         .orderBy('completed_at')
         .limit(1)
         .executeTakeFirst(),

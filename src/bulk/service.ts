@@ -1,5 +1,6 @@
 import type { Actor } from '../database/acts.ts';
 import type { Database, Executor, Transaction } from '../database/database.ts';
+import type { Projects } from '../database/project.ts';
 import { ConflictError, NotFoundError } from '../errors/errors.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -175,13 +176,16 @@ export function bulkService(deps: {
     },
 
     /**
-     * Deletes a portion of the jobs that ended before `time` (Unix ms), oldest first, with their plain messages, and of
-     * those that were never accepted. Resolves to how many rows went.
+     * Deletes a portion of a job that was never accepted, or of the oldest that ended before a time (Unix ms), with its
+     * plain messages. Resolves to how many rows went.
      */
-    async forget(trx: Transaction, time: number): Promise<{ bulks: number; recipients: number }> {
+    async forget(
+      trx: Transaction,
+      ended: readonly { projects: Projects; before: number }[],
+    ): Promise<{ bulks: number; recipients: number }> {
       const abandoned = firstIdAt('blk', clock.now() - ACCEPTING_MAX_MS);
-      const bulk =
-        (await repository.abandonedBefore(trx, abandoned)) ?? (await repository.endedBefore(trx, time));
+      let bulk = await repository.abandonedBefore(trx, abandoned);
+      for (const { projects, before } of ended) bulk ??= await repository.endedBefore(trx, projects, before);
       return bulk ? forgetSome(trx, bulk.id) : { bulks: 0, recipients: 0 };
     },
   };

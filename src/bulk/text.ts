@@ -64,7 +64,7 @@ export function bulkTexts({ service: templates, texts }: TemplatesFeature) {
       async check(asking, { phone, details: { variables, locale } }) {
         const wanted = { locale, country: countryOf(phone), minutes: 0, variables };
         for (const channel of ['whatsapp', 'sms', 'email'] as const) {
-          await ofRecipient(() => texts.ofTemplate(asking, use, { ...wanted, channel }));
+          await ofRecipient(() => texts.ofTemplate(asking, projectId, use, { ...wanted, channel }));
         }
       },
       plain(trx, { variables, locale }) {
@@ -103,11 +103,11 @@ export function bulkTexts({ service: templates, texts }: TemplatesFeature) {
     /** What the plain messages of bulk jobs say, by their ids; one whose template is gone is left out. */
     async contentOf(executor: Executor, messages: readonly MessageToFill[]): Promise<Map<string, Content>> {
       const contents = new Map<string, Content>();
-      for (const { id, channel, plays, content = '', template, locale } of messages) {
+      for (const { id, projectId, channel, plays, content = '', template, locale } of messages) {
         const by = plays === undefined || plays === 'whatsapp' ? channel : plays;
         const variables = () => JSON.parse(content) as TemplateVariables;
         const said = template
-          ? await texts.ofTemplate(executor, template, {
+          ? await texts.ofTemplate(executor, projectId, template, {
               channel: by,
               locale,
               minutes: 0,

@@ -28,7 +28,7 @@ const LOOK_MS = OPEN_MS.first - 1_000;
 
 /** Sending from the outbox, which channel a send takes, and how the channels do. */
 export function channelsFeature(
-  { config, clock, log, troubles, database, events, every }: Core,
+  { config, clock, log, troubles, database, events, settings, every }: Core,
   others: {
     messages: MessagesFeature;
     optOuts: OptOutsFeature;
@@ -54,9 +54,15 @@ export function channelsFeature(
   const routing = routingOf({
     channels,
     mockMode,
-    order: config.channels.order.length > 0 ? config.channels.order : undefined,
+    orderOf: (projectId) => settings.of(projectId).channelOrder,
     whatsapp: whatsapp.knowledge,
   });
+  const setUp = channels.map(({ name }) => name);
+  settings.check('CHANNELS', (names) =>
+    mockMode || (names as ChannelName[]).every((name) => setUp.includes(name))
+      ? undefined
+      : `names of channels that are set up: ${setUp.join(', ') || 'none is'}`,
+  );
   const stops = channelStops({ channels: watched, database, events, clock });
   const statesOf = channelStates({ channels, routing });
 

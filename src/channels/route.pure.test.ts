@@ -38,7 +38,7 @@ function over(
   const routes = routing({
     channels,
     mockMode,
-    order,
+    orderOf: () => order,
     whatsapp: {
       isLinked: (projectId) => projectId === LINKED,
       isSetUp: (projectId) => projectId !== WITHOUT_SESSION,

@@ -62,25 +62,24 @@ const needs = (channel: ChannelName): keyof Reach => (channel === 'email' ? 'ema
 
 /**
  * @param channels those that are set up; the virtual phone alone in mock mode
- * @param order of CHANNELS; undefined for the usual one
+ * @param orderOf the order that a project has set (CHANNELS); undefined for the usual one
  */
 export function routing(deps: {
   channels: readonly Channel[];
   mockMode: boolean;
-  order: readonly ChannelName[] | undefined;
+  orderOf: (projectId: number) => readonly ChannelName[] | undefined;
   whatsapp: WhatsAppKnowledge;
 }): Routing {
   const { channels, mockMode, whatsapp } = deps;
   const byName = new Map(channels.map((channel) => [channel.name, channel]));
-  const order =
-    deps.order ?? (mockMode ? USUAL_IN_MOCK_MODE : USUAL_ORDER.filter((name) => byName.has(name)));
-
+  const order = mockMode ? USUAL_IN_MOCK_MODE : USUAL_ORDER.filter((name) => byName.has(name));
   const beside = order.filter((name) => name !== 'whatsapp');
 
   /** WhatsApp is on the route without a session only where CHANNELS names it, or nothing else could be meant. */
   function usual(projectId: number): readonly ChannelName[] {
-    if (deps.order || mockMode || beside.length === 0 || whatsapp.isSetUp(projectId)) return order;
-    return beside;
+    const set = deps.orderOf(projectId);
+    if (set) return set;
+    return mockMode || beside.length === 0 || whatsapp.isSetUp(projectId) ? order : beside;
   }
 
   const deliverer = (channel: ChannelName): ChannelName => (mockMode ? 'simulator' : channel);

@@ -22,6 +22,7 @@ function problemsOf(env: Environment, { serves = false } = {}): string[] {
 describe('defaults', () => {
   it('a start with no settings gets every default', () => {
     expect(loadConfig({}, { cwd: '/srv/wotp' })).toEqual({
+      given: new Set(),
       server: {
         port: 3000,
         host: '127.0.0.1',
@@ -62,6 +63,7 @@ describe('defaults', () => {
         phonePerDay: 10,
         sendsPerClientIp: 30,
         sendsPerPrefix: 20,
+        monthlyQuota: undefined,
         addressPerMinute: 300,
         signInFailures: 10,
       },

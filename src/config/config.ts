@@ -7,7 +7,7 @@ import { ConfigError } from './problems.ts';
 import type { ProviderDefinition } from './provider-schema.ts';
 import { readProviders } from './providers-file.ts';
 import { isGiven, type Problems, readGroup } from './read-group.ts';
-import type { Values } from './variable.ts';
+import type { Values, Variable } from './variable.ts';
 
 export { type Environment, readEnvironment } from './environment.ts';
 export { ConfigError } from './problems.ts';
@@ -27,6 +27,9 @@ interface Decided {
 /** Every setting, checked and complete. Paths are absolute; units stand last in the names. */
 export type Config = {
   readonly [G in keyof Groups]: Values<Groups[G]> & (G extends keyof Decided ? Decided[G] : unknown);
+} & {
+  /** The names of the variables that the environment sets. */
+  readonly given: ReadonlySet<string>;
 };
 
 /**
@@ -87,8 +90,10 @@ function assemble(env: Environment, cwd: string, problems: Problems): Config {
     ? otp.expiryMinutes
     : Math.min(otp.expiryMinutes, otp.maxExpiryMinutes);
   const providersFile = providers.file === undefined ? undefined : resolve(cwd, providers.file);
+  const variables = Object.values(GROUPS).flatMap((group) => Object.values<Variable<unknown>>(group));
   return {
     ...read,
+    given: new Set(variables.filter((variable) => isGiven(variable, env)).map(({ name }) => name)),
     server: { ...server, isProduction },
     database: { ...database, dataDir, path: resolve(cwd, database.path ?? join(dataDir, 'wotp.wodb')) },
     backups: { ...read.backups, folder: join(dataDir, 'backups') },

@@ -44,6 +44,13 @@ export const limitsVariables = {
     fallback: 20,
     help: 'New verifications in 10 minutes to numbers that differ only in their last four digits; three of them verified in 24 hours lift it; 0 is no limit.',
   }),
+  monthlyQuota: integer({
+    name: 'MONTHLY_QUOTA',
+    min: 1,
+    max: 1_000_000_000,
+    defaultText: 'no quota',
+    help: 'Messages a project may send in a calendar month (UTC), by every channel and of every kind; more are refused with QUOTA_EXCEEDED.',
+  }),
   addressPerMinute: integer({
     name: 'ADDRESS_LIMIT_PER_MINUTE',
     min: 1,

@@ -28,7 +28,8 @@ function looseSecrets(config: Config): string[] {
   );
 }
 
-function looseLimits({ otp, limits }: Config): string[] {
+/** Limits that are less strict than recommended, one sentence each. */
+export function looseLimits({ otp, limits }: Config): string[] {
   const sentences: string[] = [];
   if (otp.resendSeconds < 30) {
     sentences.push(

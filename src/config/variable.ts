@@ -32,8 +32,21 @@ export type Values<G extends Variables> = { readonly [K in keyof G]: G[K]['fallb
 /** A whole number within bounds, both included. Only decimal digits count: no `1e3`, no `0x10`. */
 export function integer(
   declaration: Declaration & { min: number; max: number; fallback: number },
-): Variable<number> {
-  const { name, help, min, max, fallback, defaultText = String(fallback) } = declaration;
+): Variable<number>;
+export function integer(
+  declaration: Declaration & { min: number; max: number },
+): Variable<number | undefined>;
+export function integer(
+  declaration: Declaration & { min: number; max: number; fallback?: number },
+): Variable<number | undefined> {
+  const {
+    name,
+    help,
+    min,
+    max,
+    fallback,
+    defaultText = fallback === undefined ? '' : String(fallback),
+  } = declaration;
   return {
     name,
     help,

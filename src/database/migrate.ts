@@ -24,6 +24,7 @@ import { up as earlyReceipts } from './migrations/0021-early-receipts.ts';
 import { up as testNumbers } from './migrations/0022-test-numbers.ts';
 import { up as analytics } from './migrations/0023-analytics.ts';
 import { up as auditLog } from './migrations/0024-audit-log.ts';
+import { up as projects } from './migrations/0025-projects.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration in order. A released one is never edited; the next change gets the next number. */
@@ -52,6 +53,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0022-test-numbers': { up: testNumbers },
   '0023-analytics': { up: analytics },
   '0024-audit-log': { up: auditLog },
+  '0025-projects': { up: projects },
 };
 
 /** The number of the newest migration, as `user_version` holds it. */

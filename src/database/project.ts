@@ -1,5 +1,8 @@
 import { type RawBuilder, sql } from 'kysely';
 
+/** One project, or all but some, by their numbers. */
+export type Projects = { readonly only: number } | { readonly except: readonly number[] };
+
 /** The number of the project that everything belongs to unless another one is named. */
 export const DEFAULT_PROJECT = 1;
 
@@ -12,4 +15,12 @@ export function ofProject(projectId: number): RawBuilder<boolean> {
   return projectId === DEFAULT_PROJECT
     ? sql`project_id = ${projectId}`
     : sql`(project_id = ${projectId} and project_id <> ${sql.lit(DEFAULT_PROJECT)})`;
+}
+
+/** Narrows a query to the rows of some projects. */
+export function inProjects(projects: Projects): RawBuilder<boolean> {
+  if ('only' in projects) return ofProject(projects.only);
+  return projects.except.length === 0
+    ? sql<boolean>`1 = 1`
+    : sql<boolean>`project_id not in (${sql.join(projects.except)})`;
 }

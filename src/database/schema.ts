@@ -10,6 +10,7 @@ import type { OptOutsTables } from './tables/opt-outs.ts';
 import type { OtpTables } from './tables/otp.ts';
 import type { ProjectsTables } from './tables/projects.ts';
 import type { SchedulerTables } from './tables/scheduler.ts';
+import type { SettingsTables } from './tables/settings.ts';
 import type { SimulatorTables } from './tables/simulator.ts';
 import type { TemplatesTables } from './tables/templates.ts';
 import type { TestNumbersTables } from './tables/test-numbers.ts';
@@ -25,6 +26,7 @@ import type { WhatsappTables } from './tables/whatsapp.ts';
  */
 export interface Schema
   extends ProjectsTables,
+    SettingsTables,
     KeysTables,
     CoreTables,
     AdminTables,

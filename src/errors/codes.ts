@@ -82,6 +82,14 @@ export const ERROR_CODES = {
     meaning: 'A limit of the key, of the phone number or of the client address is reached.',
     whatToDo: 'Wait as many seconds as `Retry-After` says, then send the request again.',
   },
+  QUOTA_EXCEEDED: {
+    status: 429,
+    title: 'The monthly quota is used up',
+    meaning:
+      'The project has sent as many messages in this calendar month (UTC) as its `MONTHLY_QUOTA` allows.',
+    whatToDo:
+      'Wait until the next month: `Retry-After` says how long. An administrator can raise `MONTHLY_QUOTA` with `PUT /api/v1/settings`, which holds at once.',
+  },
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The headers are too large',

@@ -101,7 +101,10 @@ export class RateLimitError extends WotpError {
     message: string,
     retryAfterSeconds: number,
     usedUp: UsedUpLimit,
-    code: Extract<ErrorCode, 'RATE_LIMIT_EXCEEDED' | 'OTP_ATTEMPTS_EXCEEDED'> = 'RATE_LIMIT_EXCEEDED',
+    code: Extract<
+      ErrorCode,
+      'RATE_LIMIT_EXCEEDED' | 'OTP_ATTEMPTS_EXCEEDED' | 'QUOTA_EXCEEDED'
+    > = 'RATE_LIMIT_EXCEEDED',
   ) {
     super(code, message, { retryAfterSeconds, usedUp });
   }

@@ -92,6 +92,17 @@ export const EVENTS = {
   'template.changed': act('A template was changed, or an earlier version restored.'),
   'template.deleted': act('A template was deleted.'),
 
+  'settings.changed': act('An administrator changed settings of a project, or of the installation.', {
+    webhook: true,
+  }),
+  'project.created': act('A project was created.', ofInstallation),
+  'project.renamed': act('A project was renamed.', ofInstallation),
+  'project.deleted': act('A project was deleted; its keys ended with it.', ofInstallation),
+  'project.erased': act('All data of a deleted project were erased.', ofInstallation),
+  'project.quota_reached': promised(
+    'A project has used 80 or 100 percent of its MONTHLY_QUOTA; once each in a month.',
+  ),
+
   'channel.stopped': act(
     'A channel stopped sending: it needs the operator, or failed again and again.',
     ofInstallation,

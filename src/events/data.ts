@@ -107,6 +107,21 @@ export const EVENT_DATA: Readonly<Record<string, z.ZodObject>> = {
   'number.opted_in': optOut,
   'key.created': key,
   'key.revoked': key,
+  'settings.changed': z.strictObject({
+    changes: z
+      .array(z.strictObject({ key: z.string(), from: z.string().nullable(), to: z.string().nullable() }))
+      .meta({
+        description: 'Each setting by its name, as the environment would have its value; null is unset.',
+        example: [{ key: 'OTP_LENGTH', from: null, to: '8' }],
+      }),
+    actor,
+  }),
+  'project.quota_reached': z.strictObject({
+    percent: z.union([z.literal(80), z.literal(100)]).meta({ description: 'How much is used.', example: 80 }),
+    quota: count('Messages that the project may send in the month.', 10_000),
+    used: count('Messages counted when this was noticed.', 8_000),
+    month: field('The calendar month, UTC.', '2026-12'),
+  }),
   'webhook.disabled': z.strictObject({
     webhookId: field('The endpoint.', 'whk_01jd3x8zq2e6v9k5m7n0p4r8st'),
     reason: z.enum(['gone', 'failing']).meta({

@@ -93,7 +93,7 @@ export function eventRecorder(database: Database, clock: Clock, keys?: AuditKeys
           for (const listener of listeners) listener(event);
         });
       }
-      const projectId = EVENTS[event.type].scope === 'installation' ? null : event.projectId;
+      const projectId = isOfInstallation(event) ? null : event.projectId;
       if ('by' in event && event.by !== undefined) {
         if (!keys) throw new Error('This recorder has no keys for the audit log.');
         const { type, data, by, before, after, phone } = event;
@@ -123,6 +123,10 @@ export function eventRecorder(database: Database, clock: Clock, keys?: AuditKeys
   };
 }
 
+/** Whether only administrators see an event: by its type, or because it names no project. */
+const isOfInstallation = ({ type, projectId }: WotpEvent) =>
+  EVENTS[type].scope === 'installation' || projectId === 0;
+
 /** The id of what an event is about; null where its type says it all. */
 function subjectOf(event: WotpEvent): string | null {
   if ('verificationId' in event) return event.verificationId;
@@ -134,5 +138,6 @@ function subjectOf(event: WotpEvent): string | null {
   if ('testNumberId' in data) return data.testNumberId;
   if ('webhookId' in data) return data.webhookId;
   if ('template' in data) return data.template;
+  if ('project' in data) return data.project;
   return 'sessionId' in data ? (data.sessionId ?? null) : null;
 }

@@ -99,6 +99,28 @@ interface TemplateEvent extends Act {
   data: { template: string; version: number };
 }
 
+interface SettingsEvent extends Act {
+  type: 'settings.changed';
+  /** 0 for the installation. */
+  projectId: number;
+  /** Values as the environment would have them; null is unset. */
+  data: { changes: { key: string; from: string | null; to: string | null }[] };
+}
+
+interface ProjectEvent extends Act {
+  type: 'project.created' | 'project.renamed' | 'project.deleted' | 'project.erased';
+  projectId: number;
+  /** `project`: its id; `name`: as it is now. */
+  data: { project: string; name: string };
+}
+
+interface QuotaEvent {
+  type: 'project.quota_reached';
+  projectId: number;
+  /** `month`: 2026-12. */
+  data: { percent: number; quota: number; used: number; month: string };
+}
+
 interface AdminEvent extends Act {
   type: 'admin.signed_in' | 'admin.sign_in_failed' | 'admin.signed_out';
   projectId: number;
@@ -226,6 +248,9 @@ export type WotpEvent =
   | LimitEvent
   | TemplateEvent
   | TestNumberEvent
+  | SettingsEvent
+  | ProjectEvent
+  | QuotaEvent
   | AdminEvent
   | MasterKeyEvent
   | BackupEvent

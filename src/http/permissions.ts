@@ -25,7 +25,9 @@ export const ADMIN_AREAS = [
   'admin:limits',
   'admin:logs',
   'admin:opt-outs',
+  'admin:projects',
   'admin:session',
+  'admin:settings',
   'admin:simulator',
   'admin:test-numbers',
 ] as const;

@@ -9,12 +9,15 @@ import { isDate, readTime, TIME_ALLOWED } from '../lib/rfc3339.ts';
 /** As the API takes it. */
 const RATE_LIMIT_MAX = 1_000_000_000;
 
+const OF_PROJECT = ['--project <id>', 'of this project (prj_…); without it, of the default project'] as const;
+
 interface CreateOptions {
   name: string;
   permissions: string[];
   rateLimit?: number;
   /** ISO 8601. */
   expires?: string;
+  project?: string;
   json?: boolean;
 }
 
@@ -62,26 +65,29 @@ export function tokenCommand(): Command {
       )
       .option('--rate-limit <number>', "requests a window, in place of the server's limit", wholeNumber)
       .option('--expires <time>', 'when it expires: a time in RFC 3339, or a date, at 00:00 UTC', endOfKey)
+      .option(...OF_PROJECT)
       .option('--json', 'print one line of JSON')
-      .action(({ name, permissions, rateLimit, expires: expiresAt, json }: CreateOptions) =>
-        withApi(async (api) => {
-          const body = { name, permissions, rateLimit, expiresAt };
-          const { data } = await api.call<{ data: CreatedKey }>('POST', '/api/v1/keys', body);
-          print(
-            json,
-            data,
-            `${data.key}\n\nThe key ${data.id} (${data.name}) is shown only now. It may: ${data.permissions.join(', ')}`,
-          );
-        }),
+      .action(
+        ({ name, permissions, rateLimit, expires: expiresAt, project: projectId, json }: CreateOptions) =>
+          withApi(async (api) => {
+            const body = { name, permissions, rateLimit, expiresAt, projectId };
+            const { data } = await api.call<{ data: CreatedKey }>('POST', '/api/v1/keys', body);
+            print(
+              json,
+              data,
+              `${data.key}\n\nThe key ${data.id} (${data.name}) is shown only now. It may: ${data.permissions.join(', ')}`,
+            );
+          }),
       ),
   );
 
   token.addCommand(
     command('list', 'List the API keys with their use', 'wotp token list', 'wotp token list --json')
+      .option(...OF_PROJECT)
       .option('--json', 'print one line of JSON')
-      .action(({ json }: { json?: boolean }) =>
+      .action(({ project, json }: { project?: string; json?: boolean }) =>
         withApi(async (api) => {
-          const keys = await listKeys(api);
+          const keys = await listKeys(api, project);
           print(json, { keys }, keys.length === 0 ? 'There is no API key.' : keyTable(keys));
         }),
       ),
@@ -95,18 +101,20 @@ export function tokenCommand(): Command {
       'wotp token revoke key_01jd3x8zq2e6v9k5m7n0p4r8st --yes',
     )
       .argument('<id>', 'the id of the key, as `token list` shows it')
+      .option(...OF_PROJECT)
       .option('--yes', 'also revoke the keys it created; required when there are any')
       .option('--json', 'print one line of JSON')
-      .action((id: string, { yes, json }: { yes?: boolean; json?: boolean }) =>
+      .action((id: string, { project, yes, json }: { project?: string; yes?: boolean; json?: boolean }) =>
         withApi(async (api) => {
-          const children = descendantsOf(id, await listKeys(api));
+          const children = descendantsOf(id, await listKeys(api, project));
           const named = children.map((key) => `${key.id} (${key.name})`).join(', ');
           if (children.length > 0 && !yes) {
             throw new CommandError(
               `The key ${id} created others, which are revoked with it: ${named}. To revoke them all, add --yes.`,
             );
           }
-          await api.call('DELETE', `/api/v1/keys/${encodeURIComponent(id)}`);
+          const of = project === undefined ? '' : `?projectId=${encodeURIComponent(project)}`;
+          await api.call('DELETE', `/api/v1/keys/${encodeURIComponent(id)}${of}`);
           print(
             json,
             children.length === 0 ? { id } : { id, with: children.map((key) => key.id) },
@@ -118,13 +126,14 @@ export function tokenCommand(): Command {
   return token;
 }
 
-async function listKeys(api: ApiClient): Promise<ListedKey[]> {
+async function listKeys(api: ApiClient, project: string | undefined): Promise<ListedKey[]> {
   const keys: ListedKey[] = [];
+  const of = project === undefined ? '' : `&projectId=${encodeURIComponent(project)}`;
   for (let cursor: string | null = ''; cursor !== null; ) {
     const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
     const answer: { data: ListedKey[]; page: { next: string | null } } = await api.call(
       'GET',
-      `/api/v1/keys?limit=200${query}`,
+      `/api/v1/keys?limit=200${of}${query}`,
     );
     keys.push(...answer.data);
     cursor = answer.page.next;

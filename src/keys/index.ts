@@ -27,3 +27,5 @@ export function keysFeature(core: Core) {
     ],
   } satisfies Feature & { service: typeof keys };
 }
+
+export type KeysFeature = ReturnType<typeof keysFeature>;

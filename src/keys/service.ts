@@ -101,7 +101,8 @@ export function keyService(deps: {
           .as('root_rate_limit'),
       )
       .where('hash', '=', value('hash'))
-      .where('revoked_at', 'is', null),
+      .where('revoked_at', 'is', null)
+      .where('projects.deleted_at', 'is', null),
   );
   const addUsage = database.prepare<{ id: string; count: number; lastUsed: number }, unknown>((db, value) =>
     db
@@ -244,6 +245,16 @@ export function keyService(deps: {
       });
       revocations += 1;
       remembered.clear();
+    },
+
+    /** Revokes every key of a project with the transaction, without an event for each. */
+    async revokeAll(trx: Transaction, projectId: number): Promise<void> {
+      await loneKeeper(trx, projectId);
+      await markRevoked(trx, projectId, {});
+      database.afterCommit(trx, () => {
+        revocations += 1;
+        remembered.clear();
+      });
     },
 
     /** The key a request carries; undefined when it is unknown, revoked or expired. */

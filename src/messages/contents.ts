@@ -47,6 +47,7 @@ export function messageContents(keyring: Keyring, ownerOf: (ownerId: string) => 
     if (value !== null && content === undefined) return undefined;
     return {
       id,
+      projectId: row.project_id,
       ownerId,
       channel: row.channel as ChannelName,
       plays: (row.plays ?? undefined) as ChannelName | undefined,

@@ -22,6 +22,7 @@ export interface MessageOwner {
 /** A message whose text is asked for. */
 export interface MessageToFill {
   id: string;
+  projectId: number;
   ownerId: string;
   channel: ChannelName;
   /** The channel that the virtual phone stands in for. */

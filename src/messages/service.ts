@@ -7,6 +7,7 @@ import { seal } from '../lib/seal.ts';
 import type { ChannelName } from './channel.ts';
 import { filledIn, isWhole, messageContents, templateColumn } from './contents.ts';
 import type { MessageOwner } from './owner.ts';
+import type { MonthlyQuota } from './quota.ts';
 import { messageReading } from './reading.ts';
 import { receiptRecorder } from './receipts.ts';
 import { type MessageRefRow, type MessageRow, messageRepository } from './repository.ts';
@@ -28,8 +29,9 @@ export function messageService(deps: {
   keyring: Keyring;
   events: EventRecorder;
   clock: Clock;
+  quota: Pick<MonthlyQuota, 'take'>;
 }) {
-  const { database, keyring, events, clock } = deps;
+  const { database, keyring, events, clock, quota } = deps;
   const repository = messageRepository(database);
   const owners = new Map<string, MessageOwner>();
   const forgotten: ((trx: Transaction, messageIds: readonly string[]) => Promise<void>)[] = [];
@@ -131,8 +133,19 @@ export function messageService(deps: {
   const receipts = receiptRecorder({ database, keyring, clock, repository, ownerOf, withoutCode, enter });
 
   return {
-    /** Puts a message into the outbox, in the transaction of what asked for it. */
+    /**
+     * Counts a message against the MONTHLY_QUOTA of its project ahead of `enqueue`, for those who have something to write
+     * before: `isCounted` of the message says that it was.
+     * @throws RateLimitError QUOTA_EXCEEDED, before anything was written
+     */
+    count: (trx: Transaction, projectId: number): Promise<void> | undefined => quota.take(trx, projectId),
+
+    /**
+     * Puts a message into the outbox, in the transaction of what asked for it.
+     * @throws RateLimitError QUOTA_EXCEEDED, before anything was written
+     */
     async enqueue(trx: Transaction, message: NewMessage): Promise<void> {
+      if (!message.isCounted && message.unsentBecause === undefined) await quota.take(trx, message.projectId);
       const now = clock.now();
       const isUnsent = message.unsentBecause !== undefined;
       await repository.insert(trx, {

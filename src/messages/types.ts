@@ -73,6 +73,8 @@ export interface NewMessage extends Said {
   /** Why it is sent, as the beginning of its timeline shows it. */
   reason?: string | undefined;
   lane: Lane;
+  /** Whether it was counted against the quota of its project before. */
+  isCounted?: boolean | undefined;
   /** Unix ms; the message is never sent after it. */
   expiresAt: number;
   /** What the caller wants to be kept with this message. */

@@ -19,7 +19,7 @@ export async function endAllPending(
   const clock = { now: () => now, setTimeout: () => ({ cancel: () => {} }) };
   const keyring = await openKeyring(database, masterKey, clock);
   const events = eventRecorder(database, clock);
-  const messages = messageService({ database, keyring, events, clock });
+  const messages = messageService({ database, keyring, events, clock, quota: { take: () => undefined } });
   const repository = verificationRepository(database);
   const ender = verificationEnder({ repository, events, messages });
   return database.transaction(async (trx) => {

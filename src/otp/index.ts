@@ -5,6 +5,7 @@ import type { Feature } from '../feature.ts';
 import { DAY_MS } from '../lib/duration.ts';
 import type { MessagesFeature } from '../messages/index.ts';
 import type { OptOutsFeature } from '../opt-outs/index.ts';
+import { verificationsKept } from '../settings/retention.ts';
 import type { TemplatesFeature } from '../templates/index.ts';
 import type { TestNumbersFeature } from '../test-numbers/index.ts';
 import { verificationFacts } from './facts.ts';
@@ -31,7 +32,7 @@ export function otpFeature(
     testNumbers: TestNumbersFeature;
   },
 ) {
-  const { config, database, keyring, events, settings, clock, log } = core;
+  const { database, keyring, events, settings, clock, log } = core;
   const { channels, optOuts, whatsapp, templates, testNumbers } = others;
   const messages = others.messages.service;
   const otp = otpService({
@@ -56,7 +57,6 @@ export function otpFeature(
   const leaving = core.every(EXPIRY_SWEEP_MS, 'moving verifications from channels that are offline', () =>
     otp.moveFromOffline(EXPIRY_SWEEP_ROWS),
   );
-  const { verificationDays } = config.retention;
 
   return {
     name: 'otp',
@@ -85,12 +85,17 @@ export function otpFeature(
     keeps: [
       {
         async forgetSome(trx) {
-          if (verificationDays === 0) return { counts: { verifications: 0, messages: 0 }, more: false };
-          const before = clock.now() - verificationDays * DAY_MS;
-          const { count, messageIds } = await otp.forgetEnded(trx, before, PORTION.verifications);
-          await messages.forget(trx, messageIds);
-          const counts = { verifications: count, messages: messageIds.length };
-          return { counts, more: count === PORTION.verifications };
+          const counts = { verifications: 0, messages: 0 };
+          let more = false;
+          for (const { days, projects } of verificationsKept(settings)) {
+            const before = clock.now() - days * DAY_MS;
+            const { count, messageIds } = await otp.forgetEnded(trx, projects, before, PORTION.verifications);
+            await messages.forget(trx, messageIds);
+            counts.verifications += count;
+            counts.messages += messageIds.length;
+            more ||= count === PORTION.verifications;
+          }
+          return { counts, more };
         },
       },
       {

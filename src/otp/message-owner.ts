@@ -19,7 +19,7 @@ export function verificationContent(deps: {
   /** What a message says; undefined where its template is gone. */
   async function sayOf(
     executor: Executor,
-    { channel, plays, content, template, locale }: MessageToFill,
+    { projectId, channel, plays, content, template, locale }: MessageToFill,
     { phone, created_at, expires_at }: SecretRow,
   ): Promise<Omit<Content, 'code'> | undefined> {
     if (!template && content !== undefined) return { text: content, locale };
@@ -28,14 +28,14 @@ export function verificationContent(deps: {
     const minutes = (expires_at - created_at) / MINUTE_MS;
     const country = phone === null ? undefined : readInternational(phone)?.country;
     return template
-      ? texts.ofTemplate(executor, template, {
+      ? texts.ofTemplate(executor, projectId, template, {
           channel: by,
           locale,
           country,
           minutes,
           variables: JSON.parse(content ?? '{}') as TemplateVariables,
         })
-      : texts.builtIn({ channel: by, locale, country, minutes });
+      : texts.builtIn(projectId, { channel: by, locale, country, minutes });
   }
 
   return async (executor: Executor, messages: readonly MessageToFill[]): Promise<Map<string, Content>> => {

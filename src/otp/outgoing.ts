@@ -83,19 +83,21 @@ export function outgoing(deps: {
   }
 
   /** Puts a message with the verification's code into the outbox, by the channel of its place. */
-  function enqueue(
+  async function enqueue(
     trx: Transaction,
     row: DestinationRow,
-    message: Pick<NewMessage, 'id' | 'content' | 'template' | 'locale' | 'metadata' | 'reason'> & {
+    message: Pick<
+      NewMessage,
+      'id' | 'content' | 'template' | 'locale' | 'metadata' | 'reason' | 'isCounted'
+    > & {
       lane?: Lane | undefined;
     },
   ): Promise<void> {
     const name = routeOf(row)[row.step]!;
     const isTest = row.is_test === 1;
     const address = (name === 'email' || (isTest && row.phone === null) ? row.email : row.phone)!;
-    const { id, content, template, locale, metadata, reason, lane = 'code' } = message;
-    if (template && !isTest) texts.countUse(trx, template.id);
-    return messages.enqueue(trx, {
+    const { id, content, template, locale, metadata, reason, isCounted, lane = 'code' } = message;
+    await messages.enqueue(trx, {
       id,
       projectId: row.project_id,
       ownerId: row.id,
@@ -112,7 +114,9 @@ export function outgoing(deps: {
       metadata,
       reason,
       ...(isTest && { unsentBecause: UNSENT }),
+      isCounted,
     });
+    if (template && !isTest) texts.countUse(trx, template.id);
   }
 
   /** The stored code; undefined where it does not open, so that another message of it would be worth nothing. */
@@ -171,6 +175,16 @@ export function outgoing(deps: {
     return sent;
   }
 
+  /** As `moveTo`, where nobody has asked for it: it is not done where it would go beyond the quota of the project. */
+  async function moveWithinQuota(...step: Parameters<typeof moveTo>): Promise<DestinationRow | undefined> {
+    try {
+      return await moveTo(...step);
+    } catch (error) {
+      if (error instanceof WotpError && error.code === 'QUOTA_EXCEEDED') return undefined;
+      throw error;
+    }
+  }
+
   /** A message failed for good: the next channel takes over, or the verification fails, unless another message may arrive. */
   async function failed(trx: Transaction, message: MessageRef, reason: string): Promise<void> {
     const row = await repository.byIdInAnyProject(trx, message.ownerId);
@@ -179,7 +193,7 @@ export function outgoing(deps: {
     const decision = afterFailure(progressOf(row), clock.now(), usableFor(row));
     if (isNewest && decision.is === 'move') {
       const name = CALLED[routeOf(row)[row.step]!];
-      if (await moveTo(trx, row, decision.step, `${name} refused it (${shortened(reason)})`)) return;
+      if (await moveWithinQuota(trx, row, decision.step, `${name} refused it (${shortened(reason)})`)) return;
     }
     if (await messages.anyAlive(trx, messageIdsOf(row))) return;
     await ender.end(trx, row, 'failed', reason);
@@ -204,7 +218,7 @@ export function outgoing(deps: {
     if (decision.is === 'move') {
       const why = `no receipt for ${seconds(settings.of(row.project_id).channelWaitMs)} s`;
       // A code that cannot be read goes out by no channel.
-      if (!(await moveTo(trx, row, decision.step, why))) await repository.stay(trx, row.id);
+      if (!(await moveWithinQuota(trx, row, decision.step, why))) await repository.stay(trx, row.id);
       return;
     }
     const later = nextStep(progressOf(row), now + LOOK_AGAIN_MS, () => true);
@@ -216,7 +230,9 @@ export function outgoing(deps: {
     const name = routeOf(row)[row.step]!;
     if (!routing.isOffline(name, row.project_id)) return;
     const decision = orWait(progressOf(row), clock.now(), usableFor(row));
-    if (decision.is === 'move') await moveTo(trx, row, decision.step, `${CALLED[name]} is offline`);
+    if (decision.is === 'move') {
+      await moveWithinQuota(trx, row, decision.step, `${CALLED[name]} is offline`);
+    }
   }
 
   return {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
-import { ofProject } from '../database/project.ts';
+import { inProjects, ofProject, type Projects } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 import { HOUR_MS } from '../lib/duration.ts';
 import type { FailedCheck } from './guess-budget.ts';
@@ -90,8 +90,14 @@ export interface VerificationRepository extends OpenVerifications {
   liftLimits(trx: Transaction, ids: readonly string[], now: number): Promise<void>;
   /** Pending verifications whose time is over, oldest first. */
   due(executor: Executor, now: number, limit: number): Promise<VerificationRow[]>;
-  /** Deletes the oldest that have ended and have an id below `before`, up to `limit`; resolves to what they were. */
-  removeEnded(trx: Transaction, before: string, limit: number): Promise<VerificationRow[]>;
+  /**
+   * Deletes the oldest of some projects that have ended and have an id below `before` and above `above`, up to `limit`;
+   * resolves to what they were.
+   */
+  removeEnded(
+    trx: Transaction,
+    ended: { before: string; limit: number; projects: Projects; above?: string | undefined },
+  ): Promise<VerificationRow[]>;
   /** How many verifications with an id from `firstId` on are in each state, as it is stored. */
   counts(projectId: number, firstId: string): Promise<Record<string, number>>;
 }
@@ -261,20 +267,6 @@ export function verificationRepository(database: Database): VerificationReposito
       .orderBy('expires_at')
       .limit(value('limit')),
   );
-  const removeEnded = database.prepare<{ before: string; limit: number }, VerificationRow>((db, value) =>
-    db
-      .deleteFrom('verifications')
-      .where('id', 'in', (eb) =>
-        eb
-          .selectFrom('verifications')
-          .select('id')
-          .where('id', '<', value('before'))
-          .where('status', '<>', sql.lit('pending'))
-          .orderBy('id')
-          .limit(value('limit')),
-      )
-      .returningAll(),
-  );
 
   return {
     ...openVerifications(database),
@@ -362,7 +354,23 @@ export function verificationRepository(database: Database): VerificationReposito
       await trx.updateTable('verifications').set({ limits_lifted_at: now }).where('id', 'in', ids).execute();
     },
     due: (executor, now, limit) => due(executor, { now, limit }),
-    removeEnded: (trx, before, limit) => removeEnded(trx, { before, limit }),
+    async removeEnded(trx, { before, limit, projects, above = '' }) {
+      return trx
+        .deleteFrom('verifications')
+        .where('id', 'in', (eb) =>
+          eb
+            .selectFrom('verifications')
+            .select('id')
+            .where('id', '>', above)
+            .where('id', '<', before)
+            .where('status', '<>', sql.lit('pending'))
+            .where(inProjects(projects))
+            .orderBy('id')
+            .limit(limit),
+        )
+        .returningAll()
+        .execute();
+    },
     async counts(projectId, firstId) {
       const rows = await database.reader
         .selectFrom('verifications')

@@ -259,6 +259,7 @@ export function otpService(deps: {
       if (allowedAt > now)
         throw tooSoon(allowedAt, now, fullWindow(messagesAt(destination), phoneLimits, allowedAt));
       countSend ??= await admit();
+      if (!isTest) await messages.count(trx, request.projectId);
       if (pending) await ender.end(trx, pending, 'canceled', 'superseded');
 
       const code = givenCode ?? newCode(code_length, request);
@@ -304,7 +305,7 @@ export function otpService(deps: {
       await events.record(trx, { type: 'otp.created', projectId: project_id, verificationId: id, channel });
       const { content, template } = said ?? {};
       const { locale, lane } = request;
-      await out.enqueue(trx, row, { id: messageId, content, template, locale, lane });
+      await out.enqueue(trx, row, { id: messageId, content, template, locale, lane, isCounted: true });
       const verification = toVerification(row, withMessageAt(destination, now), 'queued');
       return { verification, retried: false };
     },

@@ -1,4 +1,5 @@
 import type { Database, Transaction } from '../database/database.ts';
+import type { Projects } from '../database/project.ts';
 import type { EventRecorder } from '../events/record.ts';
 import type { Clock } from '../lib/clock.ts';
 import { firstIdAt } from '../lib/id.ts';
@@ -20,6 +21,11 @@ export function upkeep(deps: {
   spread: SpreadLimits;
 }) {
   const { database, events, clock, repository, ender, spread } = deps;
+  /**
+   * The last that was deleted of some projects: the next look begins there, and does not read again what other projects
+   * keep for longer.
+   */
+  const forgottenUpTo = new Map<string, string>();
 
   async function expireUntil(time: number, limit: number): Promise<number> {
     const due = await repository.due(database.reader, time, limit);
@@ -45,17 +51,25 @@ export function upkeep(deps: {
     },
 
     /**
-     * Deletes up to `limit` ended verifications that began before `time` (Unix ms), the oldest first. Those that limits
-     * and guesses are still counted from stay, whatever `time` is. Resolves to how many went, and to the ids of their
-     * messages, which the same transaction has to delete.
+     * Deletes up to `limit` ended verifications of some projects that began before `time` (Unix ms), the oldest first. Those
+     * that limits and guesses are still counted from stay, whatever `time` is. Resolves to how many went, and to the ids of
+     * their messages, which the same transaction has to delete.
      */
     async forgetEnded(
       trx: Transaction,
+      projects: Projects,
       time: number,
       limit: number,
     ): Promise<{ count: number; messageIds: string[] }> {
       const before = firstIdAt('ver', Math.min(time, clock.now() - LOOK_BACK_MS));
-      const removed = await repository.removeEnded(trx, before, limit);
+      const key = JSON.stringify(projects);
+      const above = forgottenUpTo.get(key);
+      const removed = await repository.removeEnded(trx, { before, limit, projects, above });
+      const last = removed
+        .map(({ id }) => id)
+        .sort()
+        .at(-1);
+      if (last !== undefined) database.afterCommit(trx, () => forgottenUpTo.set(key, last));
       return { count: removed.length, messageIds: removed.flatMap(messageIdsOf) };
     },
 

@@ -3,6 +3,7 @@ import type { Core } from '../core.ts';
 import type { Feature } from '../feature.ts';
 import { DAY_MS } from '../lib/duration.ts';
 import type { OtpFeature } from '../otp/index.ts';
+import { verificationsKept } from '../settings/retention.ts';
 import { scheduleEnder } from './ending.ts';
 import { firing } from './firing.ts';
 import { scheduleRepository } from './repository.ts';
@@ -17,7 +18,7 @@ const PORTION = 200;
 
 /** Sends at a later time. */
 export function schedulerFeature(core: Core, { otp }: { otp: OtpFeature }) {
-  const { config, database, events, clock, troubles } = core;
+  const { config, database, events, clock, troubles, settings } = core;
   const repository = scheduleRepository(database);
   const deps = {
     database,
@@ -32,7 +33,6 @@ export function schedulerFeature(core: Core, { otp }: { otp: OtpFeature }) {
   const { fireDue } = firing({ ...deps, misfireMinutes: config.scheduler.misfireMinutes });
   const alarm = new Alarm({ name: 'firing schedules', atLeastMs: LOOK_MS, run: fireDue }, clock, troubles);
   const scheduler = schedulerService({ ...deps, onScheduled: (dueAt) => alarm.wakeAt(dueAt) });
-  const { verificationDays } = config.retention;
 
   return {
     name: 'scheduler',
@@ -41,10 +41,14 @@ export function schedulerFeature(core: Core, { otp }: { otp: OtpFeature }) {
     keeps: [
       {
         async forgetSome(trx) {
-          if (verificationDays === 0) return { counts: { schedules: 0 }, more: false };
-          const before = clock.now() - verificationDays * DAY_MS;
-          const count = await scheduler.forgetEnded(trx, before, PORTION);
-          return { counts: { schedules: count }, more: count === PORTION };
+          let [schedules, more] = [0, false];
+          for (const { days, projects } of verificationsKept(settings)) {
+            const before = clock.now() - days * DAY_MS;
+            const count = await scheduler.forgetEnded(trx, projects, before, PORTION);
+            schedules += count;
+            more ||= count === PORTION;
+          }
+          return { counts: { schedules }, more };
         },
       },
     ],

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, Executor, Transaction } from '../database/database.ts';
+import { inProjects, type Projects } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 import type { ScheduleEnding, ScheduleStatus } from './types.ts';
 
@@ -185,7 +186,7 @@ export function scheduleRepository(database: Database) {
     },
 
     /** Deletes up to `limit` that ended before `time` (Unix ms), the oldest first; resolves to how many went. */
-    async removeEnded(trx: Transaction, time: number, limit: number): Promise<number> {
+    async removeEnded(trx: Transaction, projects: Projects, time: number, limit: number): Promise<number> {
       const removed = await trx
         .deleteFrom('schedules')
         .where('id', 'in', (eb) =>
@@ -194,6 +195,7 @@ export function scheduleRepository(database: Database) {
             .select('id')
             .where('ended_at', 'is not', null)
             .where('ended_at', '<', time)
+            .where(inProjects(projects))
             .orderBy('ended_at')
             .limit(limit),
         )

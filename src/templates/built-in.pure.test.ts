@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { filledIn } from '../messages/contents.ts';
-import { builtInText, type Style } from './built-in.ts';
+import type { Style } from '../settings/settings.ts';
+import { builtInText } from './built-in.ts';
 import { BUILT_IN_TEXTS } from './built-in-texts.ts';
 import { readContent, renderContent } from './content.ts';
 

@@ -1,21 +1,12 @@
 import { languageFor } from '../lib/languages.ts';
 import type { ChannelName } from '../messages/channel.ts';
 import { CODE_PLACEHOLDER, withoutPlaceholders } from '../messages/contents.ts';
+import type { Style } from '../settings/settings.ts';
 import { BUILT_IN_TEXTS, type Sentences } from './built-in-texts.ts';
 import type { Reader, RenderedTexts, TemplateContent } from './content.ts';
 
 /** What a send names the built-in text by. */
 export const BUILT_IN = 'default';
-
-/** How the installation writes what it sends. */
-export interface Style {
-  /** The name of the product, as recipients know it. */
-  brand: string | undefined;
-  /** Whether the text says that the code is nobody else's. */
-  warnsOfSharing: boolean;
-  /** The host of the page into which browsers fill the code of an SMS; no such line where undefined. */
-  webOtpHost: string | undefined;
-}
 
 const LANGUAGES = Object.keys(BUILT_IN_TEXTS) as [string, ...string[]];
 /** Texts that stay made. */

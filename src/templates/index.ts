@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts';
 import type { Feature } from '../feature.ts';
 import { DAY_MS } from '../lib/duration.ts';
-import { builtInText } from './built-in.ts';
+import { verificationsKept } from '../settings/retention.ts';
 import { messageTexts } from './message-texts.ts';
 import { templateRoutes } from './routes.ts';
 import { templateService } from './service.ts';
@@ -12,17 +12,10 @@ const PORTION = 50;
 
 /** Texts that callers keep and name in a send. */
 export function templatesFeature(core: Core) {
-  const { config, database, events, clock, settings, log } = core;
+  const { database, events, clock, settings, log } = core;
   const templates = templateService({ database, events, clock });
-  const style = {
-    brand: config.server.brandName,
-    warnsOfSharing: config.otp.warnsOfSharing,
-    webOtpHost: config.otp.webOtpHost,
-  };
-  const builtIn = builtInText(style);
-  const texts = messageTexts({ templates, builtIn, style });
+  const texts = messageTexts({ templates, settings });
   const flush = core.every(USAGE_FLUSH_MS, 'writing the usage of templates', () => templates.flushUsage());
-  const { verificationDays } = config.retention;
   return {
     name: 'templates',
     service: templates,
@@ -34,7 +27,6 @@ export function templatesFeature(core: Core) {
         settings,
         database,
         runOnce: core.idempotency.runOnce,
-        brand: style.brand,
       }),
     work: [
       {
@@ -51,10 +43,14 @@ export function templatesFeature(core: Core) {
       {
         // As long as messages that were made from them may be there.
         async forgetSome(trx) {
-          if (verificationDays === 0) return { counts: { templates: 0 }, more: false };
-          const before = clock.now() - (verificationDays + 2) * DAY_MS;
-          const count = await templates.forgetDeleted(trx, before, PORTION);
-          return { counts: { templates: count }, more: count === PORTION };
+          let [count, more] = [0, false];
+          for (const { days, projects } of verificationsKept(settings)) {
+            const before = clock.now() - (days + 2) * DAY_MS;
+            const forgotten = await templates.forgetDeleted(trx, projects, before, PORTION);
+            count += forgotten;
+            more ||= forgotten === PORTION;
+          }
+          return { counts: { templates: count }, more };
         },
       },
     ],

@@ -1,7 +1,8 @@
 import type { Executor } from '../database/database.ts';
 import type { ChannelName } from '../messages/channel.ts';
 import type { Said, TemplateUse } from '../messages/types.ts';
-import { BUILT_IN, type builtInText, type Style, withWebOtp } from './built-in.ts';
+import type { Settings, Style } from '../settings/settings.ts';
+import { BUILT_IN, builtInText, withWebOtp } from './built-in.ts';
 import {
   localeFor,
   type ReadContent,
@@ -20,14 +21,21 @@ const KINDS: readonly ChannelName[] = ['whatsapp', 'sms', 'email'];
 export type MessageTexts = ReturnType<typeof messageTexts>;
 
 /** Says what is sent: the built-in text, or that of a template which a send names. */
-export function messageTexts(deps: {
-  templates: TemplateService;
-  builtIn: ReturnType<typeof builtInText>;
-  style: Style;
-}) {
-  const { templates, builtIn, style } = deps;
+export function messageTexts({ templates, settings }: { templates: TemplateService; settings: Settings }) {
+  /** The built-in texts in each style; one is dropped with its style, when settings are changed. */
+  const builtIns = new WeakMap<Style, ReturnType<typeof builtInText>>();
+
+  function builtInOf(projectId: number) {
+    const { style } = settings.of(projectId);
+    const known = builtIns.get(style);
+    if (known) return known;
+    const made = builtInText(style);
+    builtIns.set(style, made);
+    return made;
+  }
 
   function renderFor(
+    projectId: number,
     content: ReadContent,
     {
       minutes,
@@ -39,17 +47,18 @@ export function messageTexts(deps: {
       variables: TemplateVariables;
     },
   ): RenderedTexts {
-    const { brand } = style;
+    const { brand, webOtpHost } = settings.of(projectId).style;
     const known = { expiry: minutes, ...(brand !== undefined && { brand }) };
     const rendered = renderContent(content, { ...wanted, variables: { ...known, ...variables } });
-    return { ...rendered, text: withWebOtp(rendered.text, wanted.channel, style.webOtpHost) };
+    return { ...rendered, text: withWebOtp(rendered.text, wanted.channel, webOtpHost) };
   }
 
   return {
     /** The text that WOTP makes. `minutes`: how long the code lives. */
-    builtIn: builtIn.textFor,
+    builtIn: (projectId: number, wanted: Reader & { channel: ChannelName; minutes: number }): RenderedTexts =>
+      builtInOf(projectId).textFor(wanted),
     /** The built-in text as a template says it. */
-    builtInContent: builtIn.content,
+    builtInContent: (projectId: number) => builtInOf(projectId).content,
 
     /**
      * What a message with a code is to say, as it is stored with it. Each text that any channel may send of it is made
@@ -65,30 +74,36 @@ export function messageTexts(deps: {
       if (template === BUILT_IN) return { locale };
       const { use, content } = await templates.forSend(executor, projectId, template);
       requireCode(content, localeFor(content, { locale, country }), template);
-      for (const channel of KINDS) renderFor(content, { channel, locale, country, minutes, variables });
+      for (const channel of KINDS)
+        renderFor(projectId, content, { channel, locale, country, minutes, variables });
       return { template: use, content: JSON.stringify(variables), locale };
     },
 
     /** What a channel sends of the version of a template that a message is made from; undefined where that is gone. */
     async ofTemplate(
       executor: Executor,
+      projectId: number,
       use: TemplateUse,
       wanted: Reader & { channel: ChannelName; variables: TemplateVariables; minutes: number },
     ): Promise<RenderedTexts | undefined> {
       const content = await templates.contentOf(executor, use.id, use.version);
-      return content && renderFor(content, wanted);
+      return content && renderFor(projectId, content, wanted);
     },
 
     /** What a channel would send of a template; a variable without a value is shown as its name in brackets. */
     sample(
+      projectId: number,
       content: ReadContent,
       names: readonly string[],
       wanted: Reader & { channel: ChannelName; variables: TemplateVariables; minutes: number },
     ): RenderedTexts {
-      const { brand } = style;
+      const { brand } = settings.of(projectId).style;
       const known = { expiry: wanted.minutes, ...(brand !== undefined && { brand }) };
       const samples = Object.fromEntries(names.map((name) => [name, `[${name}]`]));
-      return renderFor(content, { ...wanted, variables: { ...samples, ...known, ...wanted.variables } });
+      return renderFor(projectId, content, {
+        ...wanted,
+        variables: { ...samples, ...known, ...wanted.variables },
+      });
     },
 
     countUse: templates.countUse,

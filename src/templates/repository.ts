@@ -1,5 +1,5 @@
 import type { Database, Executor, Transaction } from '../database/database.ts';
-import { ofProject } from '../database/project.ts';
+import { inProjects, ofProject, type Projects } from '../database/project.ts';
 import type { Schema } from '../database/schema.ts';
 
 type TemplateRow = Schema['templates'];
@@ -46,8 +46,8 @@ export interface TemplateRepository {
     which: { upTo: number; replacedBefore: number },
   ): Promise<void>;
   addUsage(trx: Transaction, id: string, count: number): Promise<void>;
-  /** Deletes those that were deleted before a time (Unix ms), up to `limit`; resolves to how many there were. */
-  forget(trx: Transaction, before: number, limit: number): Promise<number>;
+  /** Deletes those of some projects that were deleted before a time (Unix ms), up to `limit`; resolves to how many there were. */
+  forget(trx: Transaction, projects: Projects, before: number, limit: number): Promise<number>;
 }
 
 export function templateRepository(database: Database): TemplateRepository {
@@ -155,11 +155,12 @@ export function templateRepository(database: Database): TemplateRepository {
     async addUsage(trx, id, count) {
       await addUsage(trx, { id, count });
     },
-    async forget(trx, before, limit) {
+    async forget(trx, projects, before, limit) {
       const rows = await trx
         .selectFrom('templates')
         .select('id')
         .where('deleted_at', '<', before)
+        .where(inProjects(projects))
         .limit(limit)
         .execute();
       const ids = rows.map(({ id }) => id);

@@ -38,10 +38,9 @@ export function templateRoutes(
     settings: Settings;
     database: Database;
     runOnce: RunOnce;
-    brand: string | undefined;
   },
 ): void {
-  const { templates, texts, settings, database, runOnce, brand } = deps;
+  const { templates, texts, settings, database, runOnce } = deps;
   const app = typed(server);
   const tags = ['Templates'];
 
@@ -139,7 +138,7 @@ export function templateRoutes(
       const { id } = request.params;
       const data =
         id === BUILT_IN
-          ? builtInAnswer(texts.builtInContent)
+          ? builtInAnswer(texts.builtInContent(request.projectId))
           : toAnswer(await templates.get(request.projectId, id));
       return { success: true as const, data };
     },
@@ -267,12 +266,19 @@ export function templateRoutes(
       const { channel = 'whatsapp', locale, variables = {} } = request.body ?? {};
       const { id } = request.params;
       requireOwnText(channel);
-      const wanted = { channel, locale, minutes: settings.of(request.projectId).code.expiryMinutes };
-      if (id === BUILT_IN)
-        return { success: true as const, data: previewOf(texts.builtIn(wanted), channel, brand) };
-      const stored = await templates.get(request.projectId, id);
-      const rendered = texts.sample(readContent(stored), stored.variables, { ...wanted, variables });
-      return { success: true as const, data: previewOf(rendered, channel, brand) };
+      const { projectId } = request;
+      const { code, style } = settings.of(projectId);
+      const wanted = { channel, locale, minutes: code.expiryMinutes };
+      if (id === BUILT_IN) {
+        const built = texts.builtIn(projectId, wanted);
+        return { success: true as const, data: previewOf(built, channel, style.brand) };
+      }
+      const stored = await templates.get(projectId, id);
+      const rendered = texts.sample(projectId, readContent(stored), stored.variables, {
+        ...wanted,
+        variables,
+      });
+      return { success: true as const, data: previewOf(rendered, channel, style.brand) };
     },
   );
 }

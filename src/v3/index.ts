@@ -28,8 +28,8 @@ export function v3Feature(
         keys: keys.service,
         newestLogs: audit.newest,
         runOnce: idempotency.runOnce,
-        link: () => ({
-          connected: !mockMode && whatsapp.sessions.status.isConnected,
+        link: (projectId) => ({
+          connected: !mockMode && whatsapp.sessions.status.isConnectedFor(projectId),
           uptime: Math.floor((clock.now() - startedAt) / 1000),
           ...(mockMode && { mode: 'mock' as const }),
         }),

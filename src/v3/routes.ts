@@ -95,7 +95,7 @@ export function v3Routes(
     /** The newest entries of the log, as an administrator sees them. */
     newestLogs: (projectId: number, limit: number) => Promise<LogEntry[]>;
     /** Whether a number is connected to WhatsApp, and since when the server runs. */
-    link: () => { connected: boolean; uptime: number; mode?: 'mock' };
+    link: (projectId: number) => { connected: boolean; uptime: number; mode?: 'mock' };
   },
 ): void {
   const { tokens, logs, keys, runOnce, newestLogs, link } = deps;
@@ -180,7 +180,7 @@ export function v3Routes(
         },
       },
     },
-    async () => ({ success: true as const, data: link() }),
+    async ({ projectId }) => ({ success: true as const, data: link(projectId) }),
   );
 
   app.post(

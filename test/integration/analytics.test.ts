@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeKey, makeProject } from '../support/keys.ts';
 import { expectProblem } from '../support/problem.ts';
+import { settledEvents } from '../support/settled-events.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
 
@@ -22,6 +23,7 @@ beforeEach(async () => {
 
 /** The answer, once all that happened is counted. */
 async function get(path: string, key = project.key) {
+  await settledEvents(server);
   await server.clock.advance(10_000);
   return server.call('GET', `analytics/${path}`, { key });
 }

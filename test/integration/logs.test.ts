@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeKey, makeProject } from '../support/keys.ts';
 import { expectProblem } from '../support/problem.ts';
+import { settledEvents } from '../support/settled-events.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { MINUTE_MS, newPhone, QUICK_ADMIN, verificationsOf } from '../support/verifications.ts';
 
@@ -258,8 +259,10 @@ describe('the list', () => {
 });
 
 describe('following', () => {
-  const follow = async (query: Record<string, string>) =>
-    (await server.call('GET', `logs/follow?${new URLSearchParams(query)}`, asAdmin)).body.data;
+  const follow = async (query: Record<string, string>) => {
+    await settledEvents(server);
+    return (await server.call('GET', `logs/follow?${new URLSearchParams(query)}`, asAdmin)).body.data;
+  };
 
   test('gives what is new, oldest first and once', async () => {
     const start = await follow({});

@@ -32,7 +32,7 @@ export function emailChannels() {
     const channel = new EmailChannel({
       server: email.server!,
       ca: readSmtpCertificates(email),
-      sender: { from: email.from!, brand: 'Example' },
+      senderOf: () => ({ from: email.from!, brand: 'Example' }),
       clock,
       troubles: silentTroubles,
       times: { connectMs, silenceMs },

@@ -5,6 +5,7 @@ import { httpProvidersFeature } from '../../src/channels/http/index.ts';
 import { type Environment, loadConfig } from '../../src/config/config.ts';
 import { newId } from '../../src/lib/id.ts';
 import type { OutgoingMessage, Receipt } from '../../src/messages/channel.ts';
+import { rulesOf } from '../../src/settings/settings.ts';
 import { startCallbackServer } from './callback-server.ts';
 import { silentTroubles } from './silent-log.ts';
 import { testClock } from './test-clock.ts';
@@ -48,6 +49,7 @@ export async function openHttpProviders(content: unknown, env: Environment = {})
     machineClock: clock,
     troubles,
     publicUrl: new URL(PUBLIC_URL),
+    settings: { of: () => rulesOf(config), projectsWithOwn: [] },
   });
   const { address, stop } = await startCallbackServer(clock, feature.routes);
   for (const channel of feature.channels) {

@@ -8,6 +8,11 @@ const USUAL: ProjectSettings = {
   spread: { perClientIp: 0, perPrefix: 0 },
   pacing: { ratePerSecond: 1, burst: 5, dailyCap: 5_000, warmUp: true },
   channelWaitMs: 25_000,
+  channelOrder: undefined,
+  style: { brand: undefined, warnsOfSharing: true, webOtpHost: undefined },
+  mailFrom: undefined,
+  verificationDays: 30,
+  monthlyQuota: undefined,
   keyRequests: 10_000,
   readPhone: readAnyPhone,
   readAnyPhone,
@@ -18,5 +23,8 @@ export function testSettings(
   changes: Partial<ProjectSettings> = {},
   ofProjects: Readonly<Record<number, Partial<ProjectSettings>>> = {},
 ): Settings {
-  return { of: (projectId) => ({ ...USUAL, ...changes, ...ofProjects[projectId] }) };
+  return {
+    of: (projectId) => ({ ...USUAL, ...changes, ...ofProjects[projectId] }),
+    projectsWithOwn: Object.keys(ofProjects).map(Number),
+  };
 }

@@ -5,9 +5,9 @@ import { newId } from '../../src/lib/id.ts';
 import type { MessageOwner } from '../../src/messages/owner.ts';
 import { messageService } from '../../src/messages/service.ts';
 import type { Lane } from '../../src/messages/types.ts';
-import { builtInText } from '../../src/templates/built-in.ts';
 import { messageTexts } from '../../src/templates/message-texts.ts';
 import { templateService } from '../../src/templates/service.ts';
+import { testSettings } from './settings.ts';
 import { testClock } from './test-clock.ts';
 import { openTestDatabase } from './test-database.ts';
 
@@ -29,10 +29,9 @@ export async function openTestOutbox() {
   const clock = testClock();
   const keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
   const events = eventRecorder(database, clock, keyring);
-  const messages = messageService({ database, keyring, events, clock });
-  const style = { brand: undefined, warnsOfSharing: true, webOtpHost: undefined };
+  const messages = messageService({ database, keyring, events, clock, quota: { take: () => undefined } });
   const templates = templateService({ database, events, clock });
-  const texts = messageTexts({ templates, builtIn: builtInText(style), style });
+  const texts = messageTexts({ templates, settings: testSettings() });
   /** The codes of the owners, as long as they are worth something. */
   const codes = new Map<string, string>();
   /** Messages that failed for good, as their owners were told; a test may let what follows fail. */
@@ -89,7 +88,7 @@ export async function openTestOutbox() {
 
     /** The outbox as another process opens it, or this one after it was killed. */
     reopened() {
-      const other = messageService({ database, keyring, events, clock });
+      const other = messageService({ database, keyring, events, clock, quota: { take: () => undefined } });
       other.ownedBy('ver', owner);
       return other;
     },

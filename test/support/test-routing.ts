@@ -7,7 +7,7 @@ export function mockRouting(order?: readonly ChannelName[]): Routing {
   return routing({
     channels: [],
     mockMode: true,
-    order,
+    orderOf: () => order,
     whatsapp: { isLinked: () => false, isSetUp: () => false },
   });
 }
@@ -17,7 +17,7 @@ export function scriptedRouting(channels: readonly ScriptedChannel[]): Routing {
   return routing({
     channels,
     mockMode: false,
-    order: undefined,
+    orderOf: () => undefined,
     whatsapp: { isLinked: () => true, isSetUp: () => true },
   });
 }

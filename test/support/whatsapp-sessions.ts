@@ -9,7 +9,7 @@ import type { Database } from '../../src/database/database.ts';
 import { openKeyring } from '../../src/database/keyring.ts';
 import { DEFAULT_PROJECT } from '../../src/database/project.ts';
 import { eventRecorder } from '../../src/events/record.ts';
-import { projectService } from '../../src/projects/service.ts';
+import { ensureDefaultProject } from '../../src/projects/service.ts';
 import { actorNamed } from './actors.ts';
 import { type FakeWhatsApp, startFakeWhatsApp } from './fake-whatsapp/server.ts';
 import { type TestClock, testClock } from './test-clock.ts';
@@ -80,7 +80,7 @@ async function over(parts: {
 }): Promise<SessionsUnderTest> {
   const { whatsapp, database, clock, options } = parts;
   const projectId = DEFAULT_PROJECT;
-  await projectService({ database, clock }).ensureDefault();
+  await ensureDefaultProject({ database, clock });
   const logLines: string[] = [];
   // A crash is a process that writes no more, so the sessions get a database that can be taken from them.
   let isCutOff = false;

@@ -2,6 +2,7 @@ import type { DKIMOptions } from 'nodemailer';
 import { EmailError, parseEmail } from '../../addresses/email.ts';
 import type { Troubles } from '../../background/troubles.ts';
 import type { SmtpServer } from '../../config/smtp-server.ts';
+import { DEFAULT_PROJECT } from '../../database/project.ts';
 import type { Clock } from '../../lib/clock.ts';
 import {
   type Accepted,
@@ -30,7 +31,8 @@ const REFUSED_MS = { first: 30_000, most: 10 * 60_000 };
 export interface EmailChannelOptions {
   server: SmtpServer;
   ca?: string | undefined;
-  sender: Sender;
+  /** Who sends the mail of a project. */
+  senderOf: (projectId: number) => Sender;
   dkim?: DKIMOptions | undefined;
   /** What to call this machine in EHLO. */
   machineName?: string | undefined;
@@ -96,8 +98,9 @@ export class EmailChannel implements Channel {
   /** @throws ExpectedError where mail is to be signed and cannot be */
   async start(receipts: ReceiptListener): Promise<void> {
     this.#receipts = receipts;
-    const { dkim, sender, clock } = this.#options;
+    const { dkim, senderOf, clock } = this.#options;
     if (!dkim) return;
+    const sender = senderOf(DEFAULT_PROJECT);
     const sample = { id: 'sample', text: 'A sample.', expiresAt: clock.now() };
     await assertSigns(dkim, composeMail(sample, sender.from.address, sender, clock.now()));
   }
@@ -110,7 +113,8 @@ export class EmailChannel implements Channel {
   async send(message: OutgoingMessage, signal: AbortSignal): Promise<Accepted> {
     const refusal = this.refuses(message.to);
     if (refusal !== undefined) throw new SendError('permanent', refusal);
-    const { clock, sender, troubles } = this.#options;
+    const { clock, senderOf, troubles } = this.#options;
+    const sender = senderOf(message.projectId);
     const mail = composeMail(message, parseEmail(message.to).address, sender, clock.now());
     const tooLong = new AbortController();
     const limit = clock.setTimeout(() => tooLong.abort(), TRY_MAX_MS);

@@ -9,7 +9,7 @@ import type { EmailChannel } from './channel.ts';
  * E-mail, where `SMTP_URL` is set.
  * @throws ConfigError that names a file which cannot be used
  */
-export async function emailFeature({ config, clock, troubles, publicUrl }: Core) {
+export async function emailFeature({ config, clock, troubles, publicUrl, settings }: Core) {
   const { server, from, dkimDomain, dkimSelector, bounceToken } = config.email;
   const privateKey = readDkimKey(config.email);
   const isSigning = dkimDomain !== undefined && dkimSelector !== undefined && privateKey !== undefined;
@@ -21,7 +21,10 @@ export async function emailFeature({ config, clock, troubles, publicUrl }: Core)
     channel = new EmailChannel({
       server,
       ca: readSmtpCertificates(config.email),
-      sender: { from, brand: config.server.brandName },
+      senderOf(projectId) {
+        const { mailFrom, style } = settings.of(projectId);
+        return { from: mailFrom ?? from, brand: style.brand };
+      },
       dkim: isSigning ? { domainName: dkimDomain, keySelector: dkimSelector, privateKey } : undefined,
       machineName: host === undefined || isIP(host) !== 0 || host.startsWith('[') ? undefined : host,
       clock,

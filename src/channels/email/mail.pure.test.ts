@@ -48,7 +48,7 @@ function channelWith({ from, brand, privateKey, machineName }: Setting): EmailCh
       caFile: undefined,
       connections: 5,
     },
-    sender: { from: from ?? { name: undefined, address: 'no-reply@example.com' }, brand },
+    senderOf: () => ({ from: from ?? { name: undefined, address: 'no-reply@example.com' }, brand }),
     dkim: privateKey === undefined ? undefined : { domainName: 'example.com', keySelector: 's1', privateKey },
     machineName,
     clock,

@@ -3,6 +3,7 @@ import type { Core } from '../../core.ts';
 import type { Feature } from '../../feature.ts';
 import { localAddress } from '../../http/local-address.ts';
 import { outboundClient } from '../../lib/outbound-client.ts';
+import type { Settings } from '../../settings/settings.ts';
 import { ProviderChannel } from './channel.ts';
 import { httpProvider } from './provider.ts';
 import { callbackPath, providerRoutes } from './routes.ts';
@@ -12,9 +13,9 @@ const FALLBACK_BRAND = 'WOTP';
 
 /** The providers of PROVIDERS_FILE: the channels `sms` and `http`, each where it has a provider. */
 export function httpProvidersFeature(
-  core: Pick<Core, 'config' | 'clock' | 'machineClock' | 'troubles' | 'publicUrl'>,
+  core: Pick<Core, 'config' | 'clock' | 'machineClock' | 'troubles' | 'publicUrl'> & { settings: Settings },
 ) {
-  const { config, machineClock: clock, troubles, publicUrl } = core;
+  const { config, machineClock: clock, troubles, publicUrl, settings } = core;
   const { definitions, allowedAddresses } = config.providers;
   const { isProduction } = config.server;
   const client = outboundClient({ allowedAddresses, isProduction, clock });
@@ -29,7 +30,7 @@ export function httpProvidersFeature(
         httpProvider(definition, {
           client,
           clock: core.clock,
-          brand: config.server.brandName ?? FALLBACK_BRAND,
+          brandOf: (projectId) => settings.of(projectId).style.brand ?? FALLBACK_BRAND,
           callbackUrl() {
             const url = new URL(callbackPath(definition.name), origin);
             const { token } = definition.callback ?? {};

@@ -41,12 +41,13 @@ export function httpProvider(
   deps: {
     client: OutboundClient;
     clock: Clock;
-    brand: string;
+    /** The name of the product, as a project has it. */
+    brandOf: (projectId: number) => string;
     /** Where the provider reports what became of messages. */
     callbackUrl: () => string;
   },
 ): Provider {
-  const { client, clock, brand, callbackUrl } = deps;
+  const { client, clock, brandOf, callbackUrl } = deps;
   const { name, callback } = definition;
   const states = Object.values(callback?.map ?? {});
   const secrets = literalsOf(definition);
@@ -70,7 +71,7 @@ export function httpProvider(
         text,
         code,
         messageId,
-        brand,
+        brand: brandOf(message.projectId),
         locale,
         ttlSeconds: String(ttlSeconds),
         callbackUrl: callback === undefined ? '' : callbackUrl(),

@@ -119,7 +119,8 @@ export function whatsappFeature(core: Core, others: { messages: MessagesFeature 
         run() {
           if (mockMode) return { status: 'healthy', connected: false, mode: 'mock' };
           // Nobody misses a number that no send would use.
-          const isUsed = config.channels.order.length === 0 || config.channels.order.includes('whatsapp');
+          const order = settings.of(DEFAULT_PROJECT).channelOrder;
+          const isUsed = order === undefined || order.includes('whatsapp');
           const detail = isUsed ? sessions.status.problem : undefined;
           const status = detail === undefined ? 'healthy' : 'degraded';
           return { status, connected: sessions.status.isConnected, ...(detail !== undefined && { detail }) };

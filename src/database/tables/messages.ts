@@ -78,4 +78,22 @@ export interface MessagesTables {
     /** Until then a message may get the name. */
     expires_at: number;
   };
+
+  /**
+   * Messages of a calendar month (UTC) of projects that have a MONTHLY_QUOTA. On PostgreSQL a count has several parts, so
+   * that sends of one project do not wait for each other.
+   * @kept until the month after the next begins
+   */
+  monthly_messages: {
+    /** The project. */
+    project_id: number;
+    /** The year and the month: 202612. */
+    month: number;
+    /** Which part of the count, from 0. */
+    part: number;
+    /** Messages counted in this part. */
+    count: number;
+    /** In part 0: how many percent of the quota `project.quota_reached` has reported, 0, 80 or 100. */
+    reported: number;
+  };
 }

@@ -2,7 +2,7 @@
 export interface ProjectsTables {
   /**
    * The tenants: keys, verifications, messages and events belong to exactly one.
-   * @kept always
+   * @kept until all data of a deleted one is erased
    */
   projects: {
     /** `prj_…`: what the API calls it. */
@@ -11,7 +11,9 @@ export interface ProjectsTables {
     number: number;
     /** For people. */
     name: string;
-    /** When it was made. */
+    /** When it was created. */
     created_at: number;
+    /** Since when it is being erased; null for one that is in use. */
+    deleted_at: number | null;
   };
 }

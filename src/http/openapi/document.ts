@@ -127,6 +127,8 @@ const TAGS = [
     description: 'Addresses with a fixed code and no message, for reviewers and tests.',
   },
   { name: 'Limits', description: 'See and clear the limits of a phone number.' },
+  { name: 'Projects', description: 'Tenants that share this server and see nothing of each other.' },
+  { name: 'Settings', description: 'See what is set and by whom, and change it while the server runs.' },
   { name: 'Database', description: 'Back up, verify and compact the database.' },
   { name: 'Health', description: 'Probes and metrics. They need no key.' },
   { name: 'Session', description: 'Sign in to the pages of this server.' },

@@ -5,7 +5,7 @@ import { openTestDatabase } from '../../../../test/support/test-database.ts';
 import type { Database } from '../../../database/database.ts';
 import { type Keyring, openKeyring } from '../../../database/keyring.ts';
 import { DEFAULT_PROJECT } from '../../../database/project.ts';
-import { projectService } from '../../../projects/service.ts';
+import { ensureDefaultProject } from '../../../projects/service.ts';
 import { type AuthStore, authStore } from './auth-store.ts';
 import { sessionRepository } from './repository.ts';
 
@@ -24,7 +24,7 @@ beforeEach(async () => {
   database = opened.database;
   keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
   const projectId = DEFAULT_PROJECT;
-  await projectService({ database, clock }).ensureDefault();
+  await ensureDefaultProject({ database, clock });
   for (const id of [SESSION, 'ses_2']) {
     await database.transaction((trx) =>
       sessionRepository(keyring).insert(trx, {

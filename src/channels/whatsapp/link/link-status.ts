@@ -60,6 +60,13 @@ export class LinkStatus {
     return this.#options.sessions().some(({ state }) => state === 'open');
   }
 
+  /** Whether a session of a project is connected at this moment. */
+  isConnectedFor(projectId: StoredSession['projectId']): boolean {
+    return this.#options
+      .sessions()
+      .some((session) => session.projectId === projectId && session.state === 'open');
+  }
+
   /** What is wrong with the links to WhatsApp, in a sentence without numbers or ids; undefined when all is well. */
   get problem(): string | undefined {
     if (this.#options.libraryProblem !== undefined) return this.#options.libraryProblem;

@@ -4,7 +4,7 @@ import { openTestDatabase } from '../../../../test/support/test-database.ts';
 import type { Database } from '../../../database/database.ts';
 import { openKeyring } from '../../../database/keyring.ts';
 import { DEFAULT_PROJECT } from '../../../database/project.ts';
-import { projectService } from '../../../projects/service.ts';
+import { ensureDefaultProject } from '../../../projects/service.ts';
 import { sessionRepository } from '../link/repository.ts';
 import { forgetContacts } from './contacts.ts';
 import { dayOf } from './pacing.ts';
@@ -21,7 +21,7 @@ beforeEach(async () => {
   const clock = testClock(NOW);
   const keyring = await openKeyring(database, 'a master key of the tests, long enough', clock);
   const projectId = DEFAULT_PROJECT;
-  await projectService({ database, clock }).ensureDefault();
+  await ensureDefaultProject({ database, clock });
   const session = { id: SESSION, projectId, name: null, proxy: null, phone: null, state: 'new' } as const;
   const rest = {
     reason: null,
