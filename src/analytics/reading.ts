@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { DAY_MS, HOUR_MS } from '../lib/duration.ts';
-import { binEnd, DAY, type DeliveryDimension, type Dimension, dayOf, QUARTER } from './figures.ts';
-import type { TimeZone } from './zone.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../lib/duration.ts';
+import { binEnd, type DeliveryDimension, type Dimension, LENGTHS, QUARTER, startOf } from './figures.ts';
+import type { Segment, TimeZone } from './zone.ts';
 
 /** A time (Unix ms) that begins and ends with a quarter-hour; `to` is not part of it. */
 export interface Period {
@@ -40,23 +40,40 @@ interface Span extends Period {
   minutes: number;
 }
 
-/** The whole days (UTC) in a period, and the quarter-hours before and after them. */
-function spansOf({ from, to }: Period): Span[] {
-  const firstDay = dayOf(from + DAY_MS - 1);
-  const lastDay = dayOf(to);
-  if (firstDay >= lastDay) return [{ minutes: QUARTER, from, to }];
-  const spans = [
-    { minutes: DAY, from: firstDay, to: lastDay },
-    { minutes: QUARTER, from, to: firstDay },
-    { minutes: QUARTER, from: lastDay, to },
+/** A period in rows of these lengths (in minutes, the longest first): the longest that lie in it, and shorter ones around them. */
+function spansOf({ from, to }: Period, [minutes, ...shorter]: readonly number[]): Span[] {
+  if (from >= to || minutes === undefined) return [];
+  const first = startOf(from + minutes * MINUTE_MS - 1, minutes);
+  const last = startOf(to, minutes);
+  if (first >= last) return spansOf({ from, to }, shorter);
+  return [
+    { minutes, from: first, to: last },
+    ...spansOf({ from, to: first }, shorter),
+    ...spansOf({ from: last, to }, shorter),
   ];
-  return spans.filter((span) => span.from < span.to);
 }
+
+/** The same, for rows that are added up by the hour or day of a time zone: an hour of UTC may be two halves there. */
+const spansInZone = ({ from, to, offset }: Segment): Span[] =>
+  spansOf({ from, to }, offset % HOUR_MS === 0 ? LENGTHS.byZone : [QUARTER]);
 
 const sum = (column: string) => sql<number>`cast(sum(${sql.ref(column)}) as bigint)`;
 
 /** Reads the figures of one project. */
 export function analyticsReading({ reader }: Database) {
+  const messageRows = (projectId: number, { minutes, from, to }: Span) =>
+    reader
+      .selectFrom('analytics_messages')
+      .where('project_id', '=', projectId)
+      .where('minutes', '=', minutes)
+      .where('start', '>=', from)
+      .where('start', '<', to)
+      .select([
+        sum('messages').as('messages'),
+        sum('successful').as('successful'),
+        sum('failed').as('failed'),
+      ]);
+
   const conversionRows = (projectId: number, dimension: Dimension, { minutes, from, to }: Span) =>
     reader
       .selectFrom('analytics_conversion')
@@ -84,39 +101,27 @@ export function analyticsReading({ reader }: Database) {
     /** What became of the messages of each day of a time zone; days without any are left out. */
     async days(projectId: number, period: Period, zone: TimeZone): Promise<DayCounts[]> {
       const days = new Map<number, DayCounts>();
-      for (const { from, to, offset } of zone.segments(period.from, period.to)) {
-        const rows = await reader
-          .selectFrom('analytics_messages')
-          .where('project_id', '=', projectId)
-          .where('start', '>=', from)
-          .where('start', '<', to)
-          .select([
-            localUnit(offset, DAY_MS).as('day'),
-            sum('messages').as('messages'),
-            sum('successful').as('successful'),
-            sum('failed').as('failed'),
-          ])
-          .groupBy('day')
-          .execute();
-        for (const row of rows) addTo(days, row.day, row);
+      for (const segment of zone.segments(period.from, period.to)) {
+        for (const span of spansInZone(segment)) {
+          const rows = await messageRows(projectId, span)
+            .select(localUnit(segment.offset, DAY_MS).as('day'))
+            .groupBy('day')
+            .execute();
+          for (const row of rows) addTo(days, row.day, row);
+        }
       }
       return [...days.values()].sort((a, b) => a.day - b.day);
     },
 
     /** What became of the messages of a period. */
-    async messages(projectId: number, { from, to }: Period): Promise<Omit<DayCounts, 'day'>> {
-      const row = await reader
-        .selectFrom('analytics_messages')
-        .where('project_id', '=', projectId)
-        .where('start', '>=', from)
-        .where('start', '<', to)
-        .select([
-          sum('messages').as('messages'),
-          sum('successful').as('successful'),
-          sum('failed').as('failed'),
-        ])
-        .executeTakeFirstOrThrow();
-      return { messages: row.messages ?? 0, successful: row.successful ?? 0, failed: row.failed ?? 0 };
+    async messages(projectId: number, period: Period): Promise<Omit<DayCounts, 'day'>> {
+      const all = { messages: 0, successful: 0, failed: 0 };
+      for (const span of spansOf(period, LENGTHS.byZone)) {
+        const row = await messageRows(projectId, span).executeTakeFirstOrThrow();
+        // Where there is no row the sums are null.
+        if (row.messages !== null) add(all, row, ['messages', 'successful', 'failed']);
+      }
+      return all;
     },
 
     /** By country, prefix, channel, template or purpose: those with most verifications first. */
@@ -126,7 +131,7 @@ export function analyticsReading({ reader }: Database) {
       period: Period,
     ): Promise<Conversion[]> {
       const keys = new Map<string, Conversion>();
-      for (const span of spansOf(period)) {
+      for (const span of spansOf(period, LENGTHS.others)) {
         const rows = await conversionRows(projectId, dimension, span).select('key').groupBy('key').execute();
         for (const row of rows) {
           const found = keys.get(row.key);
@@ -145,13 +150,15 @@ export function analyticsReading({ reader }: Database) {
         delivered: 0,
         verified: 0,
       }));
-      for (const { from, to, offset } of zone.segments(period.from, period.to)) {
-        const hour = sql<number>`${localUnit(offset, HOUR_MS)} % 24`;
-        const rows = await conversionRows(projectId, 'hour', { minutes: QUARTER, from, to })
-          .select(hour.as('hour'))
-          .groupBy('hour')
-          .execute();
-        for (const row of rows) add(hours[row.hour]!, row, ['sent', 'delivered', 'verified']);
+      for (const segment of zone.segments(period.from, period.to)) {
+        const hour = sql<number>`${localUnit(segment.offset, HOUR_MS)} % 24`;
+        for (const span of spansInZone(segment)) {
+          const rows = await conversionRows(projectId, 'hour', span)
+            .select(hour.as('hour'))
+            .groupBy('hour')
+            .execute();
+          for (const row of rows) add(hours[row.hour]!, row, ['sent', 'delivered', 'verified']);
+        }
       }
       return hours;
     },
@@ -164,7 +171,7 @@ export function analyticsReading({ reader }: Database) {
     ): Promise<{ all: DeliveryTimes | undefined; byKey: DeliveryTimes[] }> {
       const all = new Histogram();
       const keys = new Map<string, Histogram>();
-      for (const span of spansOf(period)) {
+      for (const span of spansOf(period, LENGTHS.others)) {
         const rows = await deliveryRows(projectId, dimension, span)
           .select(['key', 'bin', sum('messages').as('messages'), sum('total_ms').as('totalMs')])
           .groupBy(['key', 'bin'])
@@ -187,7 +194,7 @@ export function analyticsReading({ reader }: Database) {
     /** The mean time from acceptance to receipt, in ms; undefined where no message has a receipt. */
     async averageDeliveryMs(projectId: number, period: Period): Promise<number | undefined> {
       let [messages, totalMs] = [0, 0];
-      for (const span of spansOf(period)) {
+      for (const span of spansOf(period, LENGTHS.others)) {
         const row = await deliveryRows(projectId, 'channel', span)
           .select([sum('messages').as('messages'), sum('total_ms').as('totalMs')])
           .executeTakeFirstOrThrow();

@@ -1,15 +1,17 @@
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../database/database.ts';
-import { DAY_MS } from '../lib/duration.ts';
+import { DAY_MS, MINUTE_MS } from '../lib/duration.ts';
 import {
-  DAY,
   DELIVERY_DIMENSIONS,
   DIMENSIONS,
   type Dimension,
   dayOf,
   KEYS_MAX,
+  LENGTHS,
+  lengthsOf,
   OTHER,
   QUARTER,
+  startOf,
 } from './figures.ts';
 import { phoneLines } from './phones.ts';
 import type { ConversionCounts, Tally } from './tally.ts';
@@ -21,6 +23,7 @@ const COLUMNS: Record<Table, { keys: [name: string, isText: boolean][]; counts: 
   analytics_messages: {
     keys: [
       ['project_id', false],
+      ['minutes', false],
       ['start', false],
     ],
     counts: ['messages', 'successful', 'failed'],
@@ -87,7 +90,7 @@ export function rollups(database: Database) {
         .select('key')
         .where('project_id', '=', value('projectId'))
         .where('dimension', '=', value('dimension'))
-        .where('minutes', '=', sql.lit(DAY))
+        .where('minutes', '=', sql.lit(DAY_MS / MINUTE_MS))
         .where('start', '=', value('start')),
   );
 
@@ -119,8 +122,8 @@ export function rollups(database: Database) {
       const { projectId, dimension, start, sent, delivered, verified } = row;
       const key = await keyOf(row);
       const counts = [sent, delivered, verified];
-      sums.add([projectId, dimension, QUARTER, start, key], counts);
-      if (dimension !== 'hour') sums.add([projectId, dimension, DAY, dayOf(start), key], counts);
+      for (const minutes of lengthsOf(dimension))
+        sums.add([projectId, dimension, minutes, startOf(start, minutes), key], counts);
     }
     await sums.write((rows) => addConversion(trx, { rows }));
   }
@@ -128,9 +131,13 @@ export function rollups(database: Database) {
   return {
     /** Adds what events have added up to. */
     async add(trx: Transaction, tally: Tally): Promise<void> {
-      const messages = new Sums(2);
-      for (const { projectId, start, ...counts } of tally.messages.values())
-        messages.add([projectId, start], [counts.messages, counts.successful, counts.failed]);
+      const messages = new Sums(3);
+      for (const { projectId, start, ...counts } of tally.messages.values()) {
+        for (const minutes of LENGTHS.byZone) {
+          const key = [projectId, minutes, startOf(start, minutes)];
+          messages.add(key, [counts.messages, counts.successful, counts.failed]);
+        }
+      }
       await messages.write((rows) => addMessages(trx, { rows }));
       await addConversions(trx, tally);
       const delivery = new Sums(6);
@@ -143,8 +150,8 @@ export function rollups(database: Database) {
         messages: count,
         totalMs,
       } of tally.delivery.values()) {
-        delivery.add([projectId, dimension, QUARTER, start, key, bin], [count, totalMs]);
-        delivery.add([projectId, dimension, DAY, dayOf(start), key, bin], [count, totalMs]);
+        for (const minutes of lengthsOf(dimension))
+          delivery.add([projectId, dimension, minutes, startOf(start, minutes), key, bin], [count, totalMs]);
       }
       await delivery.write((rows) => addDelivery(trx, { rows }));
       for (const lines of tally.phones.values()) await phones.add(trx, lines);
@@ -204,37 +211,68 @@ export function rollups(database: Database) {
       .selectFrom('analytics_messages')
       .select('start')
       .where('project_id', '=', projectId)
+      .where('minutes', '=', QUARTER)
       .orderBy('start')
       .limit(1)
       .executeTakeFirst();
     return row?.start;
   }
 
+  /** Deletes the counts of whole days; what is left of the longest times that they were part of is added up again. */
   async function removeUntil(trx: Transaction, projectId: number, time: { from: number; to: number }) {
-    await trx
-      .deleteFrom('analytics_messages')
-      .where('project_id', '=', projectId)
-      .where('start', '>=', time.from)
-      .where('start', '<', time.to)
-      .execute();
+    for (const minutes of LENGTHS.byZone) {
+      await trx
+        .deleteFrom('analytics_messages')
+        .where('project_id', '=', projectId)
+        .where('minutes', '=', minutes)
+        .where('start', '>=', time.from)
+        .where('start', '<', time.to)
+        .execute();
+    }
     const of = [
       ['analytics_conversion', DIMENSIONS],
       ['analytics_delivery', DELIVERY_DIMENSIONS],
     ] as const;
     for (const [table, dimensions] of of) {
-      for (const dimension of dimensions as readonly Dimension[]) {
-        for (const minutes of [QUARTER, DAY]) {
+      for (const dimension of dimensions) {
+        for (const minutes of lengthsOf(dimension)) {
           await trx
             .deleteFrom(table)
             .where('project_id', '=', projectId)
             .where('dimension', '=', dimension)
             .where('minutes', '=', minutes)
-            .where('start', '>=', time.from)
+            .where('start', '>=', startOf(time.from, minutes))
             .where('start', '<', time.to)
             .execute();
         }
+        await addUpAgain(trx, table, { projectId, dimension, time });
       }
     }
+  }
+
+  /** Makes the rows of the longest times that whole days of a period were part of, from the days that are left. */
+  async function addUpAgain(
+    trx: Transaction,
+    table: 'analytics_conversion' | 'analytics_delivery',
+    of: { projectId: number; dimension: Dimension; time: { from: number; to: number } },
+  ): Promise<void> {
+    const [longest, day] = lengthsOf(of.dimension);
+    if (longest === undefined || day === undefined || day * MINUTE_MS !== DAY_MS) return;
+    const { keys, counts } = COLUMNS[table];
+    const same = keys.map(([name]) => name).filter((name) => name !== 'minutes' && name !== 'start');
+    const [from, to] = [
+      startOf(of.time.from, longest),
+      startOf(of.time.to - 1, longest) + longest * MINUTE_MS,
+    ];
+    const long = sql.lit(longest * MINUTE_MS);
+    const columns = [...same, 'minutes', 'start', ...counts].map((name) => sql.ref(name));
+    await sql`insert into ${sql.table(table)} (${sql.join(columns)})
+      select ${sql.join(same.map((name) => sql.ref(name)))}, ${sql.lit(longest)}, start / ${long} * ${long},
+        ${sql.join(counts.map((name) => sql`sum(${sql.ref(name)})`))}
+      from ${sql.table(table)}
+      where project_id = ${of.projectId} and dimension = ${of.dimension} and minutes = ${sql.lit(day)}
+        and start >= ${from} and start < ${to}
+      group by ${sql.join(same.map((name) => sql.ref(name)))}, start / ${long}`.execute(trx);
   }
 }
 

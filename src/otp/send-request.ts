@@ -4,6 +4,7 @@ import type { Said } from '../messages/types.ts';
 import type { CodeRules, Settings } from '../settings/settings.ts';
 import type { MessageTexts } from '../templates/message-texts.ts';
 import type { TemplateVariables } from '../templates/template.ts';
+import { generateCode } from './code.ts';
 import { readMessage } from './message-text.ts';
 import { type Person, readPerson } from './person.ts';
 import type { SendRequest } from './types.ts';
@@ -64,6 +65,14 @@ export function readText(request: SendRequest): { code: string | undefined; body
 export function variableWithCode(variables: TemplateVariables = {}, code: string): string | undefined {
   const wanted = code.toLowerCase();
   return Object.keys(variables).find((name) => String(variables[name]).toLowerCase().includes(wanted));
+}
+
+/** A code that is in none of the values which its message shows. */
+export function newCode(length: number, { alphabet = 'numeric', variables }: SendRequest): string {
+  for (;;) {
+    const code = generateCode(length, alphabet);
+    if (variableWithCode(variables, code) === undefined) return code;
+  }
 }
 
 /** Throws ValidationError where a value of a template has the code in it. */

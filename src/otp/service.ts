@@ -15,7 +15,6 @@ import type { Settings } from '../settings/settings.ts';
 import type { MessageTexts } from '../templates/message-texts.ts';
 import { nextStep } from './chain.ts';
 import { codeCheck } from './check.ts';
-import { generateCode } from './code.ts';
 import { codeSecrets } from './code-secrets.ts';
 import {
   budgetOf,
@@ -50,21 +49,13 @@ import {
   type VerificationRow,
   verificationRepository,
 } from './repository.ts';
-import { sendReader, variableWithCode } from './send-request.ts';
+import { newCode, sendReader } from './send-request.ts';
 import { sendWay } from './send-way.ts';
 import { spreadLimits } from './spread-limits.ts';
 import { statusAt } from './state-machine.ts';
 import { phoneLimitsOf, TEST_PLACE, TEST_ROUTE } from './test-send.ts';
 import type { SendRequest, Verification, VerificationStatus } from './types.ts';
 import { upkeep } from './upkeep.ts';
-
-/** A code that is in none of the values which its message shows. */
-function newCode(length: number, { alphabet = 'numeric', variables }: SendRequest): string {
-  for (;;) {
-    const code = generateCode(length, alphabet);
-    if (variableWithCode(variables, code) === undefined) return code;
-  }
-}
 
 /** The rules of verifications. Verbs that take a transaction leave committing to the caller. */
 export type OtpService = ReturnType<typeof otpService>;

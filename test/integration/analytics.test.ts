@@ -111,7 +111,7 @@ describe('the figures of a project', () => {
     const { body } = await server.call('POST', 'analytics/rebuild', { asAdmin: true, body: {} });
     expect(body.data.rebuilt).not.toContain('2026-01-15');
     expect(await figures(`success-rate?${period}`)).toMatchObject({ total: 1 });
-  });
+  }, 60_000);
 });
 
 describe('CSV', () => {

@@ -7,11 +7,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('analytics_messages')
     .addColumn('project_id', 'integer', (c) => c.notNull())
+    .addColumn('minutes', 'integer', (c) => c.notNull())
     .addColumn('start', 'bigint', (c) => c.notNull())
     .addColumn('messages', 'integer', (c) => c.notNull())
     .addColumn('successful', 'integer', (c) => c.notNull())
     .addColumn('failed', 'integer', (c) => c.notNull())
-    .addPrimaryKeyConstraint('analytics_messages_key', ['project_id', 'start'])
+    .addPrimaryKeyConstraint('analytics_messages_key', ['project_id', 'minutes', 'start'])
     .execute();
   await db.schema
     .createTable('analytics_conversion')

@@ -1,13 +1,15 @@
-/** The tables of `analytics/`: counts made from the events, in quarter-hours and days of UTC. */
+/** The tables of `analytics/`: counts made from the events, by quarter-hours and longer times of UTC. */
 export interface AnalyticsTables {
   /**
-   * Messages by the quarter-hour in which they were accepted.
+   * Messages by when they were accepted.
    * @kept `RETENTION_DAYS_ANALYTICS` (400)
    */
   analytics_messages: {
     /** The number of the project. */
     project_id: number;
-    /** When the quarter-hour begins. */
+    /** How long the time is that the row counts: 15 or 60. */
+    minutes: number;
+    /** When that time begins. */
     start: number;
     /** Messages that were accepted. */
     messages: number;
@@ -26,7 +28,7 @@ export interface AnalyticsTables {
     project_id: number;
     /** `country`, `prefix`, `channel`, `template`, `purpose` or `hour`. */
     dimension: string;
-    /** How long the time is that the row counts: 15 or 1440. */
+    /** How long the time is that the row counts: 15, 1440 or 46080 (32 days); for `hour` 15 or 60. */
     minutes: number;
     /** When that time begins. */
     start: number;
@@ -49,7 +51,7 @@ export interface AnalyticsTables {
     project_id: number;
     /** `channel` or `country`. */
     dimension: string;
-    /** How long the time is that the row counts: 15 or 1440. */
+    /** How long the time is that the row counts: 15, 1440 or 46080 (32 days). */
     minutes: number;
     /** When that time begins. */
     start: number;
