@@ -156,7 +156,12 @@ describe('on http and loopback', () => {
         'admin.signed_in',
         'admin.sign_in_failed',
       ]);
-      expect(events.map(({ data }) => JSON.parse(data!))).toEqual(Array(3).fill({ address: '127.0.0.1' }));
+      const address = '127.0.0.1';
+      expect(events.map(({ data }) => JSON.parse(data!))).toEqual([
+        { address, actor: 'admin' },
+        { address, actor: 'admin' },
+        { address, actor: 'nobody' },
+      ]);
     });
 
     test('keeps the cookie in the database as a hash only', async () => {
