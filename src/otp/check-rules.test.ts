@@ -149,6 +149,7 @@ describe('the verification that a check means', () => {
       purpose: 'default',
       channels: ['whatsapp'],
       verifiedAt: outbox.clock.now(),
+      isTest: false,
     });
   });
 
