@@ -15,7 +15,7 @@ import { logRoutes } from './routes.ts';
 import { toEntry } from './schemas.ts';
 
 /** How often lines without a place in the chain are looked for, in ms. */
-const LINK_MS = 250;
+const LINK_MS = 1_000;
 /** Lines that wait longer say that something is wrong, in ms. */
 const WAITING_MAX_MS = 60_000;
 /** Lines that one portion deletes. */

@@ -9,7 +9,7 @@ import { ensureDefaultProject, projectService } from './service.ts';
 import { settingRoutes } from './setting-routes.ts';
 
 /** How often it is looked for deleted projects whose data are to be erased, in ms. */
-const ERASE_LOOK_MS = 1_000;
+const ERASE_LOOK_MS = 5_000;
 const SESSIONS_TOGETHER = 200;
 
 /** The tenants and their settings. `defaultId` is what the API calls the default project. */

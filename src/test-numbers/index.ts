@@ -3,8 +3,8 @@ import type { Feature } from '../feature.ts';
 import { testNumberRoutes } from './routes.ts';
 import { testNumberService } from './service.ts';
 
-/** How often the list is read where another process may change it, in ms: a change is to hold within a second. */
-const RELOAD_MS = 500;
+/** How often the list is read where another process may change it, in ms: it changes seldom. */
+const RELOAD_MS = 1_000;
 
 /** Addresses with a fixed code and no message, for reviewers of app stores and for tests. */
 export function testNumbersFeature(core: Core) {
