@@ -22,7 +22,7 @@ const common = {
   timezone: z
     .string()
     .max(64)
-    .refine(isTimeZone, 'must be an IANA time zone, such as Asia/Jakarta')
+    .refine(isTimeZone, 'an IANA time zone, such as Asia/Jakarta')
     .default('UTC')
     .meta({
       description: 'The time zone (IANA) of days and hours.',

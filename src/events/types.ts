@@ -88,8 +88,8 @@ interface LimitEvent extends Act {
 interface TestNumberEvent extends Act {
   type: 'test_number.added' | 'test_number.removed';
   projectId: number;
-  /** `address` is masked. */
-  data: { testNumberId: string; address?: string };
+  /** `number`: the phone or e-mail address, masked. */
+  data: { testNumberId: string; number?: string };
 }
 
 interface TemplateEvent extends Act {

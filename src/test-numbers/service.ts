@@ -140,7 +140,7 @@ export function testNumberService(deps: {
       await events.record(trx, {
         type: 'test_number.added',
         projectId,
-        data: { testNumberId: id, address: masked },
+        data: { testNumberId: id, number: masked },
         by,
       });
       await reloadAfter(trx);

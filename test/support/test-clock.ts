@@ -3,7 +3,7 @@ import { isPostgresBusy } from './postgres-activity.ts';
 
 /** A clock that stands still until a test moves it. */
 export interface TestClock extends Clock {
-  /** Moves time on, and runs every timer that falls due on the way, in order, each with the work it starts. */
+  /** Moves time on, and runs every timer that falls due on the way, in order, those of each instant with the work they start. */
   advance(ms: number): Promise<void>;
   /** Jumps without running any timer; may go back. */
   set(time: number): void;
@@ -38,11 +38,13 @@ export function testClock(start = Date.UTC(2026, 0, 15, 12, 0, 0)): TestClock {
       const end = time + ms;
       await settle();
       for (;;) {
-        const next = [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
-        if (!next) break;
-        timers.delete(next);
-        time = Math.max(time, next.at);
-        next.callback();
+        const earliest = Math.min(...[...timers].map(({ at }) => at));
+        if (!(earliest <= end)) break;
+        time = Math.max(time, earliest);
+        // Those of one instant run one after another, as those of a real clock that fall due together.
+        for (const timer of [...timers].filter(({ at }) => at === earliest)) {
+          if (timers.delete(timer)) timer.callback();
+        }
         await settle();
       }
       time = end;
