@@ -141,4 +141,94 @@ describe('a client of version 3', () => {
     expect((await server.call('DELETE', `keys/${id}`, { asAdmin: true })).body.data).toEqual({ id });
     expect((await otp.check({ phone, code: '123456' }, { key })).status).toBe(401);
   });
+
+  test('creates, lists, changes and deletes templates with the documented bodies', async () => {
+    const wanted = {
+      code: 'welcome_otp',
+      name: 'Welcome',
+      content: 'Welcome {{name}}! Your code is {{code}}. Valid for {{expiry}} minutes.',
+      language: 'en',
+      variables: ['name', 'code', 'expiry'],
+    };
+    const made = await server.call('POST', 'templates', { body: wanted });
+    expect(made.body.data).toMatchObject({ ...wanted, usageCount: 0, isActive: true });
+    const { id } = made.body.data;
+    const listed = await server.call('GET', 'templates?limit=200');
+    expect(listed.body.data.map((found: { code: string }) => found.code)).toContain('welcome_otp');
+    const content = 'Hello {{name}}, {{code}}';
+    const changed = await server.call('PUT', `templates/${id}`, { body: { content, isActive: false } });
+    expect(changed.body.data).toMatchObject({ content, variables: ['name', 'code'], isActive: false });
+    expect((await server.call('DELETE', `templates/${id}`)).body.data).toEqual({ id });
+  });
+
+  test('sends one text to many and follows it', async () => {
+    const body = {
+      recipients: [
+        { phone: v3Phone(), code: '482913', name: 'Ayu' },
+        { phone: v3Phone(), code: '731846', name: 'Budi' },
+      ],
+      template: 'Hello {{name}}, your code is {{code}}',
+      metadata: { campaign: 'spring' },
+    };
+    const sent = await server.call('POST', 'bulk/send', { body });
+    expect(sent.status).toBe(202);
+    const { bulkId } = sent.body.data;
+    expect(sent.body.data).toMatchObject({ bulkId, status: 'processing', total: 2 });
+    await server.clock.advance(5_000);
+    const { body: status } = await server.call('GET', `bulk/status/${bulkId}`);
+    expect(status.data).toMatchObject({
+      bulkId,
+      status: 'completed',
+      total: 2,
+      processed: 2,
+      successful: 2,
+      failed: 0,
+      progress: '100.00',
+      createdAt: expect.any(String),
+      completedAt: expect.any(String),
+    });
+    const { phone, code } = body.recipients[0]!;
+    expect((await otp.check({ phone, code })).body.data).toMatchObject({ valid: true });
+  });
+
+  test('reads the figures under their old names', async () => {
+    const rate = { total: expect.any(Number), successful: expect.any(Number), failed: expect.any(Number) };
+    const { body: all } = await server.call('GET', 'analytics/dashboard?days=7');
+    expect(all.data).toMatchObject({
+      dailyStats: expect.arrayContaining([{ date: '2026-01-15', ...rate }]),
+      topPhones: expect.any(Array),
+      successRate: { ...rate, successRate: expect.stringMatching(/^\d+\.\d\d$/) },
+      averageDeliveryTime: expect.stringMatching(/^\d+\.\d\ds$/),
+      period: '7 days',
+    });
+    const between = 'startDate=2026-01-01&endDate=2026-01-31';
+    const { body: part } = await server.call('GET', `analytics/success-rate?${between}`);
+    expect(part.data).toMatchObject(rate);
+    expect((await server.call('GET', `analytics/delivery-time?${between}`)).status).toBe(200);
+    const { body: top } = await server.call('GET', 'analytics/top-phones?limit=10');
+    expect(top.data[0]).toMatchObject({ phone: expect.any(String), count: expect.any(Number) });
+  });
+
+  test('reads the last entries of the log as an administrator', async () => {
+    const { status, body } = await server.call('GET', '/api/admin/logs', { asAdmin: true });
+    expect(status).toBe(200);
+    expect(body.data.length).toBeGreaterThan(5);
+    expect(body.data[0]).toMatchObject({ action: expect.any(String), timestamp: expect.any(String) });
+  });
+
+  test('asks for health and metrics without a key', async () => {
+    const { body: health } = await server.call('GET', 'health', { key: null });
+    expect(health).toMatchObject({
+      status: 'healthy',
+      timestamp: expect.any(String),
+      uptime: expect.any(Number),
+      checks: {
+        whatsapp: { status: 'healthy', connected: false },
+        database: { status: 'healthy' },
+        memory: { heapUsed: expect.anything(), heapTotal: expect.anything() },
+        disk: { status: expect.any(String) },
+      },
+    });
+    expect((await server.call('GET', 'health/metrics', { key: null })).status).toBe(200);
+  });
 });
