@@ -74,6 +74,7 @@ test('a token that Meta refuses is one event, whatever waits, and so is the firs
   const [stopped, recovered, ...others] = await recorded();
   expect(stopped).toEqual({
     type: 'channel.stopped',
+    actor: 'server',
     project: null,
     channel: 'cloud_api',
     reason: "CLOUD_API_TOKEN is invalid or has expired (Meta's error 190)",
