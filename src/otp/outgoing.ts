@@ -180,8 +180,8 @@ export function outgoing(deps: {
     try {
       return await moveTo(...step);
     } catch (error) {
-      if (error instanceof WotpError && error.code === 'QUOTA_EXCEEDED') return undefined;
-      throw error;
+      if (!(error instanceof WotpError && error.code === 'QUOTA_EXCEEDED')) throw error;
+      return undefined;
     }
   }
 
