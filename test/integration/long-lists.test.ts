@@ -76,15 +76,19 @@ describe('a list of many verifications holds each that matches once, newest firs
     [{ purpose: 'payment', status: 'verified' }, (r) => r.purpose === 'payment' && r.status === 'verified'],
     [{ purpose: 'payment', status: 'pending' }, (r) => r.purpose === 'payment' && r.status === 'pending'],
     [{ purpose: 'rare', status: 'failed' }, (r) => r.purpose === 'rare' && r.status === 'failed'],
-  ])('%o', async (query, matches) => {
-    for (const limit of ['200', '77'])
-      expect((await pagesOf({ ...query, limit })).flat()).toEqual(stored(matches));
-    const { created_at } = rows[middle]!;
-    const before = (await pagesOf({ ...query, limit: '200', to: iso(created_at) })).flat();
-    const from = (await pagesOf({ ...query, limit: '200', from: iso(created_at) })).flat();
-    expect(before).toEqual(stored((each) => matches(each) && each.created_at < created_at));
-    expect([...from, ...before]).toEqual(stored(matches));
-  }, 120_000);
+  ])(
+    '%o',
+    async (query, matches) => {
+      for (const limit of ['200', '77'])
+        expect((await pagesOf({ ...query, limit })).flat()).toEqual(stored(matches));
+      const { created_at } = rows[middle]!;
+      const before = (await pagesOf({ ...query, limit: '200', to: iso(created_at) })).flat();
+      const from = (await pagesOf({ ...query, limit: '200', from: iso(created_at) })).flat();
+      expect(before).toEqual(stored((each) => matches(each) && each.created_at < created_at));
+      expect([...from, ...before]).toEqual(stored(matches));
+    },
+    120_000,
+  );
 });
 
 test('where two filters meet in hardly any row, a page ends before it has looked at all', async () => {
